@@ -1,0 +1,1 @@
+"""Frozen values that every part of Doorward speaks about. Imports nothing of ours, touches no I/O."""

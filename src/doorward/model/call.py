@@ -1,0 +1,140 @@
+"""One inbound message and one reply, as the spine sees them."""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+RequestId = int | str
+"""JSON-RPC id: value and JSON type are kept; `1` and `"1"` differ (MCP, all revisions)."""
+
+
+class Era(StrEnum):
+    """MCP's two worlds: `initialize` and sessions, or per-request `_meta` (2026-07-28)."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+class Events(Protocol):
+    """Where notifications that belong to one call go while it runs."""
+
+    async def emit(self, message: bytes) -> None:
+        """Hand one encoded JSON-RPC notification to the caller; waits while the caller reads slowly."""
+
+
+class Credential(msgspec.Struct, frozen=True, gc=False):
+    """What the transport knows of the caller before anybody looked at the body."""
+
+    secret: str | None
+    """The presented key or token, without its scheme. Never logged."""
+    peer: str
+    """Peer address (no port), or "stdio"."""
+    local: bool
+    """True for a direct loopback or stdio peer: the only ones `auth: none` serves."""
+    proxied: bool
+    """True when the request carries a forwarding header (DESIGN section 4)."""
+
+
+class Inbound(msgspec.Struct, frozen=True):
+    """One message as it arrived, before it is trusted with anything."""
+
+    transport: str
+    """"http" or "stdio"."""
+    endpoint: str | None
+    """Server name of /mcp/{server}; None for the aggregate /mcp."""
+    credential: Credential
+    headers: dict[bytes, bytes]
+    """Lower-case names; repeated fields joined with b", ". Empty on stdio."""
+    body: bytes
+    events: Events | None
+    """None where the caller cannot take notifications."""
+    received: float
+    """`time.monotonic()` when the last byte of the message arrived."""
+
+
+class Session(msgspec.Struct):
+    """A legacy client's session with us (never shared with an upstream)."""
+
+    id: str
+    owner: str
+    """`Principal.owner` that opened it; a session never changes hands."""
+    endpoint: str | None
+    version: str
+    capabilities: dict[str, Any]
+    client: dict[str, Any]
+    """clientInfo: unverified, for the record only."""
+    log_level: str | None = None
+    last_used: float = 0.0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request, strictly parsed. `params` is the decoded tree that is inspected *and* sent."""
+
+    id: RequestId
+    method: str
+    params: dict[str, Any]
+    """Without `_meta`."""
+    meta: dict[str, Any]
+    """The caller's `_meta` with the reserved keys of the envelope taken out."""
+    era: Era
+    version: str
+    endpoint: str | None
+    session: Session | None
+    capabilities: dict[str, Any]
+    """What the client declared: at initialize (legacy) or in `_meta` (modern)."""
+    client: dict[str, Any]
+    log_level: str | None
+    progress_token: RequestId | None
+    events: Events | None
+    received: float
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """`params.arguments`, or an empty object."""
+        return self.params.get("arguments") or {}
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A notification or a posted response: accepted or refused, never answered."""
+
+    method: str
+    """Empty for a response."""
+    params: dict[str, Any]
+    era: Era
+    endpoint: str | None
+    session: Session | None
+
+
+class Outcome(StrEnum):
+    """What became of a call, classified by meaning rather than by status (DESIGN section 8)."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    TOOL_ERROR = "tool_error"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    PROTOCOL_ERROR = "protocol_error"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    OVERLOADED = "overloaded"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class RpcError(msgspec.Struct, frozen=True):
+    """A JSON-RPC error object as the server sent it."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a permitted call: exactly one of `result` (raw JSON bytes of the member) or `error`."""
+
+    result: bytes | None
+    error: RpcError | None
+    outcome: Outcome
+    upstream_s: float = 0.0
+    """Seconds between handing the request to the upstream leg and its last byte."""

@@ -1,0 +1,142 @@
+"""Stable reason codes: every refusal, denial and failure carries exactly one.
+
+A code is part of the public contract (callers branch on it, auditors search for it), so a code is never
+renamed or reused. `REASONS` says whose fault it is, whether the same request may succeed later, and what the
+caller can do. How a code looks on the wire is decided in one other place, `pipeline/rescue.py`.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Blame(StrEnum):
+    """Who has to change something for the request to succeed."""
+
+    CALLER = "caller"
+    UPSTREAM = "upstream"
+    POLICY = "policy"
+    OURSELVES = "ourselves"
+
+
+class Reason(StrEnum):
+    """Stable codes, grouped by blame. Documented in docs/reference/reasons.md."""
+
+    # caller: the bytes
+    PARSE_ERROR = "parse_error"
+    INVALID_REQUEST = "invalid_request"
+    BATCH_UNSUPPORTED = "batch_unsupported"
+    METHOD_NOT_FOUND = "method_not_found"
+    INVALID_PARAMS = "invalid_params"
+    META_MISSING = "meta_missing"
+    HEADER_MISMATCH = "header_mismatch"
+    VERSION_UNSUPPORTED = "version_unsupported"
+    CAPABILITY_MISSING = "capability_missing"
+    BODY_TOO_LARGE = "body_too_large"
+    DUPLICATE_REQUEST_ID = "duplicate_request_id"
+    # caller: HTTP
+    NOT_ACCEPTABLE = "not_acceptable"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    ORIGIN_FORBIDDEN = "origin_forbidden"
+    HOST_FORBIDDEN = "host_forbidden"
+    PATH_NOT_FOUND = "path_not_found"
+    HTTP_METHOD_NOT_ALLOWED = "http_method_not_allowed"
+    SESSION_REQUIRED = "session_required"
+    SESSION_UNKNOWN = "session_unknown"
+    # caller: who
+    CREDENTIAL_MISSING = "credential_missing"
+    CREDENTIAL_INVALID = "credential_invalid"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    CREDENTIAL_AMBIGUOUS = "credential_ambiguous"
+    PROXIED_WITHOUT_CREDENTIAL = "proxied_without_credential"
+    # caller: what
+    TARGET_UNKNOWN = "target_unknown"
+    CURSOR_UNKNOWN = "cursor_unknown"
+    CANCELLED = "cancelled"
+    # policy
+    NO_GRANT = "no_grant"
+    DENIED_BY_RULE = "denied_by_rule"
+    ARGUMENT_NOT_ALLOWED = "argument_not_allowed"
+    POLICY_EVALUATION_FAILED = "policy_evaluation_failed"
+    # upstream
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_PROTOCOL_ERROR = "upstream_protocol_error"
+    UPSTREAM_HTTP_ERROR = "upstream_http_error"
+    UPSTREAM_AUTH_FAILED = "upstream_auth_failed"
+    UPSTREAM_OVERLOADED = "upstream_overloaded"
+    UPSTREAM_REPLY_TOO_LARGE = "upstream_reply_too_large"
+    UPSTREAM_CONNECTION_LOST = "upstream_connection_lost"
+    BRIDGE_UNSUPPORTED = "bridge_unsupported"
+    # ourselves
+    AUDIT_UNAVAILABLE = "audit_unavailable"
+    OUTCOME_UNRECORDED = "outcome_unrecorded"
+    STORE_UNAVAILABLE = "store_unavailable"
+    SHUTTING_DOWN = "shutting_down"
+    OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
+
+
+class ReasonInfo(NamedTuple):
+    """What is always true of a reason."""
+
+    blame: Blame
+    retryable: bool
+    """True when the identical request may succeed later without anybody changing it."""
+    advice: str
+    """One sentence for the caller: what to do about it."""
+
+
+_C, _U, _P, _O = Blame.CALLER, Blame.UPSTREAM, Blame.POLICY, Blame.OURSELVES
+
+REASONS: Final[dict[Reason, ReasonInfo]] = {
+    Reason.PARSE_ERROR: ReasonInfo(_C, False, "Send one well-formed JSON document in UTF-8."),
+    Reason.INVALID_REQUEST: ReasonInfo(_C, False, "Send a JSON-RPC 2.0 message as MCP defines it."),
+    Reason.BATCH_UNSUPPORTED: ReasonInfo(_C, False, "Send one message per request; only 2025-03-26 has batches."),
+    Reason.METHOD_NOT_FOUND: ReasonInfo(_C, False, "Use a method of the protocol revision in force."),
+    Reason.INVALID_PARAMS: ReasonInfo(_C, False, "Correct the params named in the message."),
+    Reason.META_MISSING: ReasonInfo(_C, False, "Send protocolVersion and clientCapabilities in params._meta."),
+    Reason.HEADER_MISMATCH: ReasonInfo(_C, False, "Make the MCP headers repeat what the body says."),
+    Reason.VERSION_UNSUPPORTED: ReasonInfo(_C, False, "Use one of the protocol versions named in data.supported."),
+    Reason.CAPABILITY_MISSING: ReasonInfo(_C, False, "Declare the capabilities named in data.requiredCapabilities."),
+    Reason.BODY_TOO_LARGE: ReasonInfo(_C, False, "Send a smaller request body."),
+    Reason.DUPLICATE_REQUEST_ID: ReasonInfo(_C, False, "Use an id that no request in flight has."),
+    Reason.NOT_ACCEPTABLE: ReasonInfo(_C, False, "Accept both application/json and text/event-stream."),
+    Reason.UNSUPPORTED_MEDIA_TYPE: ReasonInfo(_C, False, "Send Content-Type: application/json."),
+    Reason.ORIGIN_FORBIDDEN: ReasonInfo(_C, False, "Call from an origin listed in gateway.allowed_origins."),
+    Reason.HOST_FORBIDDEN: ReasonInfo(_C, False, "Use the host name of gateway.public_url or a loopback name."),
+    Reason.PATH_NOT_FOUND: ReasonInfo(_C, False, "Use /mcp or /mcp/{server}."),
+    Reason.HTTP_METHOD_NOT_ALLOWED: ReasonInfo(_C, False, "Use a method named in the Allow header."),
+    Reason.SESSION_REQUIRED: ReasonInfo(_C, False, "Send initialize first and repeat the Mcp-Session-Id it returns."),
+    Reason.SESSION_UNKNOWN: ReasonInfo(_C, False, "Start a new session with initialize."),
+    Reason.CREDENTIAL_MISSING: ReasonInfo(_C, False, "Send a key: Authorization: Bearer dw_..."),
+    Reason.CREDENTIAL_INVALID: ReasonInfo(_C, False, "Check the key; ask the operator for a new one."),
+    Reason.CREDENTIAL_EXPIRED: ReasonInfo(_C, False, "Ask the operator for a new key."),
+    Reason.CREDENTIAL_REVOKED: ReasonInfo(_C, False, "Ask the operator for a new key."),
+    Reason.CREDENTIAL_AMBIGUOUS: ReasonInfo(_C, False, "Send exactly one credential, in one header."),
+    Reason.PROXIED_WITHOUT_CREDENTIAL: ReasonInfo(
+        _C, False, "auth: none serves direct loopback callers only; configure auth: {keys: true}."
+    ),
+    Reason.TARGET_UNKNOWN: ReasonInfo(_C, False, "List what is offered and use one of those names."),
+    Reason.CURSOR_UNKNOWN: ReasonInfo(_C, False, "Start the list again without a cursor."),
+    Reason.CANCELLED: ReasonInfo(_C, False, "Nothing: you cancelled this request."),
+    Reason.NO_GRANT: ReasonInfo(_P, False, "Ask the operator for a grant."),
+    Reason.DENIED_BY_RULE: ReasonInfo(_P, False, "Ask the operator about the rule that denies this."),
+    Reason.ARGUMENT_NOT_ALLOWED: ReasonInfo(_P, False, "Change the argument so that the named rule allows it."),
+    Reason.POLICY_EVALUATION_FAILED: ReasonInfo(_P, False, "Ask the operator: a rule could not be evaluated."),
+    Reason.UPSTREAM_UNREACHABLE: ReasonInfo(_U, True, "Try again later; the server could not be reached."),
+    Reason.UPSTREAM_TIMEOUT: ReasonInfo(_U, False, "The call may have run; check before you repeat it."),
+    Reason.UPSTREAM_PROTOCOL_ERROR: ReasonInfo(_U, False, "Tell the operator: the server broke the protocol."),
+    Reason.UPSTREAM_HTTP_ERROR: ReasonInfo(_U, False, "Tell the operator which status the server answered."),
+    Reason.UPSTREAM_AUTH_FAILED: ReasonInfo(_U, False, "Tell the operator: servers.X.auth was not accepted."),
+    Reason.UPSTREAM_OVERLOADED: ReasonInfo(_U, True, "Try again later."),
+    Reason.UPSTREAM_REPLY_TOO_LARGE: ReasonInfo(_U, False, "Ask for less; the reply exceeded the size limit."),
+    Reason.UPSTREAM_CONNECTION_LOST: ReasonInfo(_U, False, "The call may have run; check before you repeat it."),
+    Reason.BRIDGE_UNSUPPORTED: ReasonInfo(_U, False, "Use a client of the server's protocol era for this call."),
+    Reason.AUDIT_UNAVAILABLE: ReasonInfo(_O, True, "Nothing was sent: the gateway cannot write its audit log."),
+    Reason.OUTCOME_UNRECORDED: ReasonInfo(_O, False, "The call was executed but its outcome is not on record."),
+    Reason.STORE_UNAVAILABLE: ReasonInfo(_O, True, "Try again later; the gateway's store is unavailable."),
+    Reason.SHUTTING_DOWN: ReasonInfo(_O, True, "Connect again; this gateway process is stopping."),
+    Reason.OVERLOADED: ReasonInfo(_O, True, "Try again after Retry-After seconds."),
+    Reason.INTERNAL_ERROR: ReasonInfo(_O, False, "Report this to the operator with the decision id."),
+}
