@@ -40,6 +40,7 @@ help: ## List these targets
 
 .PHONY: setup
 setup: $(PROJECT) ## Make .venv with everything locked, and Doorward itself editable in it
+	@:
 
 .PHONY: demo
 demo: setup ## Run the demonstration
@@ -85,7 +86,7 @@ fuzz: setup ## Fuzz the parsers for FUZZ_S seconds
 .PHONY: wheel
 wheel: setup ## Build dist/*.whl
 	@rm -rf dist
-	@$(BIN)/python -m build --wheel --no-isolation --outdir dist >/dev/null
+	@out=$$($(BIN)/python -m build --wheel --no-isolation --outdir dist 2>&1) || { echo "$$out" >&2; exit 1; }
 	@ls dist/*.whl
 
 .PHONY: wheel-test
