@@ -87,12 +87,15 @@ class Call(msgspec.Struct, frozen=True):
     log_level: str | None
     progress_token: RequestId | None
     events: Events | None
+    scope: str | None
+    """What ids are unique in: the session id, "stdio", or None where nothing can refer to a running call."""
     received: float
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """`params.arguments`, or an empty object."""
-        return self.params.get("arguments") or {}
+        """`params.arguments`, or an empty object. That it is an object where a method needs one, routing checks."""
+        given = self.params.get("arguments")
+        return given if isinstance(given, dict) else {}
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class Note(msgspec.Struct, frozen=True):
     era: Era
     endpoint: str | None
     session: Session | None
+    scope: str | None
 
 
 class Outcome(StrEnum):
@@ -138,3 +142,5 @@ class Reply(msgspec.Struct, frozen=True):
     outcome: Outcome
     upstream_s: float = 0.0
     """Seconds between handing the request to the upstream leg and its last byte."""
+    session_id: str | None = None
+    """Of the session that this very call opened (initialize)."""

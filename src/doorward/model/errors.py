@@ -36,7 +36,9 @@ class UpstreamError(DoorwardError):
 
     blame = Blame.UPSTREAM
 
-    def __init__(self, reason: Reason, server: str, message: str, *, data: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, reason: Reason, server: str, message: str, *, data: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(reason, message, data=data)
         self.server = server
 

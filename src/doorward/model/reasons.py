@@ -58,6 +58,8 @@ class Reason(StrEnum):
     DENIED_BY_RULE = "denied_by_rule"
     ARGUMENT_NOT_ALLOWED = "argument_not_allowed"
     POLICY_EVALUATION_FAILED = "policy_evaluation_failed"
+    CHECK_FAILED = "check_failed"
+    REPLY_WITHHELD = "reply_withheld"
     # upstream
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -92,22 +94,34 @@ _C, _U, _P, _O = Blame.CALLER, Blame.UPSTREAM, Blame.POLICY, Blame.OURSELVES
 REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.PARSE_ERROR: ReasonInfo(_C, False, "Send one well-formed JSON document in UTF-8."),
     Reason.INVALID_REQUEST: ReasonInfo(_C, False, "Send a JSON-RPC 2.0 message as MCP defines it."),
-    Reason.BATCH_UNSUPPORTED: ReasonInfo(_C, False, "Send one message per request; only 2025-03-26 has batches."),
+    Reason.BATCH_UNSUPPORTED: ReasonInfo(
+        _C, False, "Send one message per request; only 2025-03-26 has batches."
+    ),
     Reason.METHOD_NOT_FOUND: ReasonInfo(_C, False, "Use a method of the protocol revision in force."),
     Reason.INVALID_PARAMS: ReasonInfo(_C, False, "Correct the params named in the message."),
-    Reason.META_MISSING: ReasonInfo(_C, False, "Send protocolVersion and clientCapabilities in params._meta."),
+    Reason.META_MISSING: ReasonInfo(
+        _C, False, "Send protocolVersion and clientCapabilities in params._meta."
+    ),
     Reason.HEADER_MISMATCH: ReasonInfo(_C, False, "Make the MCP headers repeat what the body says."),
-    Reason.VERSION_UNSUPPORTED: ReasonInfo(_C, False, "Use one of the protocol versions named in data.supported."),
-    Reason.CAPABILITY_MISSING: ReasonInfo(_C, False, "Declare the capabilities named in data.requiredCapabilities."),
+    Reason.VERSION_UNSUPPORTED: ReasonInfo(
+        _C, False, "Use one of the protocol versions named in data.supported."
+    ),
+    Reason.CAPABILITY_MISSING: ReasonInfo(
+        _C, False, "Declare the capabilities named in data.requiredCapabilities."
+    ),
     Reason.BODY_TOO_LARGE: ReasonInfo(_C, False, "Send a smaller request body."),
     Reason.DUPLICATE_REQUEST_ID: ReasonInfo(_C, False, "Use an id that no request in flight has."),
     Reason.NOT_ACCEPTABLE: ReasonInfo(_C, False, "Accept both application/json and text/event-stream."),
     Reason.UNSUPPORTED_MEDIA_TYPE: ReasonInfo(_C, False, "Send Content-Type: application/json."),
     Reason.ORIGIN_FORBIDDEN: ReasonInfo(_C, False, "Call from an origin listed in gateway.allowed_origins."),
-    Reason.HOST_FORBIDDEN: ReasonInfo(_C, False, "Use the host name of gateway.public_url or a loopback name."),
+    Reason.HOST_FORBIDDEN: ReasonInfo(
+        _C, False, "Use the host name of gateway.public_url or a loopback name."
+    ),
     Reason.PATH_NOT_FOUND: ReasonInfo(_C, False, "Use /mcp or /mcp/{server}."),
     Reason.HTTP_METHOD_NOT_ALLOWED: ReasonInfo(_C, False, "Use a method named in the Allow header."),
-    Reason.SESSION_REQUIRED: ReasonInfo(_C, False, "Send initialize first and repeat the Mcp-Session-Id it returns."),
+    Reason.SESSION_REQUIRED: ReasonInfo(
+        _C, False, "Send initialize first and repeat the Mcp-Session-Id it returns."
+    ),
     Reason.SESSION_UNKNOWN: ReasonInfo(_C, False, "Start a new session with initialize."),
     Reason.CREDENTIAL_MISSING: ReasonInfo(_C, False, "Send a key: Authorization: Bearer dw_..."),
     Reason.CREDENTIAL_INVALID: ReasonInfo(_C, False, "Check the key; ask the operator for a new one."),
@@ -122,19 +136,41 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.CANCELLED: ReasonInfo(_C, False, "Nothing: you cancelled this request."),
     Reason.NO_GRANT: ReasonInfo(_P, False, "Ask the operator for a grant."),
     Reason.DENIED_BY_RULE: ReasonInfo(_P, False, "Ask the operator about the rule that denies this."),
-    Reason.ARGUMENT_NOT_ALLOWED: ReasonInfo(_P, False, "Change the argument so that the named rule allows it."),
-    Reason.POLICY_EVALUATION_FAILED: ReasonInfo(_P, False, "Ask the operator: a rule could not be evaluated."),
+    Reason.ARGUMENT_NOT_ALLOWED: ReasonInfo(
+        _P, False, "Change the argument so that the named rule allows it."
+    ),
+    Reason.POLICY_EVALUATION_FAILED: ReasonInfo(
+        _P, False, "Ask the operator: a rule could not be evaluated."
+    ),
+    Reason.CHECK_FAILED: ReasonInfo(
+        _P, False, "Ask the operator: a check of this call failed, so it was not sent."
+    ),
+    Reason.REPLY_WITHHELD: ReasonInfo(
+        _P, False, "The call has run; ask the operator for its withheld reply."
+    ),
     Reason.UPSTREAM_UNREACHABLE: ReasonInfo(_U, True, "Try again later; the server could not be reached."),
     Reason.UPSTREAM_TIMEOUT: ReasonInfo(_U, False, "The call may have run; check before you repeat it."),
-    Reason.UPSTREAM_PROTOCOL_ERROR: ReasonInfo(_U, False, "Tell the operator: the server broke the protocol."),
+    Reason.UPSTREAM_PROTOCOL_ERROR: ReasonInfo(
+        _U, False, "Tell the operator: the server broke the protocol."
+    ),
     Reason.UPSTREAM_HTTP_ERROR: ReasonInfo(_U, False, "Tell the operator which status the server answered."),
     Reason.UPSTREAM_AUTH_FAILED: ReasonInfo(_U, False, "Tell the operator: servers.X.auth was not accepted."),
     Reason.UPSTREAM_OVERLOADED: ReasonInfo(_U, True, "Try again later."),
-    Reason.UPSTREAM_REPLY_TOO_LARGE: ReasonInfo(_U, False, "Ask for less; the reply exceeded the size limit."),
-    Reason.UPSTREAM_CONNECTION_LOST: ReasonInfo(_U, False, "The call may have run; check before you repeat it."),
-    Reason.BRIDGE_UNSUPPORTED: ReasonInfo(_U, False, "Use a client of the server's protocol era for this call."),
-    Reason.AUDIT_UNAVAILABLE: ReasonInfo(_O, True, "Nothing was sent: the gateway cannot write its audit log."),
-    Reason.OUTCOME_UNRECORDED: ReasonInfo(_O, False, "The call was executed but its outcome is not on record."),
+    Reason.UPSTREAM_REPLY_TOO_LARGE: ReasonInfo(
+        _U, False, "Ask for less; the reply exceeded the size limit."
+    ),
+    Reason.UPSTREAM_CONNECTION_LOST: ReasonInfo(
+        _U, False, "The call may have run; check before you repeat it."
+    ),
+    Reason.BRIDGE_UNSUPPORTED: ReasonInfo(
+        _U, False, "Use a client of the server's protocol era for this call."
+    ),
+    Reason.AUDIT_UNAVAILABLE: ReasonInfo(
+        _O, True, "Nothing was sent: the gateway cannot write its audit log."
+    ),
+    Reason.OUTCOME_UNRECORDED: ReasonInfo(
+        _O, False, "The call was executed but its outcome is not on record."
+    ),
     Reason.STORE_UNAVAILABLE: ReasonInfo(_O, True, "Try again later; the gateway's store is unavailable."),
     Reason.SHUTTING_DOWN: ReasonInfo(_O, True, "Connect again; this gateway process is stopping."),
     Reason.OVERLOADED: ReasonInfo(_O, True, "Try again after Retry-After seconds."),

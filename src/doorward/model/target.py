@@ -38,6 +38,8 @@ class Definition(msgspec.Struct, frozen=True):
     digest: str
     """SHA-256 (hex) over canonical JSON of `listed`."""
     op_class: OperationClass
+    safe: tuple[str, ...] = ()
+    """Arguments whose values an operator allowed into the record."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -55,3 +57,13 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def key(self) -> tuple[str, str, str]:
         return (self.server, self.kind, self.name)
+
+
+class ToolRule(msgspec.Struct, frozen=True):
+    """One entry of `servers.X.tools`: what the operator says of the tools that a glob names."""
+
+    pattern: str
+    op_class: OperationClass | None
+    """None leaves the class to the tool's annotations."""
+    safe: tuple[str, ...] = ()
+    """Arguments whose values may stand in the record."""

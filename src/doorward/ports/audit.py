@@ -3,7 +3,6 @@
 from typing import Protocol
 
 
-
 class AuditLog(Protocol):
     """Append-only, single writer. A record is *written* when the kernel has it (DESIGN section 9)."""
 

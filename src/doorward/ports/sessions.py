@@ -10,7 +10,12 @@ class Sessions(Protocol):
     """Sessions are bound to a principal's `owner`, never to token bytes, and are no authentication factor."""
 
     def open(
-        self, principal: Principal, endpoint: str | None, version: str, capabilities: dict[str, Any], client: dict[str, Any]
+        self,
+        principal: Principal,
+        endpoint: str | None,
+        version: str,
+        capabilities: dict[str, Any],
+        client: dict[str, Any],
     ) -> Session:
         """A new session with an unguessable id of visible ASCII."""
         ...

@@ -1,0 +1,74 @@
+"""Listed objects become Definitions: named, classed, digested. Whatever a server lists is untrusted input."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from doorward.model.globs import matches
+from doorward.model.target import Definition, Kind, OperationClass, ToolRule
+from doorward.wire import strict
+
+NAME_MEMBER: Final = {
+    Kind.TOOL: "name",
+    Kind.PROMPT: "name",
+    Kind.RESOURCE: "uri",
+    Kind.TEMPLATE: "uriTemplate",
+}
+LIST_METHOD: Final = {
+    Kind.TOOL: "tools/list",
+    Kind.PROMPT: "prompts/list",
+    Kind.RESOURCE: "resources/list",
+    Kind.TEMPLATE: "resources/templates/list",
+}
+MAX_NAME: Final = 2048
+"""Longer names and URIs are not offered: nothing real has them, and every index would carry them."""
+
+
+def definitions(
+    server: str, kind: Kind, listed: Iterable[dict[str, Any]], rules: Sequence[ToolRule]
+) -> tuple[Definition, ...]:
+    """The usable ones, in the server's order. Nameless objects and repeated names are left out: of two tools with
+    one name nobody could say which of them was approved."""
+    found: dict[str, Definition] = {}
+    repeated: set[str] = set()
+    for item in listed:
+        name = item.get(NAME_MEMBER[kind])
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+            continue
+        if name in found:
+            repeated.add(name)
+            continue
+        rule = _rule(name, rules) if kind is Kind.TOOL else None
+        found[name] = Definition(
+            server=server,
+            kind=kind,
+            name=name,
+            listed=item,
+            digest=hashlib.sha256(strict.canonical(item)).hexdigest(),
+            op_class=_operation_class(kind, item, rule),
+            safe=rule.safe if rule else (),
+        )
+    return tuple(definition for name, definition in found.items() if name not in repeated)
+
+
+def _rule(name: str, rules: Sequence[ToolRule]) -> ToolRule | None:
+    """The operator's word on a tool: a literal name before a glob, a longer glob before a shorter one."""
+    fitting = [rule for rule in rules if matches(rule.pattern, name)]
+    return max(fitting, key=lambda rule: ("*" not in rule.pattern, len(rule.pattern)), default=None)
+
+
+def _operation_class(kind: Kind, item: dict[str, Any], rule: ToolRule | None) -> OperationClass:
+    """The operator's word, else the annotations, else WRITE (DESIGN section 6). Annotations are hints of an
+    untrusted server: READ is believed only when it says so outright."""
+    if kind is not Kind.TOOL:
+        return OperationClass.READ
+    if rule is not None and rule.op_class is not None:
+        return rule.op_class
+    hints = item.get("annotations")
+    if not isinstance(hints, dict):
+        return OperationClass.WRITE
+    if hints.get("readOnlyHint") is True:
+        return OperationClass.READ
+    if hints.get("destructiveHint") is True:
+        return OperationClass.DESTRUCTIVE
+    return OperationClass.WRITE

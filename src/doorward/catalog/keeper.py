@@ -1,0 +1,84 @@
+"""Keeps the listings recent: asks servers, one question at a time each, and hands on what changed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from doorward.catalog.definitions import LIST_METHOD, definitions
+from doorward.catalog.snapshot import Listing, unknown
+from doorward.model.errors import UpstreamError
+from doorward.model.target import Kind, ToolRule
+from doorward.ports.lister import Lister
+
+RECENT_S = 5.0
+"""A list request asks the servers again when what we know is older than this."""
+WAIT_S = 3.0
+"""How long a list request waits for a slow server before it goes on without its news."""
+
+
+class Keeper:
+    """One per configuration. `changed` is called in the event loop with each listing that differs."""
+
+    def __init__(
+        self,
+        listers: Mapping[str, Lister],
+        rules: Mapping[str, Sequence[ToolRule]],
+        changed: Callable[[Listing], None],
+        known: Mapping[str, Listing],
+    ) -> None:
+        self._listers = listers
+        self._rules = rules
+        self._changed = changed
+        self._listings = {name: known.get(name, unknown(name)) for name in listers}
+        self._asked: dict[tuple[str, Kind], float] = {}
+        self._asking: dict[tuple[str, Kind], asyncio.Task[None]] = {}
+
+    def failing(self, servers: Iterable[str]) -> tuple[str, ...]:
+        """Those that are not up."""
+        return tuple(name for name in servers if not self._listers[name].up)
+
+    async def recent(self, servers: Iterable[str], kinds: Iterable[Kind], *, max_age: float = RECENT_S) -> None:
+        """Returns when what we know of `kinds` is at most `max_age` seconds old, or after WAIT_S."""
+        wanted = [(server, kind) for server in servers for kind in kinds]
+        now = time.monotonic()
+        tasks = [self._ask(*key) for key in wanted if now - self._asked.get(key, -1e9) > max_age]
+        if tasks:
+            await asyncio.wait(tasks, timeout=WAIT_S)
+
+    def _ask(self, server: str, kind: Kind) -> asyncio.Task[None]:
+        """One question in flight per server and kind; later askers share it."""
+        key = (server, kind)
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._refresh(server, kind))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return task
+
+    async def _refresh(self, server: str, kind: Kind) -> None:
+        lister = self._listers[server]
+        try:
+            listed = await lister.list(LIST_METHOD[kind])
+        except UpstreamError:
+            return  # the listing stays as it was; `failing` names the server
+        self._asked[(server, kind)] = time.monotonic()
+        found = definitions(server, kind, listed, self._rules.get(server, ()))
+        before = self._listings[server]
+        listing = Listing(
+            server,
+            {**before.definitions, kind: found},
+            lister.capabilities,
+            lister.server_info,
+            lister.instructions,
+        )
+        if listing != before:
+            self._listings[server] = listing
+            self._changed(listing)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

@@ -1,0 +1,77 @@
+"""Which server, which tool: lookups in the snapshot, never string splitting."""
+
+from typing import Any
+
+from doorward.catalog.snapshot import Index, Snapshot
+from doorward.model.call import Call
+from doorward.model.errors import CallerError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Kind, OperationClass, Target
+from doorward.wire import uri_template
+
+
+
+class SnapshotRouter:
+    """Implements ports.Router over one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def route(self, call: Call, principal: Principal) -> Target:  # noqa: ARG002 - who asks decides policy, not routing
+        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS)."""
+        index = self._snapshot.index(call.endpoint)
+        match call.method:
+            case "tools/call":
+                return _named(index, Kind.TOOL, call.params)
+            case "prompts/get":
+                return _named(index, Kind.PROMPT, call.params)
+            case "resources/read" | "resources/subscribe" | "resources/unsubscribe":
+                return self._resource(index, call)
+            case "completion/complete":
+                return self._reference(index, call.params)
+        return Target("", Kind.GATEWAY, call.method, OperationClass.READ)
+
+    def _resource(self, index: Index, call: Call) -> Target:
+        uri = _string(call.params, "uri")
+        target = index.by_name.get((Kind.RESOURCE, uri))
+        if target is not None:
+            return target
+        for entry in index.entries.get(Kind.TEMPLATE, ()):
+            if uri_template.matches(entry.exposed, uri):
+                return Target(entry.target.server, Kind.RESOURCE, uri, OperationClass.READ)
+        if call.endpoint is not None and "resources" in self._snapshot.listings[call.endpoint].capabilities:
+            # A server need not list every URI that it can read; the grants' URI globs decide.
+            return Target(call.endpoint, Kind.RESOURCE, uri, OperationClass.READ)
+        raise CallerError(Reason.TARGET_UNKNOWN, "unknown resource")
+
+    def _reference(self, index: Index, params: dict[str, Any]) -> Target:
+        ref = params.get("ref")
+        if not isinstance(ref, dict):
+            raise CallerError(Reason.INVALID_PARAMS, "completion/complete: ref must be an object")
+        if ref.get("type") == "ref/prompt":
+            return _named(index, Kind.PROMPT, ref)
+        if ref.get("type") == "ref/resource":
+            uri = _string(ref, "uri")
+            target = index.by_name.get((Kind.TEMPLATE, uri)) or index.by_name.get((Kind.RESOURCE, uri))
+            if target is not None:
+                return target
+            raise CallerError(Reason.TARGET_UNKNOWN, "unknown reference")
+        raise CallerError(Reason.INVALID_PARAMS, "completion/complete: ref.type must be ref/prompt or ref/resource")
+
+
+def _named(index: Index, kind: Kind, params: dict[str, Any]) -> Target:
+    arguments = params.get("arguments")
+    if arguments is not None and not isinstance(arguments, dict):
+        raise CallerError(Reason.INVALID_PARAMS, "arguments must be an object")
+    target = index.by_name.get((kind, _string(params, "name")))
+    if target is None:
+        raise CallerError(Reason.TARGET_UNKNOWN, f"unknown {kind}")
+    return target
+
+
+def _string(params: dict[str, Any], member: str) -> str:
+    value = params.get(member)
+    if not isinstance(value, str):
+        raise CallerError(Reason.INVALID_PARAMS, f"{member} must be a string")
+    return value

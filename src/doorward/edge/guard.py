@@ -1,0 +1,130 @@
+"""What the head of a request must satisfy before anything else is looked at: Host, Origin, media types.
+
+Host and Origin checks stop DNS rebinding (MCP transports, "Security Warning"); the Host allow-list comes from the
+configuration, never from the request (DESIGN section 4).
+"""
+
+import ipaddress
+from typing import Final
+
+from doorward.edge.h1 import HttpRequest
+from doorward.model.call import Credential
+from doorward.model.errors import CallerError
+from doorward.model.reasons import Reason
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+FORWARDING: Final = (
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-forwarded-port",
+    b"x-forwarded-server",
+    b"x-real-ip",
+    b"via",
+    b"cf-connecting-ip",
+    b"true-client-ip",
+    b"fastly-client-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-envoy-external-address",
+    b"x-azure-clientip",
+    b"cloudfront-viewer-address",
+)
+CORS_ALLOW_HEADERS: Final = (
+    b"authorization, content-type, accept, mcp-protocol-version, mcp-session-id, last-event-id, mcp-method, "
+    b"mcp-name, x-doorward-key"
+)
+
+
+class Guard:
+    """One per configuration."""
+
+    def __init__(self, *, hosts: frozenset[str], origins: frozenset[str]) -> None:
+        self._hosts = hosts | LOOPBACK_NAMES
+        self._origins = origins
+        self._accepted: set[bytes] = set()
+        """Host fields that were found good, as received; bounded."""
+
+    def check(self, request: HttpRequest) -> tuple[tuple[bytes, bytes], ...]:
+        """CORS headers for the answer (none without an allowed Origin).
+
+        Raises CallerError(HOST_FORBIDDEN | ORIGIN_FORBIDDEN).
+        """
+        host = request.headers.get(b"host", b"")
+        if host not in self._accepted:
+            if _hostname(host) not in self._hosts:
+                raise CallerError(Reason.HOST_FORBIDDEN, "this host name is not served here")
+            if len(self._accepted) < 64:
+                self._accepted.add(host)
+        origin = request.headers.get(b"origin")
+        if origin is None:
+            return ()
+        if origin.decode("latin-1") not in self._origins:
+            raise CallerError(Reason.ORIGIN_FORBIDDEN, "this origin is not in gateway.allowed_origins")
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", b"mcp-session-id, www-authenticate"),
+            (b"vary", b"origin"),
+        )
+
+    @staticmethod
+    def preflight(request: HttpRequest) -> tuple[tuple[bytes, bytes], ...]:
+        """Asked headers are echoed when they are MCP parameter headers (brief 4.2)."""
+        asked = request.headers.get(b"access-control-request-headers", b"").lower().split(b",")
+        extra = b"".join(b", " + name.strip() for name in asked if name.strip().startswith(b"mcp-param-"))
+        return (
+            (b"access-control-allow-methods", b"POST, GET, DELETE"),
+            (b"access-control-allow-headers", CORS_ALLOW_HEADERS + extra),
+            (b"access-control-max-age", b"600"),
+        )
+
+    @staticmethod
+    def check_post(request: HttpRequest) -> None:
+        """Raises CallerError(UNSUPPORTED_MEDIA_TYPE | NOT_ACCEPTABLE). A missing Accept and `*/*` are tolerated."""
+        kind = request.headers.get(b"content-type", b"")
+        if kind != b"application/json" and kind.split(b";")[0].strip().lower() != b"application/json":
+            raise CallerError(Reason.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+        accept = request.headers.get(b"accept")
+        if accept is None or b"*/*" in accept:
+            return
+        if b"application/json" not in accept or b"text/event-stream" not in accept:
+            raise CallerError(Reason.NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream")
+
+    @staticmethod
+    def credential(request: HttpRequest, peer: str) -> Credential:
+        """What was presented. Raises CallerError(CREDENTIAL_AMBIGUOUS) for a credential in two places."""
+        headers = request.headers
+        bearer = headers.get(b"authorization")
+        key = headers.get(b"x-doorward-key")
+        if bearer is not None and key is not None:
+            raise CallerError(Reason.CREDENTIAL_AMBIGUOUS, "credentials in both Authorization and X-Doorward-Key")
+        secret: str | None = None
+        if bearer is not None:
+            secret = _bearer(bearer)
+        elif key is not None:
+            secret = key.decode("latin-1")
+        local = peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer)
+        proxied = any(name in headers for name in FORWARDING) if secret is None or request.path == "/readyz" else False
+        return Credential(secret, peer, local, proxied)
+
+
+def _bearer(field: bytes) -> str:
+    scheme, _, secret = field.partition(b" ")
+    if scheme.lower() != b"bearer" or not secret:
+        raise CallerError(Reason.CREDENTIAL_INVALID, "Authorization must be: Bearer KEY")
+    return secret.strip().decode("latin-1")
+
+
+def _hostname(host: bytes) -> str:
+    text = host.decode("latin-1").lower()
+    if text.startswith("["):
+        return text[: text.find("]") + 1]
+    return text.partition(":")[0]
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,35 @@
+"""JSON-RPC batches, which only 2025-03-26 has: each message goes through the door on its own."""
+
+import msgspec
+
+from doorward.model.call import Inbound
+from doorward.model.errors import DoorwardError
+from doorward.pipeline.gateway import Gateway
+from doorward.pipeline.read import SESSION_HEADER
+from doorward.ports.sessions import Sessions
+
+VERSION = "2025-03-26"
+MAX_ITEMS = 64
+_RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def looks_like_batch(body: bytes) -> bool:
+    """Whether the first significant byte opens an array."""
+    return body[:1] == b"[" or body.lstrip(b" \t\r\n")[:1] == b"["
+
+
+def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
+    """The messages of a batch as messages of their own; empty where the session's revision has no batches or the
+    bytes are no array of 1 to 64 items: the strict parser then refuses the whole with the exact reason."""
+    session_id = inbound.headers.get(SESSION_HEADER)
+    if session_id is None:
+        return []
+    try:
+        principal = gw.identity.identify(inbound.credential)
+        session = sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
+        items = _RAW_ITEMS.decode(inbound.body)
+    except (DoorwardError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return []
+    if session.version != VERSION or not 0 < len(items) <= MAX_ITEMS:
+        return []
+    return [msgspec.structs.replace(inbound, body=bytes(item)) for item in items]

@@ -1,0 +1,55 @@
+"""The ports and pure parts that the spine walks through. One frozen value per configuration and catalogue state.
+
+A reload or a changed tool list builds a new Gateway and swaps one reference; a call in flight keeps its own.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from doorward.model.errors import DoorwardError
+from doorward.model.call import Call, Inbound, Note, Reply
+from doorward.model.principal import Principal
+from doorward.pipeline.run import AfterPhase, BeforePhase
+from doorward.pipeline.trail import Trail
+from doorward.policy.engine import Engine
+from doorward.ports.identity import Identity
+from doorward.ports.router import Router
+from doorward.ports.upstream import Upstream
+
+
+class Reader(Protocol):
+    """Bytes to meaning; see `pipeline/read.py`."""
+
+    def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note: ...
+
+
+class Calls(Protocol):
+    """The calls in flight; see `pipeline/inflight.py`."""
+
+    def enter(self, call: Call) -> None: ...
+    def leave(self, call: Call) -> None: ...
+    def note(self, note: Note) -> None: ...
+    def end(self, scope: str) -> None: ...
+
+
+class Recording(Protocol):
+    """Evidence; see `pipeline/evidence.py`."""
+
+    async def decision(self, trail: Trail) -> None: ...
+    async def outcome(self, trail: Trail, reply: Reply) -> None: ...
+    async def ended(self, trail: Trail, error: DoorwardError) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything one call needs on its way."""
+
+    identity: Identity
+    reader: Reader
+    calls: Calls
+    router: Router
+    policy: Engine
+    before: BeforePhase
+    recorder: Recording
+    upstream: Upstream
+    after: AfterPhase

@@ -1,0 +1,150 @@
+"""What the gateway answers itself: handshakes, pings, log levels and the lists, filtered for who asks.
+
+Lists and calls are decided by the same function: what `decide` hides without arguments is not callable with any.
+"""
+
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from doorward.model.call import Call, Era, Outcome, Reply
+from doorward.model.errors import CallerError, UpstreamError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Kind
+from doorward.model.verdict import Allow, Permit
+from doorward.policy.engine import Engine
+from doorward.ports.catalog import Catalog, Entry
+from doorward.ports.sessions import Sessions
+from doorward.wire import meta, versions
+
+LISTS: Final = {
+    "tools/list": (Kind.TOOL, b"tools"),
+    "prompts/list": (Kind.PROMPT, b"prompts"),
+    "resources/list": (Kind.RESOURCE, b"resources"),
+    "resources/templates/list": (Kind.TEMPLATE, b"resourceTemplates"),
+}
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+UNAVAILABLE_META: Final = "dev.doorward/unavailable"
+MODERN_LIST_TAIL: Final = b',"resultType":"complete","ttlMs":0,"cacheScope":"private"'
+
+
+class Offer(Protocol):
+    """The catalogue and the policy that belong together at this moment."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def policy(self) -> Engine: ...
+
+
+class Local:
+    """Implements ports.Upstream for Kind.GATEWAY."""
+
+    def __init__(self, offer: Offer, sessions: Sessions, identity: dict[str, Any]) -> None:
+        self._offer = offer
+        self._sessions = sessions
+        self._identity = identity
+        """serverInfo of the aggregate endpoint."""
+
+    async def send(self, permit: Permit) -> Reply:
+        """Raises CallerError for params that do not fit the method, UpstreamError for a list nobody can give."""
+        call = permit.call
+        if call.method in LISTS:
+            return await self._list(call, permit.principal)
+        match call.method:
+            case "initialize":
+                return await self._initialize(call, permit.principal)
+            case "server/discover":
+                return await self._discover(call)
+            case "logging/setLevel":
+                return self._set_level(call)
+        return _ok({})  # ping
+
+    async def _list(self, call: Call, principal: Principal) -> Reply:
+        if call.params.get("cursor") is not None:
+            raise CallerError(Reason.CURSOR_UNKNOWN, "this cursor was not issued here")
+        kind, member = LISTS[call.method]
+        await self._offer.catalog.refresh(call.endpoint, kind)
+        catalog = self._offer.catalog
+        entries = catalog.entries(call.endpoint, kind)
+        failing = catalog.describe(call.endpoint).failing
+        if call.endpoint is not None and failing and not entries:
+            raise UpstreamError(Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available")
+        modern = call.era is Era.MODERN
+        shown = [_bytes(entry, modern=modern) for entry in entries if self._visible(principal, entry)]
+        body = b"[" + b",".join(one for one in shown if one is not None) + b"]"
+        tail = MODERN_LIST_TAIL if modern else b""
+        if failing:
+            tail += b',"_meta":' + msgspec.json.encode({UNAVAILABLE_META: list(failing)})
+        result = b'{"' + member + b'":' + body + tail + b"}"
+        return Reply(result, None, Outcome.OK if shown else Outcome.EMPTY)
+
+    def _visible(self, principal: Principal, entry: Entry) -> bool:
+        return isinstance(self._offer.policy.decide(principal, entry.target, None), Allow)
+
+    async def _initialize(self, call: Call, principal: Principal) -> Reply:
+        described = await self._described(call.endpoint)
+        session = self._sessions.open(principal, call.endpoint, call.version, call.capabilities, call.client)
+        result: dict[str, Any] = {
+            "protocolVersion": call.version,
+            "capabilities": legacy_capabilities(described.capabilities),
+            "serverInfo": described.server_info or self._identity,
+        }
+        if described.instructions:
+            result["instructions"] = described.instructions
+        return Reply(msgspec.json.encode(result), None, Outcome.OK, session_id=session.id)
+
+    async def _discover(self, call: Call) -> Reply:
+        described = await self._described(call.endpoint)
+        result: dict[str, Any] = {
+            "resultType": "complete",
+            "supportedVersions": list(versions.MODERN_VERSIONS),
+            "capabilities": modern_capabilities(described.capabilities),
+            "ttlMs": 0,
+            "cacheScope": "private",
+            "_meta": {meta.SERVER_INFO: described.server_info or self._identity},
+        }
+        if described.instructions:
+            result["instructions"] = described.instructions
+        return _ok(result)
+
+    async def _described(self, endpoint: str | None) -> Any:
+        await self._offer.catalog.refresh(endpoint, Kind.TOOL)
+        return self._offer.catalog.describe(endpoint)
+
+    @staticmethod
+    def _set_level(call: Call) -> Reply:
+        level = call.params.get("level")
+        if level not in LOG_LEVELS or call.session is None:
+            raise CallerError(Reason.INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}")
+        call.session.log_level = level
+        return _ok({})
+
+
+def _ok(result: dict[str, Any]) -> Reply:
+    return Reply(msgspec.json.encode(result), None, Outcome.OK)
+
+
+def _bytes(entry: Entry, *, modern: bool) -> bytes | None:
+    return entry.modern if modern else entry.legacy
+
+
+def legacy_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
+    """What we can keep of what the servers offer: lists change on our own account, tasks come later."""
+    kept: dict[str, Any] = {}
+    for name in ("tools", "prompts", "resources"):
+        if name in offered:
+            kept[name] = {"listChanged": True}
+    if offered.get("resources", {}).get("subscribe") is True:
+        kept["resources"]["subscribe"] = True
+    for name in ("completions", "logging"):
+        if name in offered:
+            kept[name] = {}
+    return kept
+
+
+def modern_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
+    """The same for 2026-07-28, where change notices need `subscriptions/listen`, which is not offered yet."""
+    return {name: {} for name in ("tools", "prompts", "resources", "completions", "logging") if name in offered}

@@ -1,0 +1,130 @@
+"""Bytes to meaning: one strictly parsed message becomes one Call of a known era, or a Note.
+
+The era is decided per message (research brief 2.1): a modern claim in body or header is held to the modern rules
+and never downgraded; everything else lives in a legacy session that belongs to the same principal.
+"""
+
+from typing import Any
+
+from doorward.model.call import Call, Era, Inbound, Note, Session
+from doorward.model.errors import CallerError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.pipeline.trail import Trail
+from doorward.ports.sessions import Sessions
+from doorward.wire import era, jsonrpc, meta, methods, versions
+
+STDIO_SCOPE = "stdio"
+SESSION_HEADER = b"mcp-session-id"
+
+
+class Reader:
+    """Knows the sessions, so that a legacy message finds its version and capabilities."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
+        """Raises CallerError with the exact reason of the brief's tables 2.2 and 2.3."""
+        message = jsonrpc.parse(inbound.body)
+        if isinstance(message, jsonrpc.Batch):
+            raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
+        if isinstance(message, jsonrpc.Request):
+            trail.request_id = message.id
+        session_id = inbound.headers.get(SESSION_HEADER)
+        if inbound.transport == "http":
+            seen = era.classify(inbound.headers, message, has_session=session_id is not None)
+        else:
+            seen = era.classify_stdio(message, has_session=session_id is not None)
+        trail.era = seen.era
+        if seen.era is Era.MODERN:
+            return self._modern(message, inbound, seen.version)
+        return self._legacy(message, inbound, principal, session_id, seen.version)
+
+    def _modern(self, message: jsonrpc.Message, inbound: Inbound, version: str) -> Call | Note:
+        scope = STDIO_SCOPE if inbound.transport == "stdio" else None
+        if not isinstance(message, jsonrpc.Request):
+            return _note(message, Era.MODERN, inbound, None, scope)
+        _require_method(version, message.method)
+        params, envelope, rest = meta.split_meta(message.params or {})
+        return Call(
+            id=message.id,
+            method=message.method,
+            params=params,
+            meta=rest,
+            era=Era.MODERN,
+            version=version,
+            endpoint=inbound.endpoint,
+            session=None,
+            capabilities=envelope.capabilities or {},
+            client=envelope.client or {},
+            log_level=envelope.log_level,
+            progress_token=envelope.progress_token,
+            events=inbound.events,
+            scope=scope,
+            received=inbound.received,
+        )
+
+    def _legacy(
+        self, message: jsonrpc.Message, inbound: Inbound, principal: Principal, session_id: bytes | None, version: str
+    ) -> Call | Note:
+        session: Session | None = None
+        opening = isinstance(message, jsonrpc.Request) and message.method == "initialize"
+        if not opening:
+            if session_id is None:
+                raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
+            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
+            version = session.version
+        if not isinstance(message, jsonrpc.Request):
+            return _note(message, Era.LEGACY, inbound, session, session.id if session else None)
+        if opening:
+            version = _negotiated(message.params)
+        _require_method(version, message.method)
+        params, envelope, rest = meta.split_meta(message.params or {})
+        return Call(
+            id=message.id,
+            method=message.method,
+            params=params,
+            meta=rest,
+            era=Era.LEGACY,
+            version=version,
+            endpoint=inbound.endpoint,
+            session=session,
+            capabilities=session.capabilities if session else params["capabilities"],
+            client=session.client if session else params["clientInfo"],
+            log_level=session.log_level if session else None,
+            progress_token=envelope.progress_token,
+            events=inbound.events,
+            scope=session.id if session else None,
+            received=inbound.received,
+        )
+
+
+def _require_method(version: str, name: str) -> None:
+    method = methods.lookup(version, name)
+    if method is None or method.sender == "server" or method.kind is not methods.REQUEST:
+        raise CallerError(Reason.METHOD_NOT_FOUND, f"{version} has no request method of this name")
+
+
+def _negotiated(params: dict[str, Any] | None) -> str:
+    """Raises CallerError(INVALID_PARAMS) for an initialize without its three members."""
+    given = params or {}
+    wanted = given.get("protocolVersion")
+    if not isinstance(wanted, str):
+        raise CallerError(Reason.INVALID_PARAMS, "initialize: protocolVersion must be a string")
+    for name in ("capabilities", "clientInfo"):
+        if not isinstance(given.get(name), dict):
+            raise CallerError(Reason.INVALID_PARAMS, f"initialize: {name} must be an object")
+    return versions.negotiate(wanted)
+
+
+def _note(
+    message: jsonrpc.Notification | jsonrpc.Response | jsonrpc.Message,
+    which: Era,
+    inbound: Inbound,
+    session: Session | None,
+    scope: str | None,
+) -> Note:
+    if isinstance(message, jsonrpc.Notification):
+        return Note(message.method, message.params or {}, which, inbound.endpoint, session, scope)
+    return Note("", {}, which, inbound.endpoint, session, scope)

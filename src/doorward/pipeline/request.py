@@ -1,0 +1,54 @@
+"""The spine: everything that happens to one message, in order. Nothing else calls an upstream.
+
+Guarantees (DESIGN section 2): no step can be skipped, because each one needs what the step before it returned;
+`send` takes a `Permit`, and only the final step of policy makes one. No record, no effect: the decision record
+has left our memory before the call leaves the building. Errors are not handled here: `door.py`, the only
+caller, gives every end its record and `rescue.py` gives it its answer.
+"""
+
+from doorward.model.call import Call, Inbound, Reply
+from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
+from doorward.pipeline.gateway import Gateway
+from doorward.pipeline.trail import Trail
+
+
+async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | Hold | None:
+    """The reply of a permitted call, the refusal of any other, None for a message that wants no answer.
+
+    Raises DoorwardError by blame and CancelledError; `trail` then says how far the message came.
+    """
+    principal = trail.principal = gw.identity.identify(inbound.credential)  # who is asking
+    trail.ran("identity")
+
+    call = gw.reader.read(inbound, principal, trail)  # what is asked: strict bytes -> one call of a known era
+    trail.ran("protocol")
+    if not isinstance(call, Call):
+        gw.calls.note(call)
+        return None
+    trail.call = call
+    gw.calls.enter(call)
+
+    target = trail.target = gw.router.route(call, principal)  # which server, tool, definition
+    trail.ran("route")
+
+    verdict: Allow | Permit | Deny | Hold
+    verdict = gw.policy.decide(principal, target, call.arguments)  # what the rules say
+    trail.judged(verdict)
+
+    facts = Facts()
+    if isinstance(verdict, Allow):  # the stages may only tighten, or change arguments
+        call, facts, verdict = await gw.before.run(call, target, verdict, trail)
+
+    if isinstance(verdict, Allow):  # the final word, on what will really be sent
+        verdict = gw.policy.conclude(call, principal, target, verdict, facts, trail.decision_id)
+
+    trail.verdict = verdict
+    await gw.recorder.decision(trail)  # no record, no effect
+    trail.decided = True
+    if not isinstance(verdict, Permit):
+        return verdict
+
+    reply = await gw.upstream.send(verdict)  # the only line that leaves the building
+    reply = await gw.after.run(verdict, reply, trail)
+    await gw.recorder.outcome(trail, reply)
+    return reply

@@ -1,0 +1,81 @@
+"""Runs the stages of a phase and gives each its declared failure meaning.
+
+A stage can turn an Allow into a Deny or a Hold, never the reverse, so the order inside a phase cannot widen
+access. A stage that raises has said nothing: its row in `order.py` says what silence means.
+"""
+
+from asyncio import CancelledError
+from collections.abc import Sequence
+
+from doorward.model.call import Call, Reply
+from doorward.model.errors import PolicyError
+from doorward.model.reasons import Reason
+from doorward.model.target import Target
+from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
+from doorward.pipeline.order import AfterSlot, BeforeSlot, OnError
+from doorward.pipeline.rescue import attempt
+from doorward.pipeline.trail import Trail
+from doorward.ports.stage import Change, Pass, Replace
+
+FAILED = "this call could not be checked, so it was not sent"
+
+
+class BeforePhase:
+    """What runs between the rules and the final word."""
+
+    def __init__(self, slots: Sequence[BeforeSlot]) -> None:
+        self._slots = tuple(slots)
+
+    async def run(
+        self, call: Call, target: Target, allowed: Allow, trail: Trail
+    ) -> tuple[Call, Facts, Allow | Deny | Hold]:
+        """The call as the stages leave it, what they learned, and Allow unless one objected."""
+        facts = Facts()
+        for slot in self._slots:
+            said = await self._ask(slot, call, target, facts)
+            trail.ran(slot.stage.id, type(said).__name__.lower())
+            if isinstance(said, Deny | Hold):
+                return call, facts, said
+            changed = facts.changed
+            if isinstance(said, Change):
+                call, changed = said.call, True
+            facts = Facts(facts.findings + said.findings, facts.labels, changed)
+        return call, facts, allowed
+
+    @staticmethod
+    async def _ask(slot: BeforeSlot, call: Call, target: Target, facts: Facts) -> Pass | Change | Deny | Hold:
+        said = await attempt(slot.stage.check(call, target, facts))
+        if not isinstance(said, BaseException):
+            return said
+        if isinstance(said, CancelledError):
+            raise said
+        if slot.on_error is OnError.HOLD:
+            return Hold(Reason.CHECK_FAILED, FAILED, softenable=False)
+        return Deny(Reason.CHECK_FAILED, FAILED, visible=True, softenable=False)
+
+
+class AfterPhase:
+    """What runs between the reply and the caller."""
+
+    def __init__(self, slots: Sequence[AfterSlot]) -> None:
+        self._slots = tuple(slots)
+
+    async def run(self, permit: Permit, reply: Reply, trail: Trail) -> Reply:
+        """The reply as the stages leave it.
+
+        Raises PolicyError(REPLY_WITHHELD) when a stage objects: the call has run, its answer stays with us.
+        """
+        for slot in self._slots:
+            said = await attempt(slot.stage.check(permit, reply))
+            if isinstance(said, CancelledError):
+                raise said
+            if isinstance(said, BaseException):
+                raise PolicyError(
+                    Reason.REPLY_WITHHELD, f"{slot.stage.id} could not check the reply"
+                ) from said
+            trail.ran(slot.stage.id, type(said).__name__.lower())
+            if isinstance(said, Deny):
+                raise PolicyError(Reason.REPLY_WITHHELD, said.message)
+            if isinstance(said, Replace):
+                reply = said.reply
+        return reply

@@ -1,0 +1,44 @@
+"""What the servers offer, as a snapshot that never changes under a reader."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from doorward.model.target import Kind, Target
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One listed thing of one endpoint, ready to be sent."""
+
+    target: Target
+    exposed: str
+    """The name or URI under which this endpoint shows it."""
+    legacy: bytes | None
+    """The listed object encoded for 2025-11-25 and before; None where that revision cannot carry it."""
+    modern: bytes
+    """The listed object encoded for 2026-07-28."""
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What an endpoint says of itself at `initialize` and `server/discover`."""
+
+    capabilities: dict[str, Any]
+    server_info: dict[str, Any]
+    instructions: str | None
+    failing: tuple[str, ...]
+    """Servers of the endpoint that are not up now, by name."""
+
+
+class Catalog(Protocol):
+    """Reads one consistent snapshot."""
+
+    def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
+        """Everything listed there, in stable order, before policy has filtered it."""
+        ...
+
+    def describe(self, endpoint: str | None) -> Description: ...
+
+    async def refresh(self, endpoint: str | None, kind: Kind) -> None:
+        """Returns when the lists behind `endpoint` are recent, or a bounded wait is over."""
+        ...
