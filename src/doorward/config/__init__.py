@@ -1,0 +1,1 @@
+"""The configuration document: parsed strictly, checked whole, turned into frozen settings."""

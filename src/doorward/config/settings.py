@@ -1,0 +1,265 @@
+"""What `doorward.yaml` may say, as frozen models. Descriptions become the JSON Schema for editors.
+
+The models judge each value by itself. What concerns several values at once (exactly one of `url` and
+`command`, references between sections, what a public listener needs) is judged in `check.py`, so that both
+kinds of problem are reported together: take settings from `load.py`, which runs both, not from a model alone.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from doorward.config import globs
+from doorward.config.secret import Secret
+from doorward.config.values import (
+    Bound,
+    Duration,
+    FilePath,
+    GlobText,
+    HeaderValue,
+    Listen,
+    ListenAddress,
+    Origin,
+    PublicUrl,
+    ScalarText,
+    UriGlobText,
+    Url,
+    Word,
+)
+from doorward.model.target import OperationClass
+from doorward.model.verdict import Mode
+
+# Ours to set on every request to a server: an operator's value would break the protocol or the framing.
+_RESERVED_HEADERS: Final = re.compile(
+    "accept|accept-encoding|connection|content-.*|cookie|expect|forwarded|host|keep-alive|last-event-id|mcp-.*"
+    "|origin|proxy-.*|te|trailer|transfer-encoding|upgrade"
+)
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("this is no header name")
+    if _RESERVED_HEADERS.fullmatch(name.lower()):
+        raise ValueError("Doorward sets this header itself")
+    return name
+
+
+_SERVER_NAME: Final = r"^[a-z0-9-]{1,16}$"
+_AGENT_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_CONDITION: Final = r"^arguments\.[^.\s][^.]*$"
+
+ServerName = Annotated[str, StringConstraints(pattern=_SERVER_NAME)]
+AgentName = Annotated[str, StringConstraints(pattern=_AGENT_NAME)]
+VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+ConditionName = Annotated[str, StringConstraints(pattern=_CONDITION)]
+
+NAME_RULES: Final = {
+    _SERVER_NAME: "a server's name has 1 to 16 lower-case letters, digits and hyphens",
+    _AGENT_NAME: "an agent's name has up to 64 letters, digits, dots, hyphens and underscores",
+    _VARIABLE: "this cannot be the name of an environment variable",
+    _CONDITION: "a condition is keyed arguments.NAME, with the name of a top-level argument",
+}
+"""What a pattern above asks for, in words."""
+
+
+class Gateway(_Strict):
+    """How agents reach Doorward, and where it keeps its state."""
+
+    listen: ListenAddress = Listen("127.0.0.1", 7420)
+    """host:port, [v6]:port or unix:path, for agents. Anything but loopback needs auth and public_url."""
+    state: FilePath = Field(Path(".doorward"), validate_default=True)
+    """Directory for the database, the audit log and the lock file; relative to this file."""
+    secrets: FilePath | None = None
+    """Key ring file (mode 0600). Default: a file in the state directory."""
+    public_url: PublicUrl | None = None
+    """The URL by which agents reach this gateway. Required with a non-loopback listener."""
+    allowed_origins: tuple[Origin, ...] = Field((), strict=False)
+    """Web origins whose pages may call the gateway (CORS). Default: none."""
+    drain: Duration = 10.0
+    """How long calls in flight may take to finish when the gateway stops."""
+
+
+class KeyAuth(_Strict):
+    """Callers present a virtual key."""
+
+    keys: Literal[True]
+    """Accept keys made with `doorward keys create`."""
+
+
+class ServerAuth(_Strict):
+    """What the gateway presents to a server: exactly one of the two."""
+
+    bearer: HeaderValue | None = None
+    """Token for `Authorization: Bearer`. Write ${env:NAME} or ${file:PATH}, not the token."""
+    headers: dict[HeaderName, HeaderValue] | None = None
+    """Header fields with their values."""
+
+
+class ServerTls(_Strict):
+    """TLS towards a server. Host names are always checked."""
+
+    ca: FilePath | None = None
+    """PEM file with the authorities to trust. Default: the system's."""
+    cert: FilePath | None = None
+    """PEM file with our client certificate; needs key."""
+    key: FilePath | None = None
+    """PEM file with the key of cert."""
+    server_name: str | None = None
+    """Name to ask for and to check, when it is not the URL's host."""
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    """Oldest TLS version accepted."""
+
+
+class Tool(_Strict):
+    """What the operator knows about some tools of a server."""
+
+    op_class: OperationClass | None = Field(None, alias="class", strict=False)
+    """What a call may do: read, write, destructive or external. It overrules the tool's own annotations."""
+    safe: tuple[str, ...] = Field((), strict=False)
+    """Arguments whose values may stand in the audit log."""
+
+
+class Server(_Strict):
+    """One MCP server behind the gateway: exactly one of url and command."""
+
+    url: Url | None = Field(None, repr=False)
+    """Endpoint of a remote server (Streamable HTTP or SSE)."""
+    command: tuple[Word, ...] | None = Field(None, strict=False, min_length=1, repr=False)
+    """Program and arguments of a local server, spoken to over stdio. No shell is involved."""
+    env: dict[VariableName, Secret] = {}
+    """Environment of the local server, beyond a small safe set."""
+    cwd: FilePath | None = None
+    """Working directory of the local server. Default: the directory of this file."""
+    timeout: Duration = Field(60.0, gt=0)
+    """How long one call may take."""
+    shared: bool = False
+    """One process for all callers instead of one for each principal."""
+    auth: ServerAuth | None = None
+    """Credential for a remote server."""
+    tls: ServerTls | None = None
+    """TLS settings for a remote server."""
+    insecure: bool = False
+    """Allow plain http to another machine. `doorward status` names such servers."""
+    mode: Mode | None = Field(None, strict=False)
+    """enforce or audit, for this server; default: the global mode."""
+    tools: dict[GlobText, Tool] = {}
+    """Tools by glob (only * is special). When several globs match a tool, the first one counts."""
+
+    def tool(self, name: str) -> Tool:
+        """What the operator says about the tool of that name: the first glob that matches, in file order."""
+        return next((tool for glob, tool in self.tools.items() if globs.matches(glob, name)), _NO_WORD)
+
+
+class Names(_Strict):
+    """Globs over tool or prompt names (only * is special)."""
+
+    allow: tuple[GlobText, ...] = Field((), strict=False)
+    """What may be used."""
+    deny: tuple[GlobText, ...] = Field((), strict=False)
+    """What may not be used, whatever any grant allows."""
+
+
+class Uris(_Strict):
+    """Globs over resource URIs (only * is special)."""
+
+    allow: tuple[UriGlobText, ...] = Field((), strict=False)
+    """What may be read."""
+    deny: tuple[UriGlobText, ...] = Field((), strict=False)
+    """What may not be read, whatever any grant allows."""
+
+
+class Test(_Strict):
+    """Tests of one argument; all that are given must hold. A missing or ill-typed argument denies."""
+
+    equals: ScalarText | None = None
+    """The argument is exactly this."""
+    in_: tuple[ScalarText, ...] | None = Field(None, alias="in", strict=False, min_length=1)
+    """The argument is one of these."""
+    at_least: Bound | None = None
+    """The argument is a number not below this."""
+    at_most: Bound | None = None
+    """The argument is a number not above this."""
+
+
+class Grant(_Strict):
+    """What an agent may do on some servers. What is absent is not granted."""
+
+    servers: tuple[GlobText, ...] = Field(strict=False, min_length=1)
+    """Names of servers, or globs over them."""
+    tools: Names = Names()
+    """Tools that may be called."""
+    resources: Uris = Uris()
+    """Resources that may be read."""
+    prompts: Names = Names()
+    """Prompts that may be fetched."""
+    when: dict[ConditionName, Test] = {}
+    """Tests of top-level arguments, keyed arguments.NAME; all must hold for allow to count."""
+
+
+class Agent(_Strict):
+    """One kind of caller and its grants. The first grant may stand here directly; grants add up."""
+
+    servers: tuple[GlobText, ...] | None = Field(None, strict=False, min_length=1)
+    """Names of servers, or globs over them: makes this entry itself a grant."""
+    tools: Names = Names()
+    """Tools that may be called."""
+    resources: Uris = Uris()
+    """Resources that may be read."""
+    prompts: Names = Names()
+    """Prompts that may be fetched."""
+    when: dict[ConditionName, Test] = {}
+    """Tests of top-level arguments, keyed arguments.NAME; all must hold for allow to count."""
+    grants: tuple[Grant, ...] = Field((), strict=False)
+    """Further grants."""
+    see_rules: bool = False
+    """Whether a denial tells the agent the rule and its file:line."""
+
+
+class Settings(_Strict):
+    """A whole doorward.yaml."""
+
+    version: Literal[1]
+    """Version of this format."""
+    mode: Mode = Field(Mode.ENFORCE, strict=False)
+    """enforce: policy denials deny. audit: they are only recorded. Authentication is never softened."""
+    gateway: Gateway = Gateway()
+    """How agents reach Doorward, and where it keeps its state."""
+    auth: Annotated[
+        Annotated[Literal["none"], Tag("none")] | Annotated[KeyAuth, Tag("keys")],
+        Discriminator(lambda value: "none" if isinstance(value, str) else "keys"),
+    ] = KeyAuth(keys=True)
+    """How callers are known: {keys: true}, or none (direct loopback and stdio callers only)."""
+    servers: dict[ServerName, Server] = {}
+    """MCP servers by name: up to 16 lower-case letters, digits and hyphens."""
+    agents: dict[AgentName, Agent] = {}
+    """Callers by name, with what they may do. Who is not granted something may not do it."""
+
+    def mode_of(self, server: str) -> Mode:
+        """The mode in force for a configured server."""
+        return self.servers[server].mode or self.mode
+
+    @property
+    def requires_key(self) -> bool:
+        """False only with `auth: none`."""
+        return self.auth != "none"
+
+
+_NO_WORD: Final = Tool()
