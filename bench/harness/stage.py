@@ -1,0 +1,141 @@
+"""The stage: compiled tools, prepared replies, and the servers of one bench run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import processes
+
+# The ports of the configuration files; taken ones are replaced through the environment that those files read.
+PORTS = {"direct": 7433, "nginx": 7434, "relay": 7431, "governed": 7432}
+SERVE_SECONDS = 900
+CLI_SECONDS = 60.0
+
+
+class Unusable(Exception):
+    """The bench cannot run as things are; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that can be called: the upstream itself, nginx, or a gateway. Its process tree is charged."""
+
+    port: int
+    path: str
+    pid: int
+    key: str = "none"
+
+
+@dataclass(frozen=True)
+class Stage:
+    targets: dict[str, Target]
+    load: Path
+
+    def choose_replies(self, reply: str) -> None:
+        if processes.status_of(self.targets["direct"].port, f"POST /replies/{reply}") != 204:
+            raise Unusable(f"the echo upstream knows no replies called {reply}")
+
+
+def newer(made: Path, *sources: Path) -> bool:
+    return made.exists() and all(made.stat().st_mtime >= source.stat().st_mtime for source in sources)
+
+
+def compile_tools(bench: Path, place: Path) -> None:
+    for tool in ("echo", "load"):
+        source, binary = bench / f"{tool}.c", place / tool
+        if not newer(binary, source, bench / "scan.h"):
+            subprocess.run(["cc", "-O2", "-std=gnu11", "-o", str(binary), str(source)], check=True)
+
+
+def prepare_replies(bench: Path, place: Path) -> dict[str, Path]:
+    """12,000 single records, and 512 pages of some 50 records each: both beyond 10,000 documents."""
+    sizes = {"json_1k": ["--count", "12000"], "json_64k": ["--count", "512", "--page-bytes", "65536"]}
+    files = {name: place / f"{name}.ndjson" for name in sizes}
+    for name, file in files.items():
+        if not newer(file, bench / "docs.py"):
+            subprocess.run([sys.executable, str(bench / "docs.py"), str(file), *sizes[name]], check=True)
+    return files
+
+
+def find_nginx() -> str:
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise Unusable("nginx is missing: scripts/debian-packages nginx")
+    return found
+
+
+def nginx_command(bench: Path, place: Path, listen: int, upstream: int) -> list[str]:
+    text = (bench / "nginx.conf").read_text()
+    for name, value in (("LISTEN", str(listen)), ("UPSTREAM", str(upstream)), ("PLACE", str(place))):
+        text = text.replace(f"@{name}@", value)
+    configuration = place / "nginx.conf"
+    configuration.write_text(text)
+    return [find_nginx(), "-p", str(place), "-c", str(configuration), "-e", str(place / "nginx-errors.log")]
+
+
+def mint_key(doorward: Path, configuration: Path, environment: dict[str, str]) -> str:
+    command = [str(doorward), "keys", "create", "--agent", "bench", "-c", str(configuration), "--json"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=CLI_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Unusable(
+            f"`doorward keys create -c {configuration.name}` gave {done.returncode}:\n{done.stderr}"
+        )
+    return str(json.loads(done.stdout)["key"])
+
+
+@contextlib.contextmanager
+def gateway(name: str, doorward: Path, bench: Path, place: Path, upstream: int) -> Iterator[Target]:
+    """One gateway on fresh state: an audit log of earlier runs would be read at start and fill the disk."""
+    configuration, state = bench / f"{name}.yaml", place / f"state-{name}"
+    port = processes.free_port(PORTS[name])
+    environment = {
+        f"BENCH_{name.upper()}_LISTEN": f"127.0.0.1:{port}",
+        "BENCH_UPSTREAM": f"http://127.0.0.1:{upstream}/mcp",
+    }
+    shutil.rmtree(state, ignore_errors=True)
+    key = mint_key(doorward, configuration, environment)
+    command = [str(doorward), "serve", "-c", str(configuration)]
+    try:
+        with processes.running(
+            name, command, port=port, place=place, ready_path="/readyz", environment=environment
+        ) as pid:
+            yield Target(port, "/mcp/echo", pid, key)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) -> Iterator[Stage]:
+    """Everything that a run needs, on loopback, until the block ends."""
+    if gateways and not doorward.exists():
+        raise Unusable("the gateway is not installed here; BENCH=nginx_...,direct_... measures without it")
+    place.mkdir(parents=True, exist_ok=True)
+    compile_tools(bench, place)
+    replies = prepare_replies(bench, place)
+    with contextlib.ExitStack() as stack:
+        upstream, proxy = processes.free_port(PORTS["direct"]), processes.free_port(PORTS["nginx"])
+        echo = [str(place / "echo"), "--port", str(upstream), "--seconds", str(SERVE_SECONDS)]
+        echo += [part for name, file in replies.items() for part in ("--replies", f"{name}={file}")]
+        pid = stack.enter_context(processes.running("echo", echo, port=upstream, place=place))
+        targets = {"direct": Target(upstream, "/mcp", pid)}
+        command = nginx_command(bench, place, proxy, upstream)
+        pid = stack.enter_context(processes.running("nginx", command, port=proxy, place=place))
+        targets["nginx"] = Target(proxy, "/mcp", pid)
+        for name in gateways:
+            targets[name] = stack.enter_context(gateway(name, doorward, bench, place, upstream))
+        yield Stage(targets, place / "load")
