@@ -1,0 +1,1 @@
+"""Ports kept in files of the state directory."""

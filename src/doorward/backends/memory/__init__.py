@@ -1,0 +1,1 @@
+"""Ports kept in this process's memory: for one process, and for tests."""

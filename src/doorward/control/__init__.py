@@ -1,0 +1,1 @@
+"""Use cases over ports: what operators do. No HTTP, no CLI."""

@@ -1,0 +1,1 @@
+"""Who is asking: virtual keys and the directory that knows them."""
