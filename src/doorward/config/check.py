@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from doorward.config import globs
 from doorward.config.errors import did_you_mean
 from doorward.config.explain import Finding
 from doorward.config.places import Path, Places, dotted
 from doorward.config.values import is_loopback, parse_listen
+from doorward.model import globs
 
 _LOCAL_ONLY = ("env", "cwd")
 _REMOTE_ONLY = ("auth", "tls", "insecure")

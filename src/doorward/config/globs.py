@@ -1,4 +1,4 @@
-"""Globs in which `*` stands for any run of characters, and nothing else is special."""
+"""What a glob may look like in the document; what it means stands in `model/globs.py`."""
 
 from typing import Final
 
@@ -18,20 +18,3 @@ def check(pattern: str, *, uri: bool = False) -> str:
         if char in pattern and not (uri and char == "?"):
             raise ValueError(f'"{char}" is not special in a glob: only * is')
     return pattern
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether the whole name fits. Linear in the name for each star: no backtracking."""
-    head, *rest = pattern.split("*")
-    if not rest:
-        return pattern == name
-    *middle, tail = rest
-    if not name.startswith(head) or len(name) < len(head) + len(tail) or not name.endswith(tail):
-        return False
-    at, end = len(head), len(name) - len(tail)
-    for part in middle:
-        found = name.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True

@@ -11,7 +11,6 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from doorward.config import globs
 from doorward.config.secret import Secret
 from doorward.config.values import (
     Bound,
@@ -163,10 +162,6 @@ class Server(_Strict):
     tools: dict[GlobText, Tool] = {}
     """Tools by glob (only * is special). When several globs match a tool, the first one counts."""
 
-    def tool(self, name: str) -> Tool:
-        """What the operator says about the tool of that name: the first glob that matches, in file order."""
-        return next((tool for glob, tool in self.tools.items() if globs.matches(glob, name)), _NO_WORD)
-
 
 class Names(_Strict):
     """Globs over tool or prompt names (only * is special)."""
@@ -260,6 +255,3 @@ class Settings(_Strict):
     def requires_key(self) -> bool:
         """False only with `auth: none`."""
         return self.auth != "none"
-
-
-_NO_WORD: Final = Tool()

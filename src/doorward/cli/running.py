@@ -1,0 +1,47 @@
+"""Where the gateway of a configuration listens, if one runs: from its lock file, without a full load."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from doorward.cli.exit import CommandError, Exit
+
+LOCK: Final = "lock"
+_DEFAULT_STATE: Final = ".doorward"
+_MENTIONS_STATE: Final = re.compile(r"^[^#]*\bstate\b", re.MULTILINE)
+
+
+def address(config: str) -> str:
+    """`host:port` or `unix:path`, as the running gateway wrote it. Raises CommandError."""
+    lock = _state(Path(config)) / LOCK
+    try:
+        content: Any = json.loads(lock.read_bytes())
+    except FileNotFoundError:
+        raise not_running(config) from None
+    except (OSError, ValueError):
+        raise CommandError(Exit.UNREACHABLE, f"{lock} cannot be read", "is it still starting?") from None
+    listen = content.get("listen") if isinstance(content, dict) else None
+    if not isinstance(listen, str) or not listen:
+        raise CommandError(Exit.UNREACHABLE, f"{lock} names no listener", "is it still starting?")
+    return listen
+
+
+def not_running(config: str) -> CommandError:
+    """Nobody answers there."""
+    return CommandError(Exit.UNREACHABLE, f"no gateway runs for {config}", "start it: doorward serve")
+
+
+def _state(config: Path) -> Path:
+    """The state directory. Loading costs 0.3 s, so only a file that may name another directory is loaded."""
+    try:
+        text = config.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CommandError(Exit.USAGE, f"{config}: no such file", "doorward init writes one") from None
+    except (OSError, UnicodeDecodeError):
+        raise CommandError(Exit.USAGE, f"{config}: cannot read it") from None
+    if not _MENTIONS_STATE.search(text):
+        return config.parent / _DEFAULT_STATE
+    from doorward.cli.settings import load_file
+
+    return load_file(str(config)).settings.gateway.state

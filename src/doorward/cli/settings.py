@@ -1,0 +1,22 @@
+"""The configuration of a command, or exit code 2 with every problem."""
+
+import argparse
+
+from doorward.cli.exit import CommandError, Exit
+from doorward.cli.parser import config_path
+from doorward.config.errors import ConfigError
+from doorward.config.load import Loaded, load
+
+
+def loaded(args: argparse.Namespace) -> Loaded:
+    """The good document that the arguments name. Raises CommandError(USAGE)."""
+    return load_file(config_path(args))
+
+
+def load_file(path: str) -> Loaded:
+    """The good document of that path. Raises CommandError(USAGE)."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        problems = [problem.as_json() for problem in error.problems]
+        raise CommandError(Exit.USAGE, error.render(), data={"problems": problems}) from None

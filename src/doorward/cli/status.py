@@ -1,0 +1,62 @@
+"""`doorward status`: is it running, and is everything behind it up."""
+
+import argparse
+import json
+from typing import Any
+
+from doorward.cli.exit import CommandError, Exit
+from doorward.cli.output import Output
+from doorward.cli.parser import Subparsers, add_command, config_path
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    add_command(subparsers, "status", "Show the running gateway and its servers", run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 4 when no gateway runs, or when it is not ready."""
+    from doorward.cli.running import address
+
+    output = Output.of(args)
+    listen = address(config_path(args))
+    state = readiness(listen)
+    status = str(state.get("status", "unknown"))
+    color = {"ready": "green", "not_ready": "red"}.get(status, "yellow")
+    mode = f", mode {state['mode']}" if "mode" in state else ""
+    output.say(f"{output.style(color, status)} at {listen}{mode}")
+    show_servers(output, state)
+    output.result("status", {"listen": listen, **state})
+    return Exit.UNREACHABLE if status == "not_ready" else Exit.OK
+
+
+def readiness(listen: str) -> dict[str, Any]:
+    """What /readyz says. Raises CommandError(UNREACHABLE)."""
+    from doorward.cli.client import Client
+
+    answer = Client(listen, timeout=2.0).get("/readyz")
+    try:
+        state = json.loads(answer.body)
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        message = f"{listen} answered HTTP {answer.status}: this is no Doorward gateway"
+        raise CommandError(Exit.UNREACHABLE, message)
+    return state
+
+
+def show_servers(output: Output, state: dict[str, Any]) -> None:
+    """One row for each server that /readyz names; it names them to loopback callers only."""
+    servers = state.get("servers")
+    if not isinstance(servers, dict) or not servers:
+        return
+    rows = [(name, *_row(server)) for name, server in servers.items() if isinstance(server, dict)]
+    output.table(("SERVER", "STATE", "MODE", "ERA", "NOTE"), rows)
+
+
+def _row(server: dict[str, Any]) -> tuple[str, str, str, str]:
+    notes = [str(server["cause"])] if server.get("cause") else []
+    if server.get("insecure"):
+        notes.append("plain http")
+    shown = (str(server.get(member) or "-") for member in ("state", "mode", "era"))
+    state, mode, era = shown
+    return state, mode, era, "; ".join(notes) or "-"
