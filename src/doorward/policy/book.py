@@ -1,0 +1,164 @@
+"""What policy says about one server. A changed list or rule makes a new book; a book's answers never change.
+
+The memos here only remember answers: a lost entry costs time and nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from doorward.model.errors import PolicyError
+from doorward.model.grants import AgentRules
+from doorward.model.target import Definition, Kind, Target
+from doorward.model.verdict import Allow, Deny, Mode
+from doorward.policy import explain
+from doorward.policy.compile import SHAPES, Rule, Where, policy, rules_of
+from doorward.policy.conditions import Conditions
+from doorward.policy.encode import CedarType, Record, Scalar
+from doorward.policy.memo import Memo
+from doorward.policy.names import action_id, namespace
+from doorward.policy.schema import input_type
+from doorward.policy.slices import FAILED, Answer, Slice
+from doorward.policy.templates import judge_template
+
+_LISTED: Final = (Kind.TOOL, Kind.PROMPT)
+
+
+class Standing(msgspec.Struct, frozen=True, eq=False):
+    """What can be said of a target without arguments. `verdict` is final unless there are `candidates`."""
+
+    verdict: Allow | Deny
+    candidates: tuple[Rule, ...] = ()
+    """The permits whose conditions decide, where no permit without conditions allows the target."""
+
+
+class Book:
+    """Rules, definitions and mode of one server, and what was answered about them."""
+
+    def __init__(
+        self, server: str, agents: Mapping[str, AgentRules], definitions: Sequence[Definition], mode: Mode
+    ) -> None:
+        self.mode = mode
+        self._server = server
+        self._space = namespace(server)
+        self._agents = agents
+        self._listed = {(one.kind, one.name): one for one in definitions if one.kind in _LISTED}
+        self._rules: dict[tuple[str, Kind], tuple[Rule, ...]] = {}
+        # Names nobody lists cannot push listed ones out: URIs are remembered apart from names.
+        self.names: Memo[tuple[str, Kind, str], Standing] = Memo(65_536)
+        self.uris: Memo[tuple[str, Kind, str], Standing] = Memo(4_096)
+        self._alike: Memo[tuple[str, tuple[int, ...]], Answer] = Memo(4_096)
+        self._static: Memo[tuple[str, Kind], Slice | None] = Memo(1_024)
+        self._conditions: Memo[tuple[str, Kind, str], Conditions | None] = Memo(1_024)
+
+    def standing(self, agent: str, target: Target) -> Standing:
+        """The static answer, worked out now."""
+        if target.kind not in _LISTED:
+            return self.uris.put((agent, target.kind, target.name), self._stand(agent, target))
+        if (target.kind, target.name) not in self._listed:
+            return Standing(explain.no_grant(agent, target, softenable=False))
+        return self.names.put((agent, target.kind, target.name), self._stand(agent, target))
+
+    def judge(
+        self, agent: str, target: Target, candidates: tuple[Rule, ...], arguments: Mapping[str, Any]
+    ) -> Allow | Deny:
+        """The answer for these arguments, where a standing has candidates."""
+        conditions = self._conditions_of(agent, target)
+        if conditions is None:
+            return explain.failed(target, visible=True)
+        answer, fired = conditions.ask(target.name, arguments)
+        if answer.failed:
+            return explain.failed(target, visible=True)
+        if answer.allowed:
+            return Allow(tuple(rule.at for rule in fired))
+        if fired:
+            return self._soften(explain.denied_by(agent, target, fired, candidates[0], visible=True))
+        return self._soften(conditions.denial(candidates, target.name, arguments))
+
+    def _stand(self, agent: str, target: Target) -> Standing:
+        rules = self._rules_of(agent, target.kind)
+        if target.kind is Kind.TEMPLATE:
+            judged = judge_template(agent, target, rules)
+            return Standing(self._soften(judged)) if isinstance(judged, Deny) else _allowed(judged)
+        answer = self._answer(agent, target, rules)
+        if answer.failed:
+            return Standing(explain.failed(target, visible=False))
+        fired = tuple(rules[n] for n in answer.fired)
+        if answer.allowed:
+            return _allowed(fired)
+        if not fired:
+            return Standing(self._soften(explain.no_grant(agent, target)))
+        nearest = next((rule for rule in rules if rule.permits and rule.pattern.matches(target.name)), None)
+        return Standing(self._soften(explain.denied_by(agent, target, fired, nearest)))
+
+    def _answer(self, agent: str, target: Target, rules: tuple[Rule, ...]) -> Answer:
+        """Cedar's answer when every condition is taken to hold; `fired` are positions in `rules`."""
+        if target.kind is not Kind.TOOL:
+            held = self._static.get((agent, target.kind)) or self._static.put(
+                (agent, target.kind), self._sliced(agent, target, rules)
+            )
+            return held.ask(SHAPES[target.kind].fill(target.name, {})) if held is not None else FAILED
+        # Policies of tools under the same rules differ only in the name of the action: one tool asks for all.
+        positions = tuple(n for n, rule in enumerate(rules) if rule.pattern.matches(target.name))
+        answer = self._alike.get((agent, positions))
+        if answer is None:
+            held = self._sliced(agent, target, [rules[n] for n in positions])
+            said = held.ask({}) if held is not None else FAILED
+            fired = tuple(positions[n] for n in said.fired)
+            answer = self._alike.put((agent, positions), Answer(said.allowed, said.failed, fired))
+        return answer
+
+    def _sliced(self, agent: str, target: Target, rules: Sequence[Rule]) -> Slice | None:
+        where = self._where(agent, target)
+        shape = SHAPES[target.kind]
+        texts = [policy(rule, where, shape.scope(rule)) for rule in rules]
+        try:
+            return Slice(where, texts, shape.types(Record({})), required=shape.named is not None)
+        except PolicyError:
+            return None
+
+    def _conditions_of(self, agent: str, target: Target) -> Conditions | None:
+        by_name = target.kind is Kind.TOOL
+        key = (agent, target.kind, target.name if by_name else "")
+        known = self._conditions.get(key)
+        if known is not None:
+            return known
+        rules = self._rules_of(agent, target.kind)
+        if by_name:
+            rules = tuple(rule for rule in rules if rule.pattern.matches(target.name))
+        types = self._types(target, rules)
+        try:
+            made = Conditions(rules, self._where(agent, target), SHAPES[target.kind], types)
+        except PolicyError:
+            return None
+        return self._conditions.put(key, made)
+
+    def _types(self, target: Target, rules: Sequence[Rule]) -> Mapping[str, CedarType]:
+        if target.kind is Kind.TOOL:
+            return input_type(self._listed[target.kind, target.name].listed.get("inputSchema")).attributes
+        # GetPromptRequest: arguments are strings, whatever they are called (MCP schema, all revisions).
+        return {one.argument: Scalar.STRING for rule in rules for one in rule.when}
+
+    def _rules_of(self, agent: str, kind: Kind) -> tuple[Rule, ...]:
+        entry = self._agents.get(agent)
+        if entry is None:
+            return ()
+        if (agent, kind) not in self._rules:
+            self._rules[agent, kind] = rules_of(entry, self._server, kind)
+        return self._rules[agent, kind]
+
+    def _where(self, agent: str, target: Target) -> Where:
+        return Where(agent, self._server, self._space, action_id(target.kind, target.name))
+
+    def _soften(self, denial: Deny) -> Allow | Deny:
+        if self.mode is Mode.AUDIT and denial.softenable:
+            return Allow((), softened=denial)
+        return denial
+
+
+def _allowed(fired: tuple[Rule, ...]) -> Standing:
+    certain = tuple(rule.at for rule in fired if not rule.when)
+    if certain:
+        return Standing(Allow(certain))
+    return Standing(Allow(tuple(rule.at for rule in fired), depends=True), candidates=fired)

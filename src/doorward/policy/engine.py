@@ -1,0 +1,101 @@
+"""The engine: one verdict per question, and the only place that makes a Permit.
+
+Guarantees (DESIGN sections 2 and 6): default deny; any deny rule wins over all allow rules; what cannot be
+evaluated is denied; a target that the static question hides is denied whatever the arguments are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from doorward.model.call import Call
+from doorward.model.grants import AgentRules, PolicySpec
+from doorward.model.principal import Principal
+from doorward.model.target import Definition, Kind, Target
+from doorward.model.verdict import Allow, Deny, Facts, Hold, Mode, Permit, RuleRef
+from doorward.policy import explain
+from doorward.policy.book import Book
+from doorward.policy.compile import check_rules
+
+_TOOL: Final = Kind.TOOL
+_PROMPT: Final = Kind.PROMPT
+BUILT_IN: Final = Allow((RuleRef("builtin", "builtin", 0),))
+
+
+class Engine:
+    """Policy in force: rules and definitions as they were at one moment. Immutable but for its memos."""
+
+    __slots__ = ("_agents", "_books", "revision")
+
+    def __init__(self, agents: Mapping[str, AgentRules], books: Mapping[str, Book], revision: str) -> None:
+        self._agents = agents
+        self._books = books
+        self.revision = revision
+
+    @classmethod
+    def build(cls, spec: PolicySpec, definitions: Mapping[str, Sequence[Definition]]) -> "Engine":
+        """An engine over what each server lists, by server name.
+
+        A tool or prompt that is not among `definitions` does not exist and is denied. Nothing is compiled
+        for a tool before the first question about it. Raises PolicyError for a rule without a form in Cedar.
+        """
+        for rules in spec.agents.values():
+            check_rules(rules)
+        books = {
+            server: Book(
+                server, spec.agents, definitions.get(server, ()), spec.modes.get(server, Mode.ENFORCE)
+            )
+            for server in spec.modes.keys() | definitions.keys()
+        }
+        return cls(spec.agents, books, spec.revision)
+
+    def with_definitions(self, server: str, definitions: Sequence[Definition]) -> "Engine":
+        """The same policy over a server's new list; what is known about other servers stays known."""
+        book = Book(server, self._agents, definitions, self.mode(server))
+        return Engine(self._agents, {**self._books, server: book}, self.revision)
+
+    def decide(
+        self, principal: Principal, target: Target, arguments: Mapping[str, Any] | None
+    ) -> Allow | Deny | Hold:
+        """What the rules say. `arguments` None asks whether any call could be allowed, as lists do."""
+        book = self._books.get(target.server)
+        if book is None:
+            return self._outside(principal, target)
+        agent, kind = principal.agent, target.kind
+        known = book.names if kind is _TOOL or kind is _PROMPT else book.uris
+        standing = known.get((agent, kind, target.name)) or book.standing(agent, target)
+        if arguments is None or not standing.candidates:
+            return standing.verdict
+        return book.judge(agent, target, standing.candidates, arguments)
+
+    def conclude(  # noqa: PLR0917 - what the spine learned, in the order it learned it
+        self,
+        call: Call,
+        principal: Principal,
+        target: Target,
+        allowed: Allow,
+        facts: Facts,
+        decision_id: str,
+    ) -> Permit | Deny | Hold:
+        """The final step: on what will really be sent. A static `allowed` is asked again."""
+        if facts.changed or allowed.depends:
+            again = self.decide(principal, target, call.arguments)
+            if not isinstance(again, Allow):
+                return again
+            allowed = again
+        return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)
+
+    def see_rules(self, agent: str) -> bool:
+        """Whether denials tell this agent which rule they come from."""
+        rules = self._agents.get(agent)
+        return rules is not None and rules.see_rules
+
+    def mode(self, server: str) -> Mode:
+        """Of a server nobody configured: enforce."""
+        book = self._books.get(server)
+        return book.mode if book is not None else Mode.ENFORCE
+
+    @staticmethod
+    def _outside(principal: Principal, target: Target) -> Allow | Deny:
+        if target.kind is Kind.GATEWAY:
+            return BUILT_IN
+        return explain.no_grant(principal.agent, target, softenable=False)
