@@ -52,9 +52,8 @@ def definitions(
 
 
 def _rule(name: str, rules: Sequence[ToolRule]) -> ToolRule | None:
-    """The operator's word on a tool: a literal name before a glob, a longer glob before a shorter one."""
-    fitting = [rule for rule in rules if matches(rule.pattern, name)]
-    return max(fitting, key=lambda rule: ("*" not in rule.pattern, len(rule.pattern)), default=None)
+    """The operator's word on a tool: the first glob that fits, in file order."""
+    return next((rule for rule in rules if matches(rule.pattern, name)), None)
 
 
 def _operation_class(kind: Kind, item: dict[str, Any], rule: ToolRule | None) -> OperationClass:

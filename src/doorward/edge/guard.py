@@ -7,7 +7,7 @@ configuration, never from the request (DESIGN section 4).
 import ipaddress
 from typing import Final
 
-from doorward.edge.h1 import HttpRequest
+from doorward.edge.exchange import HttpRequest
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from doorward.edge.guard import Guard
-from doorward.edge.h1 import Exchange
+from doorward.edge.exchange import Exchange
 from doorward.edge.streams import SseStreams
 from doorward.model.call import Credential, Inbound
 from doorward.model.errors import CallerError, DoorwardError

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from doorward.edge.h1 import Exchange
+from doorward.edge.exchange import Exchange
 from doorward.model.call import Session
 from doorward.model.principal import Principal
 from doorward.wire import sse

@@ -1,0 +1,123 @@
+"""`doorward serve`: one data-plane process, from taking the lock to releasing it."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from doorward import __version__
+from doorward.app.process import Process
+from doorward.app.runner import run
+from doorward.app.stdio import serve_stdio
+from doorward.app.watch import FileWatch
+from doorward.config.errors import ConfigError
+from doorward.config.load import Loaded, load
+from doorward.config.settings import Settings
+from doorward.model.errors import DoorwardError
+
+CONFIG_POLL_S = 0.5
+
+
+def serve(loaded: Loaded, *, stdio: bool) -> int:
+    """Exit code 0 after a drained stop, 2 for a configuration that cannot be served here."""
+    return run(_serve(loaded, stdio=stdio))
+
+
+async def _serve(loaded: Loaded, *, stdio: bool) -> int:
+    try:
+        process = await Process.open(loaded)
+    except (DoorwardError, OSError) as error:
+        say(f"doorward: {error}")
+        return 2
+    stopping = asyncio.Event()
+    _on_signals(stopping, process)
+    watcher = asyncio.get_running_loop().create_task(_follow_config(process))
+    try:
+        if stdio:
+            await serve_stdio(process, stopping)
+        else:
+            await _serve_http(process, stopping)
+    finally:
+        watcher.cancel()
+        await process.close()
+    return 0
+
+
+async def _serve_http(process: Process, stopping: asyncio.Event) -> None:
+    address = await process.listen()
+    settings = process.world.loaded.settings
+    say(f"doorward {__version__} listening on {address}  {summary(settings)}")
+    await stopping.wait()
+    cut = await process.drain(settings.gateway.drain)
+    say("doorward stopped" + (f"; {cut} calls were cut at the deadline" if cut else ""))
+
+
+def _on_signals(stopping: asyncio.Event, process: Process) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, process.wanted.set)
+
+
+async def _follow_config(process: Process) -> None:
+    """Reload on SIGHUP and when a file of the configuration changes."""
+    watch = FileWatch(process.world.loaded.files)
+    while True:
+        try:
+            async with asyncio.timeout(CONFIG_POLL_S):
+                await process.wanted.wait()
+        except TimeoutError:
+            if not watch.changed():
+                continue
+        process.wanted.clear()
+        await reload(process)
+        watch.follow(process.world.loaded.files)
+
+
+async def reload(process: Process) -> bool:
+    """The new world or the old one, never half of each. A bad file is reported and changes nothing."""
+    before = process.world.loaded
+    try:
+        loaded = load(before.path)
+    except ConfigError as error:
+        say(f"{error.render()}\ndoorward: {before.path} is not valid; the running configuration stays in force")
+        return False
+    if loaded.digest == before.digest and loaded.settings == before.settings:
+        return False
+    fixed = needs_restart(before.settings, loaded.settings)
+    if fixed:
+        say(f"doorward: {', '.join(fixed)} cannot change while running; the running configuration stays in force")
+        return False
+    await process.adopt(loaded)
+    say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
+    return True
+
+
+def needs_restart(old: Settings, new: Settings) -> list[str]:
+    """Settings that hold a lock, a socket or a file that cannot be swapped under running calls."""
+    pairs: dict[str, Callable[[Settings], Any]] = {
+        "gateway.listen": lambda s: s.gateway.listen,
+        "gateway.state": lambda s: s.gateway.state,
+        "gateway.secrets": lambda s: s.gateway.secrets,
+    }
+    return [name for name, of in pairs.items() if of(old) != of(new)]
+
+
+def summary(settings: Settings) -> str:
+    """What an operator wants to see at the first glance."""
+    names = ", ".join(settings.servers) or "none yet"
+    auth = "keys" if settings.requires_key else "none (loopback only)"
+    return f"mode {settings.mode} · auth {auth} · servers {names} · agents {', '.join(settings.agents) or 'none yet'}"
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line for the operator. Never stdout: over stdio that belongs to the protocol."""
+    print(text, file=stream or sys.stderr, flush=True)
+
+
+def lock_note(listen: str, config: Path) -> dict[str, str]:
+    """What `doorward status` reads from the lock file."""
+    return {"listen": listen, "config": str(config.absolute()), "version": __version__}

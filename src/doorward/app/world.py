@@ -1,0 +1,147 @@
+"""One configuration, running: everything that a reload replaces, built whole before it is swapped in.
+
+What survives a reload lives in `Process`: the log, the store, the keys, sessions, streams and the listener.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from doorward import __version__
+from doorward.app.servers import server_settings, tool_rules
+from doorward.catalog.keeper import Keeper
+from doorward.catalog.route import SnapshotRouter
+from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
+from doorward.config.load import Loaded
+from doorward.config.policy import policy_spec
+from doorward.model.target import Kind
+from doorward.pipeline.dispatch import Dispatch
+from doorward.pipeline.evidence import Evidence
+from doorward.pipeline.gateway import Gateway
+from doorward.pipeline.inflight import InFlight
+from doorward.pipeline.local import Local
+from doorward.pipeline.order import AFTER, BEFORE
+from doorward.pipeline.read import Reader
+from doorward.pipeline.run import AfterPhase, BeforePhase
+from doorward.policy.engine import Engine
+from doorward.ports.catalog import Description, Entry
+from doorward.ports.identity import Identity
+from doorward.ports.sessions import Sessions
+from doorward.upstream.server import Server, ServerSettings
+
+KINDS = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE, Kind.TEMPLATE)
+IDENTITY = {"name": "doorward", "title": "Doorward", "version": __version__}
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """The parts of a process that every world uses."""
+
+    identity: Identity
+    sessions: Sessions
+    calls: InFlight
+    evidence: Evidence
+    on_notification: Callable[[str, str | None, str, dict[str, Any]], None]
+    """Server name, conversation key, method, params."""
+
+
+class World:
+    """Implements `pipeline.local.Offer` and ports.Catalog for its own listings."""
+
+    def __init__(
+        self, loaded: Loaded, lasting: Lasting, swap: Callable[[Gateway], None], changed: Callable[[Listing], None],
+        previous: "World | None",
+    ) -> None:
+        self.loaded = loaded
+        self._lasting = lasting
+        self._swap = swap
+        self._changed = changed
+        self.servers = _servers(loaded, previous, lasting)
+        kept = _kept_listings(self.servers, previous)
+        self._snapshot = Snapshot({name: kept.get(name, unknown(name)) for name in self.servers})
+        self.policy = Engine.build(
+            policy_spec(loaded), {name: listing.all() for name, listing in self._snapshot.listings.items()}
+        )
+        rules = {name: tool_rules(server) for name, server in loaded.settings.servers.items()}
+        self._keeper = Keeper(self.servers, rules, self._listing_changed, kept)
+        self._local = Local(self, lasting.sessions, IDENTITY)
+        self.gateway = self._gateway()
+
+    @property
+    def catalog(self) -> "World":
+        """The catalogue that belongs to `policy`."""
+        return self
+
+    def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
+        return self._snapshot.index(endpoint).entries.get(kind, ())
+
+    def describe(self, endpoint: str | None) -> Description:
+        names = self._snapshot.servers(endpoint)
+        listings = [self._snapshot.listings[name] for name in names]
+        return describe(listings, self._keeper.failing(names), endpoint)
+
+    async def refresh(self, endpoint: str | None, kind: Kind) -> None:
+        await self._keeper.recent(self._snapshot.servers(endpoint), (kind,))
+
+    async def refresh_server(self, server: str, kinds: Sequence[Kind] = KINDS) -> None:
+        """Ask again now: the server said that a list changed, or has just come up."""
+        await self._keeper.recent((server,), kinds, max_age=0.0)
+
+    async def start(self) -> None:
+        """Start the servers that this world does not share with the one before it, and begin asking them."""
+        for server in self.servers.values():
+            await server.start()
+
+    async def retire(self, successor: "World | None", timeout: float) -> None:
+        """Stop asking; close the servers that the successor does not use."""
+        await self._keeper.close()
+        kept = set(map(id, successor.servers.values())) if successor else set()
+        for server in self.servers.values():
+            if id(server) not in kept:
+                await server.close(timeout)
+
+    def _listing_changed(self, listing: Listing) -> None:
+        self._snapshot = self._snapshot.with_listing(listing)
+        self.policy = self.policy.with_definitions(listing.server, listing.all())
+        self.gateway = self._gateway()
+        self._swap(self.gateway)
+        self._changed(listing)
+
+    def _gateway(self) -> Gateway:
+        return Gateway(
+            identity=self._lasting.identity,
+            reader=Reader(self._lasting.sessions),
+            calls=self._lasting.calls,
+            router=SnapshotRouter(self._snapshot),
+            policy=self.policy,
+            before=BeforePhase(BEFORE),
+            recorder=self._lasting.evidence,
+            upstream=Dispatch(self._local, self.servers),
+            after=AfterPhase(AFTER),
+        )
+
+
+def _servers(loaded: Loaded, previous: World | None, lasting: Lasting) -> dict[str, Server]:
+    """A server whose settings did not change keeps its connections, processes and sessions."""
+    found: dict[str, Server] = {}
+    for name, config in loaded.settings.servers.items():
+        settings: ServerSettings = server_settings(name, config, loaded.base)
+        old = previous.servers.get(name) if previous else None
+        found[name] = old if old is not None and old.settings == settings else _new(settings, lasting)
+    return found
+
+
+def _new(settings: ServerSettings, lasting: Lasting) -> Server:
+    server = Server(settings)
+    server.on_notification = lambda key, method, params: lasting.on_notification(settings.name, key, method, params)
+    return server
+
+
+def _kept_listings(servers: Mapping[str, Server], previous: World | None) -> dict[str, Listing]:
+    if previous is None:
+        return {}
+    return {
+        name: previous._snapshot.listings[name]
+        for name, server in servers.items()
+        if previous.servers.get(name) is server
+    }

@@ -1,0 +1,134 @@
+"""What the head of a request decides: Host, Origin, media types, where the credential stands."""
+
+import pytest
+
+from doorward.edge.exchange import HttpRequest
+from doorward.edge.guard import FORWARDING, Guard
+from doorward.model.errors import CallerError
+from doorward.model.reasons import Reason
+
+
+def request(path: str = "/mcp", **headers: str) -> HttpRequest:
+    fields = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    return HttpRequest(b"POST", path.encode(), path, "", {b"host": b"127.0.0.1:7420"} | fields)
+
+
+def guard(*origins: str, hosts: frozenset[str] = frozenset()) -> Guard:
+    return Guard(hosts=hosts, origins=frozenset(origins))
+
+
+def reason_of(error: pytest.ExceptionInfo[CallerError]) -> Reason:
+    return error.value.reason
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:7420", "localhost:1", "LOCALHOST", "[::1]:7420", "[::1]"]
+)
+def test_loopback_names_are_served(host: str) -> None:
+    assert guard().check(request(host=host)) == ()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "[::2]", "[::1", "127.0.0.2"],
+)
+def test_rebound_names_are_not(host: str) -> None:
+    with pytest.raises(CallerError) as error:
+        guard().check(request(host=host))
+    assert reason_of(error) is Reason.HOST_FORBIDDEN
+
+
+def test_the_public_name_is_served() -> None:
+    assert guard(hosts=frozenset({"gw.example"})).check(request(host="gw.example:443")) == ()
+
+
+def test_a_good_host_does_not_open_the_door_for_a_bad_one() -> None:
+    one = guard()
+    one.check(request(host="localhost"))
+    with pytest.raises(CallerError):
+        one.check(request(host="localhost.evil"))
+
+
+def test_an_origin_that_is_not_listed_is_refused_even_on_loopback() -> None:
+    with pytest.raises(CallerError) as error:
+        guard("https://app.example").check(request(origin="http://localhost:3000"))
+    assert reason_of(error) is Reason.ORIGIN_FORBIDDEN
+
+
+def test_a_listed_origin_gets_its_cors_answer() -> None:
+    headers = dict(guard("https://app.example").check(request(origin="https://app.example")))
+    assert headers[b"access-control-allow-origin"] == b"https://app.example"
+
+
+def test_preflight_echoes_parameter_headers_and_no_others() -> None:
+    asked = request(access_control_request_headers="Mcp-Param-Region, X-Other")
+    allowed = dict(Guard.preflight(asked))[b"access-control-allow-headers"]
+    assert b"mcp-param-region" in allowed
+    assert b"x-other" not in allowed
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/jsonx", "application/json-rpc"])
+def test_only_json_is_taken(kind: str) -> None:
+    with pytest.raises(CallerError) as error:
+        Guard.check_post(request(content_type=kind))
+    assert reason_of(error) is Reason.UNSUPPORTED_MEDIA_TYPE
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+def test_json_is_taken(kind: str) -> None:
+    Guard.check_post(request(content_type=kind))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream", "text/html"])
+def test_a_caller_must_take_both_forms(accept: str) -> None:
+    with pytest.raises(CallerError) as error:
+        Guard.check_post(request(content_type="application/json", accept=accept))
+    assert reason_of(error) is Reason.NOT_ACCEPTABLE
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json, text/event-stream", "text/event-stream,application/json;q=0.5"]
+)
+def test_both_forms_and_anything_are_accepted(accept: str) -> None:
+    Guard.check_post(request(content_type="application/json", accept=accept))
+
+
+def test_a_key_may_come_in_either_header() -> None:
+    assert Guard.credential(request(authorization="Bearer abc"), "127.0.0.1").secret == "abc"
+    assert Guard.credential(request(authorization="bearer abc"), "127.0.0.1").secret == "abc"
+    assert Guard.credential(request(x_doorward_key="abc"), "127.0.0.1").secret == "abc"
+
+
+def test_a_key_in_both_headers_is_ambiguous() -> None:
+    with pytest.raises(CallerError) as error:
+        Guard.credential(request(authorization="Bearer abc", x_doorward_key="abc"), "127.0.0.1")
+    assert reason_of(error) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+@pytest.mark.parametrize("field", ["Basic abc", "Bearer", "Bearer ", "abc"])
+def test_other_schemes_are_refused(field: str) -> None:
+    with pytest.raises(CallerError) as error:
+        Guard.credential(request(authorization=field), "127.0.0.1")
+    assert reason_of(error) is Reason.CREDENTIAL_INVALID
+
+
+@pytest.mark.parametrize("name", FORWARDING)
+def test_every_forwarding_header_marks_the_request_as_proxied(name: bytes) -> None:
+    seen = Guard.credential(request(**{name.decode().replace("-", "_"): "x"}), "127.0.0.1")
+    assert seen.local
+    assert seen.proxied
+
+
+@pytest.mark.parametrize(
+    ("peer", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("unix", True),
+        ("10.0.0.1", False),
+        ("nonsense", False),
+    ],
+)
+def test_local_means_loopback_or_a_unix_socket(peer: str, local: bool) -> None:
+    assert Guard.credential(request(), peer).local is local
