@@ -1,0 +1,198 @@
+"""One request and the way to answer it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final, Protocol
+
+import msgspec
+
+HeaderFields = Sequence[tuple[bytes, bytes]]
+
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+}
+_CLOSE: Final = b"connection: close\r\n"
+_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
+_REMEMBERED: Final = 256
+
+
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
+    """A whole request, body included. `headers` is shared between requests: read it, never change it."""
+
+    method: bytes
+    target: bytes
+    """As received: a path with its query, or `*`."""
+    path: str
+    """ASCII, not percent-decoded."""
+    query: str
+    """Without the question mark; empty when there is none."""
+    headers: dict[bytes, bytes]
+    """Lower-case names; repeated fields joined with b", "."""
+    body: bytes = b""
+    version: tuple[int, int] = (1, 1)
+
+
+class FieldBlocks:
+    """Encodes status line and fields, and remembers the blocks that come again. One per server."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, HeaderFields], bytes] = {}
+
+    def encode(self, status: int, headers: HeaderFields) -> bytes:
+        """The head without framing fields and without the empty line.
+
+        Raises ValueError when a field holds CR, LF or NUL: a value that came from elsewhere may not split the
+        answer (RFC 9110 section 5.5).
+        """
+        if not isinstance(headers, tuple):
+            headers = tuple(headers)
+        key = (status, headers)
+        block = self._known.get(key)
+        if block is None:
+            fields = [b"%b: %b\r\n" % field for field in headers]
+            block = b"".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, *fields))
+            if (
+                block.count(b"\n") != len(headers) + 1
+                or block.count(b"\r") != len(headers) + 1
+                or b"\0" in block
+            ):
+                raise ValueError("a header field holds CR, LF or NUL")
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = block
+        return block
+
+
+class Channel(Protocol):
+    """What an exchange needs of the connection that it came on."""
+
+    peer: str
+
+    @property
+    def blocks(self) -> FieldBlocks: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def write_paused(self) -> bool: ...
+    def send(self, data: bytes) -> None: ...
+    def writable(self) -> asyncio.Future[None]: ...
+    def finished(self, exchange: "Exchange", *, keep_alive: bool) -> None: ...
+
+
+class Exchange:
+    """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, from any task.
+
+    When the peer is gone (its half-close counts: a disconnect is how MCP clients cancel, and a client that still
+    wants the answer has no reason to send FIN) `disconnected` turns true, `on_disconnect` is called once, and
+    every method does nothing. Answering twice, or writing without `start`, is a bug and raises RuntimeError.
+    """
+
+    __slots__ = (
+        "_channel",
+        "_chunked",
+        "_done",
+        "_keep_alive",
+        "_started",
+        "disconnected",
+        "on_disconnect",
+        "request",
+    )
+
+    def __init__(self, request: HttpRequest, channel: Channel, keep_alive: bool) -> None:
+        self.request = request
+        self.disconnected = False
+        self.on_disconnect: Callable[[], None] | None = None
+        self._channel = channel
+        self._keep_alive = keep_alive
+        self._started = False
+        self._done = False
+        self._chunked = False
+
+    @property
+    def peer(self) -> str:
+        """Address without port; "unix" for a Unix socket."""
+        return self._channel.peer
+
+    @property
+    def started(self) -> bool:
+        """Whether a status has been sent."""
+        return self._started
+
+    @property
+    def congested(self) -> bool:
+        """Whether the peer reads more slowly than we write: `write` would wait now."""
+        return self._channel.write_paused
+
+    def respond(self, status: int, headers: HeaderFields = (), body: bytes = b"") -> None:
+        """Send the complete answer in one write. Content-Length and Connection are added here."""
+        if self._started:
+            raise RuntimeError("this exchange was answered already")
+        channel = self._channel
+        block = channel.blocks.encode(status, headers)
+        self._started = self._done = True
+        if self.disconnected:
+            return
+        connection = self._connection_field()
+        if status >= 200 and status not in (204, 304):
+            length = b"content-length: %d\r\n" % len(body)
+            if self.request.method == b"HEAD":
+                body = b""
+        else:
+            length = body = b""
+        channel.send(b"".join((block, length, connection, b"\r\n", body)))
+        channel.finished(self, keep_alive=self._keep_alive)
+
+    def start(self, status: int, headers: HeaderFields = ()) -> None:
+        """Send the head of a streamed answer: chunked on HTTP/1.1, until close on HTTP/1.0."""
+        if self._started:
+            raise RuntimeError("this exchange was answered already")
+        block = self._channel.blocks.encode(status, headers)
+        self._started = True
+        if self.disconnected:
+            return
+        self._chunked = self.request.version == (1, 1)
+        if not self._chunked:
+            self._keep_alive = False
+        framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        self._channel.send(b"".join((block, framing, self._connection_field(), b"\r\n")))
+
+    def write_nowait(self, data: bytes) -> None:
+        """Queue a part of the body whatever the peer does; look at `congested` before writing much."""
+        if not self._started or self._done:
+            raise RuntimeError("this exchange is not being streamed")
+        if self.disconnected or not data or self.request.method == b"HEAD":
+            return
+        self._channel.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of the body, then wait while the peer reads more slowly than we write."""
+        self.write_nowait(data)
+        while self._channel.write_paused and not self.disconnected:
+            await self._channel.writable()
+
+    def finish(self) -> None:
+        """End a streamed answer."""
+        if not self._started or self._done:
+            raise RuntimeError("this exchange is not being streamed")
+        self._done = True
+        if self.disconnected:
+            return
+        if self._chunked and self.request.method != b"HEAD":
+            self._channel.send(b"0\r\n\r\n")
+        self._channel.finished(self, keep_alive=self._keep_alive)
+
+    def lose(self) -> None:
+        """The connection's word that the peer is gone."""
+        self.disconnected = True
+        callback, self.on_disconnect = self.on_disconnect, None
+        if callback is not None:
+            callback()
+
+    def _connection_field(self) -> bytes:
+        if self._keep_alive and not self._channel.draining:
+            return b"" if self.request.version == (1, 1) else _KEEP_ALIVE
+        self._keep_alive = False
+        return _CLOSE
