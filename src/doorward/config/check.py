@@ -24,7 +24,8 @@ def check(data: dict[str, Any], places: Places) -> Iterator[Finding]:
     yield from _listener(data)
     servers = _mapping(data.get("servers"))
     for name, server in servers.items():
-        yield from _server(("servers", name), _mapping(server))
+        if isinstance(server, dict):
+            yield from _server(("servers", name), server)
     for name, agent in _mapping(data.get("agents")).items():
         yield from _agent(("agents", name), _mapping(agent), list(servers), places)
 

@@ -137,6 +137,9 @@ def _syntax_fault(error: MarkedYAMLError, line: int, column: int) -> Fault:
     problem = str(error.problem or error.context or "this is not YAML")
     if "'\\t'" in problem:
         return Fault(line, column, "a tab cannot indent", "use spaces")
+    if error.context == "while scanning a quoted scalar" and error.context_mark:
+        opened = error.context_mark
+        return Fault(opened.line + 1, opened.column + 1, "this quoted text is not closed")
     if error.context and error.problem and error.context_mark:
         started = error.context_mark.line + 1
         return Fault(line, column, f"{error.problem} ({error.context}, which starts in line {started})")

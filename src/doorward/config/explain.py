@@ -38,6 +38,8 @@ class Finding:
 def explain(error: ValidationError, data: Any) -> Iterator[Finding]:
     """One finding for each of pydantic's errors about `data`; values are described, never repeated."""
     for detail in error.errors(include_url=False, include_input=False):
+        if detail["type"] == "too_short" and _path(detail["loc"], data)[1]:
+            continue  # pydantic counts valid items only, and has reported the others
         yield _finding(detail, data)
 
 
@@ -125,6 +127,8 @@ def _quoting(about: str, value: Any) -> str | None:
 def _choice(path: Path, value: Any, expected: str) -> Finding:
     words = expected.replace("'", "").replace("True", "true")
     hint = None
+    if "'" not in expected and isinstance(value, str):
+        return Finding(path, f"expected {words}, this is text")
     if isinstance(value, str):
         hint = did_you_mean(value, words.replace(" or ", ", ").split(", "))
     elif isinstance(value, float) and "'" in expected:

@@ -20,12 +20,14 @@ from doorward.config.values import (
     HeaderValue,
     Listen,
     ListenAddress,
+    One,
     Origin,
     PublicUrl,
     ScalarText,
     UriGlobText,
     Url,
     Word,
+    Yes,
 )
 from doorward.model.target import OperationClass
 from doorward.model.verdict import Mode
@@ -99,7 +101,7 @@ class Gateway(_Strict):
 class KeyAuth(_Strict):
     """Callers present a virtual key."""
 
-    keys: Literal[True]
+    keys: Yes
     """Accept keys made with `doorward keys create`."""
 
 
@@ -231,7 +233,7 @@ class Agent(_Strict):
 class Settings(_Strict):
     """A whole doorward.yaml."""
 
-    version: Literal[1]
+    version: One
     """Version of this format."""
     mode: Mode = Field(Mode.ENFORCE, strict=False)
     """enforce: policy denials deny. audit: they are only recorded. Authentication is never softened."""

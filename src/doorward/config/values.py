@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -202,6 +202,21 @@ def _listen(value: Any, info: ValidationInfo) -> Listen:
     return parse_listen(value, _base(info))
 
 
+def _one(value: object) -> object:
+    if type(value) is not int or value != 1:
+        raise ValueError("expected 1")
+    return value
+
+
+def _yes(value: object) -> object:
+    if value is not True:
+        raise ValueError("expected true")
+    return value
+
+
+# A Literal compares by ==, and in Python 1 == True == 1.0.
+One = Annotated[Literal[1], BeforeValidator(_one)]
+Yes = Annotated[Literal[True], BeforeValidator(_yes)]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
