@@ -1,4 +1,4 @@
-"""The chunked coding of a request body, decoded strictly (RFC 9112 section 7.1). Bytes in, bytes out, no I/O."""
+"""The chunked coding of a request body, decoded strictly (RFC 9112 section 7.1). No I/O."""
 
 import re
 from typing import Final
@@ -15,8 +15,8 @@ FORBIDDEN_TRAILERS: Final = frozenset(
     {
         b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-doorward-key", b"x-api-key",
         b"www-authenticate", b"proxy-authenticate", b"dpop", b"host", b"origin", b"content-length",
-        b"transfer-encoding", b"content-type", b"content-encoding", b"connection", b"trailer", b"te", b"upgrade",
-        b"expect", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name",
+        b"transfer-encoding", b"content-type", b"content-encoding", b"connection", b"trailer", b"te",
+        b"upgrade", b"expect", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name",
     }
 )  # fmt: skip
 """Credentials, and fields that framing, routing or era depend on (RFC 9110 section 6.5.1)."""

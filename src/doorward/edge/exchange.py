@@ -85,21 +85,16 @@ class Channel(Protocol):
 class Exchange:
     """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, from any task.
 
-    When the peer is gone (its half-close counts: a disconnect is how MCP clients cancel, and a client that still
-    wants the answer has no reason to send FIN) `disconnected` turns true, `on_disconnect` is called once, and
-    every method does nothing. Answering twice, or writing without `start`, is a bug and raises RuntimeError.
+    When the peer is gone `disconnected` turns true, `on_disconnect` is called once, and every method does
+    nothing. A half-close counts: a disconnect is how MCP clients cancel (2026-07-28), and a client that still
+    wants its answer has no reason to send FIN. Set `on_disconnect` before the handler returns. Answering twice,
+    or writing without `start`, is a bug and raises RuntimeError.
     """
 
     __slots__ = (
-        "_channel",
-        "_chunked",
-        "_done",
-        "_keep_alive",
-        "_started",
-        "disconnected",
-        "on_disconnect",
+        "_channel", "_chunked", "_done", "_keep_alive", "_started", "disconnected", "on_disconnect",
         "request",
-    )
+    )  # fmt: skip
 
     def __init__(self, request: HttpRequest, channel: Channel, keep_alive: bool) -> None:
         self.request = request

@@ -1,20 +1,20 @@
 """The data plane's HTTP/1.1 server (docs/adr/0002-own-http-edge.md says why it is our own).
 
-It promises: answers in the order of the requests; whole requests only, within `HttpLimits`; one handler call at a
-time per connection; a refusal, never a guess, where framing is doubtful (DESIGN section 4); a disconnect is told at
-once; trouble on one connection never reaches another. It knows nothing of MCP.
+It promises: answers in the order of the requests; whole requests only, within `HttpLimits`; one handler call
+at a time per connection; a refusal, never a guess, where framing is doubtful (DESIGN section 4); a disconnect
+is told at once; trouble on one connection never reaches another. It knows nothing of MCP.
 """
 
 import asyncio
 import socket
 import ssl as tls
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from doorward.edge.connection import Connection, Hub
+from doorward.edge.connection import Connection
 from doorward.edge.exchange import Exchange, HeaderFields, HttpRequest
+from doorward.edge.hub import Hub
 from doorward.edge.limits import REFUSALS, HttpLimits, Refusal
 
 __all__ = ["REFUSALS", "Exchange", "H1Server", "HeaderFields", "HttpLimits", "HttpRequest", "Refusal"]
@@ -23,8 +23,8 @@ __all__ = ["REFUSALS", "Exchange", "H1Server", "HeaderFields", "HttpLimits", "Ht
 class H1Server:
     """Listens, hands each request to `handler`, and ends well.
 
-    `handler` is called synchronously and may answer later, from a task of its own. `reject` makes headers and body
-    of an HTTP-level refusal from its status and reason. `clock` gives seconds, monotonic.
+    `handler` is called synchronously and may answer later, from a task of its own. `reject` makes headers and
+    body of an HTTP-level refusal from its status and reason. `clock` gives seconds, monotonic.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class H1Server:
         self._hub = Hub(handler, limits, reject, clock)
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []
-        self._sweep: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         shortest = min(
             limits.header_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout,
             limits.linger_timeout,
@@ -47,7 +47,7 @@ class H1Server:
 
     @property
     def refused(self) -> dict[str, int]:
-        """How many requests or connections were refused, by `Refusal`; reasons that never occurred are absent."""
+        """How many requests or connections were refused, by `Refusal`; what never occurred is absent."""
         return self._hub.refused
 
     @property
@@ -76,33 +76,25 @@ class H1Server:
 
         A socket left behind is replaced: the state directory's lock says that no other gateway owns it.
         """
-        place = Path(path)
-        if place.exists() and stat.S_ISSOCK(place.stat().st_mode):
-            place.unlink()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.bind(path)
-            place.chmod(0o600)  # before listen: nobody can have connected yet
-            server = await asyncio.get_running_loop().create_unix_server(
-                self._connection, sock=listener, backlog=1024
-            )
-        except OSError:
-            listener.close()
-            raise
-        self._sockets.append(place)
+        listener = _bind_unix(Path(path))
+        server = await asyncio.get_running_loop().create_unix_server(
+            self._connection, sock=listener, backlog=1024
+        )
+        self._sockets.append(Path(path))
         self._add(server)
 
-    async def drain(self, timeout: float) -> int:
-        """Stop listening, let running exchanges finish for `timeout` seconds, cut the rest; returns how many were cut.
+    async def drain(self, timeout: float) -> int:  # noqa: ASYNC109
+        """Stop listening, let running exchanges finish for `timeout` seconds, cut the rest.
 
-        Idle connections end at once, busy ones after their answer (which says `connection: close`).
+        Idle connections end at once, busy ones after their answer (which says `connection: close`). Returns how
+        many exchanges were cut.
         """
         hub = self._hub
         hub.draining = True
         for server in self._servers:
             server.close()
-        for place in self._sockets:
-            place.unlink(missing_ok=True)
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
         for connection in list(hub.connections):
             connection.drain()
         await self._emptied(timeout)
@@ -110,17 +102,17 @@ class H1Server:
         for connection in list(hub.connections):
             connection.abort()
         await self._emptied(1.0)
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         return cut
 
-    async def _emptied(self, timeout: float) -> None:
+    async def _emptied(self, seconds: float) -> None:
         if not self._hub.connections:
             return
         self._hub.empty.clear()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._hub.empty.wait()
         except TimeoutError:
             pass
@@ -130,12 +122,23 @@ class H1Server:
 
     def _add(self, server: asyncio.Server) -> None:
         self._servers.append(server)
-        if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(self._sweep_every, self.sweep)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._sweep_every, self._on_sweep)
 
-    def sweep(self) -> None:
-        """Act on every deadline that has passed: one timer for all connections, whatever they wait for."""
-        now = self._hub.clock()
-        for connection in [c for c in self._hub.connections if c.deadline < now]:
-            connection.expire()
-        self._sweep = asyncio.get_running_loop().call_later(self._sweep_every, self.sweep)
+    def _on_sweep(self) -> None:
+        """One timer for all connections, whatever they wait for."""
+        self._timer = asyncio.get_running_loop().call_later(self._sweep_every, self._on_sweep)
+        self._hub.sweep()
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    if path.is_socket():
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)  # before listen: nobody can have connected yet
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,7 +1,7 @@
 """The head of one HTTP/1.1 request, tokenised by llhttp and held to what llhttp lets pass.
 
-Framing is ours: llhttp sees exactly one head, in a parser of its own, and never a byte of a body or of the next
-request, so nothing that it tolerates between messages can matter. Its lenient flags are never set. Rules:
+Framing is ours: llhttp sees exactly one head, in a parser of its own, and never a byte of a body or of
+the next request, so what it tolerates between messages cannot matter. Its lenient flags are never set. Rules:
 RFC 9112 (HTTP/1.1), RFC 9110 (semantics), DESIGN section 4 ("The edge refuses").
 """
 
@@ -109,10 +109,11 @@ def parse_head(raw: bytes, limits: HttpLimits) -> Head:
 
 
 def check_partial(seen: bytes | bytearray, checked: int) -> None:
-    """Refuse at once what no further byte can mend. `seen` has no END yet; `checked` bytes were checked before.
+    """Refuse at once what no further byte can mend.
 
-    Without this a head without CR LF would be read until the time-out. What is refused here, `parse_head` would
-    refuse for the same reason, however the bytes were cut. Raises Refused.
+    `seen` has no END yet; its first `checked` bytes were checked before. Without this a head without CR LF
+    would be read until the time-out. What is refused here `parse_head` would refuse for the same reason,
+    however the bytes were cut. Raises Refused.
     """
     fault = _first_byte_fault(seen)
     if fault is not None:
@@ -181,7 +182,7 @@ def _field_fault(raw: bytes) -> Refusal:
 
 
 def _check_host(fields: dict[bytes, bytes], repeated: list[bytes]) -> None:
-    """RFC 9112 section 3.2; asked of HTTP/1.0 too, because the Host allow-list is our defence against rebinding."""
+    """RFC 9112 section 3.2; asked of HTTP/1.0 too, since the Host allow-list is what stops DNS rebinding."""
     host = fields.get(b"host")
     if host is None:
         raise Refused(Refusal.HOST_MISSING)

@@ -1,0 +1,150 @@
+"""Requests out of bytes: where each begins and ends, and which are refused. No I/O, no clock.
+
+Input stays raw until a request is asked for, so nothing of a pipelined request is looked at before the one
+ahead of it was answered. The result never depends on how the bytes were cut.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from doorward.edge.chunked import ChunkDecoder
+from doorward.edge.head import CHUNKED, END, Head, check_partial, oversized, parse_head
+from doorward.edge.limits import HttpLimits, Refusal, Refused
+
+_REPEATABLE: Final = 4096
+"""Bytes of the largest head that is kept for comparison with the next one."""
+
+
+class Awaits(IntEnum):
+    """What the peer still owes before there is a request."""
+
+    NOTHING = 0
+    """Between requests: not one byte has come."""
+    HEAD = 1
+    BODY = 2
+
+
+class RequestReader:
+    """The input of one connection. After Refused it must not be used again."""
+
+    __slots__ = (
+        "_at", "_checked", "_chunks", "_head", "_input", "_last_head", "_last_raw", "_limits",
+        "_skipped_line",
+    )  # fmt: skip
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self._limits = limits
+        self._input: bytes | bytearray = b""
+        self._at = 0
+        """Where in the input the unread part begins."""
+        self._checked = 0
+        """Bytes of an incomplete head that were checked already."""
+        self._skipped_line = False
+        self._head: Head | None = None
+        """Of the request whose body is being awaited."""
+        self._chunks: ChunkDecoder | None = None
+        self._last_raw = b""
+        self._last_head: Head | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived."""
+        if not self._input:
+            self._input = data
+            return
+        if not isinstance(self._input, bytearray):
+            self._input = bytearray(self._input)
+        if self._at:
+            del self._input[: self._at]
+            self._at = 0
+        self._input += data
+
+    def next(self) -> tuple[Head, bytes] | None:
+        """The next whole request, or None while more bytes are needed. Raises Refused."""
+        head = self._head
+        if head is None:
+            head = self._next_head() if self._input else None
+            if head is None:
+                return None
+        body = self._next_chunks() if head.length == CHUNKED else self._next_bytes(head.length)
+        if body is None:
+            self._head = head
+            return None
+        self._head = None
+        return head, body
+
+    @property
+    def awaits(self) -> Awaits:
+        """Asked after `next` returned None."""
+        if self._head is not None:
+            return Awaits.BODY
+        return Awaits.HEAD if self._input else Awaits.NOTHING
+
+    @property
+    def continue_expected(self) -> bool:
+        """Whether the body being awaited will not come before 100 (Continue)."""
+        return self._head is not None and self._head.expects_continue
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be looked at."""
+        return len(self._input) - self._at
+
+    def count_queued(self) -> int:
+        """An upper bound of the requests that wait: bodies may hold empty lines too."""
+        return self._input.count(END, self._at)
+
+    def _next_head(self) -> Head | None:
+        given, at = self._input, self._at
+        # Clients repeat themselves: a head with the same bytes as the last one need not be parsed again.
+        if self._last_head is not None and given.startswith(self._last_raw, at):
+            self._at = at + len(self._last_raw)
+            return self._last_head
+        if not self._skipped_line and given.startswith(b"\r\n", at):
+            self._skipped_line = True  # one empty line may precede a request (RFC 9112 section 2.2)
+            self._at = at = at + 2
+        end = given.find(END, at, at + self._limits.header_bytes)
+        if end < 0:
+            self._check_partial(bytes(given[at : at + self._limits.header_bytes]))
+            return None
+        raw = bytes(given[at : end + 4])
+        head = parse_head(raw, self._limits)
+        if head.length > self._limits.body_bytes:
+            raise Refused(Refusal.BODY_TOO_LARGE)
+        self._at = end + 4
+        self._checked = 0
+        self._skipped_line = False
+        if len(raw) <= _REPEATABLE:
+            self._last_raw, self._last_head = raw, head
+        return head
+
+    def _check_partial(self, seen: bytes) -> None:
+        check_partial(seen, self._checked)
+        if len(seen) >= self._limits.header_bytes:
+            raise Refused(oversized(seen))
+        self._checked = len(seen)
+
+    def _next_bytes(self, length: int) -> bytes | None:
+        given = self._input
+        end = self._at + length
+        if len(given) < end:
+            return None
+        body = given[self._at : end] if length else b""
+        if len(given) == end:
+            self._input = b""
+            self._at = 0
+        else:
+            self._at = end
+        return body if isinstance(body, bytes) else bytes(body)
+
+    def _next_chunks(self) -> bytes | None:
+        chunks = self._chunks
+        if chunks is None:
+            chunks = self._chunks = ChunkDecoder(self._limits)
+        with memoryview(self._input) as given:
+            chunks.feed(given[self._at :])
+        self._input = chunks.rest
+        self._at = 0
+        if not chunks.done:
+            return None
+        self._chunks = None
+        return chunks.body()
