@@ -73,6 +73,7 @@ SHAPES: Final = {
     Kind.TOOL: Shape(arguments="context.input"),
     Kind.PROMPT: Shape(named="name", arguments="context.input.arguments"),
     Kind.RESOURCE: Shape(named="uri"),
+    Kind.TEMPLATE: Shape(named="uri"),
 }
 
 

@@ -1,0 +1,126 @@
+"""Rules of the house that neither ruff nor mypy nor import-linter knows."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import doorward
+
+SOURCE = Path(doorward.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+MINT = SOURCE / "policy" / "engine.py"
+# Where an exception that nobody foresaw ends, with the number of handlers that may stand there.
+BOUNDARIES = {
+    SOURCE / "pipeline" / "rescue.py": 1,  # every call: its answer and record (DESIGN section 3)
+    SOURCE / "edge" / "connection.py": 1,  # the event loop's callback: a bug costs one connection, not all
+    SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback
+}
+Scan = Callable[[ast.AST], list[int]]
+BROAD = {"Exception", "BaseException"}
+
+
+def name_of(node: ast.expr | None) -> str:
+    """`Permit` for `Permit` and `verdict.Permit`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def mints(tree: ast.AST) -> list[int]:
+    """Lines that could make a Permit: calls of it, calls that are given the class, other names for it."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name_of(node.func) not in {"isinstance", "issubclass"}:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            found += [node.lineno for one in (node.func, *given) if name_of(one) == "Permit"]
+        elif renames(node):
+            found.append(node.lineno)
+    return found
+
+
+def renames(node: ast.AST) -> bool:
+    """Whether `Permit` gets another name here."""
+    if isinstance(node, ast.alias):
+        return node.name == "Permit" and node.asname not in {None, "Permit"}
+    return isinstance(node, ast.Assign) and name_of(node.value) == "Permit"
+
+
+def broad_handlers(tree: ast.AST) -> list[int]:
+    """Lines of `except:`, `except Exception` and `except BaseException`, also within a tuple."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            if node.type is None or BROAD & {name_of(one) for one in caught}:
+                found.append(node.lineno)
+    return found
+
+
+def globals_of(tree: ast.AST) -> list[int]:
+    return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
+
+
+def in_house(scan: Scan, *but: Path) -> list[str]:
+    return [
+        f"{file.relative_to(SOURCE)}:{line}"
+        for file in FILES
+        if file not in but
+        for line in scan(ast.parse(file.read_text()))
+    ]
+
+
+def test_only_the_engine_makes_a_permit() -> None:
+    assert in_house(mints, MINT) == []
+
+
+def test_the_engine_makes_it_in_one_place() -> None:
+    tree = ast.parse(MINT.read_text())
+    assert len(mints(tree)) == 1
+    conclude = next(
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "conclude"
+    )
+    assert len(mints(conclude)) == 1
+
+
+def test_only_boundaries_catch_broadly() -> None:
+    assert in_house(broad_handlers, *BOUNDARIES) == []
+
+
+def test_a_boundary_catches_broadly_in_one_place() -> None:
+    found = {file: len(broad_handlers(ast.parse(file.read_text()))) for file in BOUNDARIES if file.exists()}
+    assert all(count <= BOUNDARIES[file] for file, count in found.items()), found
+    assert found
+
+
+def test_nothing_rebinds_a_global() -> None:
+    assert in_house(globals_of) == []
+
+
+@pytest.mark.parametrize(
+    ("scan", "text"),
+    [
+        (mints, "Permit(call)"),
+        (mints, "verdict.Permit(call)"),
+        (mints, "from doorward.model.verdict import Permit as P"),
+        (mints, "P = Permit"),
+        (mints, "msgspec.convert(raw, Permit)"),
+        (mints, "msgspec.convert(raw, type=Permit)"),
+        (broad_handlers, "try: pass\nexcept: pass"),
+        (broad_handlers, "try: pass\nexcept Exception: pass"),
+        (broad_handlers, "try: pass\nexcept (OSError, builtins.BaseException) as e: pass"),
+        (globals_of, "def f():\n    global x\n    x = 1"),
+    ],
+)
+def test_the_scans_see_what_they_look_for(scan: Scan, text: str) -> None:
+    assert len(scan(ast.parse(text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["isinstance(v, Permit)", "def f(p: Permit) -> Permit | None: ...", "try: pass\nexcept OSError: pass"],
+)
+def test_the_scans_leave_the_rest_alone(text: str) -> None:
+    tree = ast.parse(text)
+    assert mints(tree) + broad_handlers(tree) + globals_of(tree) == []
