@@ -83,12 +83,12 @@ class Channel(Protocol):
 
 
 class Exchange:
-    """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, from any task.
+    """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, in any task.
 
     When the peer is gone `disconnected` turns true, `on_disconnect` is called once, and every method does
     nothing. A half-close counts: a disconnect is how MCP clients cancel (2026-07-28), and a client that still
-    wants its answer has no reason to send FIN. Set `on_disconnect` before the handler returns. Answering twice,
-    or writing without `start`, is a bug and raises RuntimeError.
+    wants its answer has no reason to send FIN. Set `on_disconnect` before the handler returns. Answering
+    twice, or writing without `start`, is a bug and raises RuntimeError.
     """
 
     __slots__ = (

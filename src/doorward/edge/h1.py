@@ -86,8 +86,8 @@ class H1Server:
     async def drain(self, timeout: float) -> int:  # noqa: ASYNC109
         """Stop listening, let running exchanges finish for `timeout` seconds, cut the rest.
 
-        Idle connections end at once, busy ones after their answer (which says `connection: close`). Returns how
-        many exchanges were cut.
+        Idle connections end at once, busy ones after their answer (which says `connection: close`).
+        Returns how many exchanges were cut.
         """
         hub = self._hub
         hub.draining = True
