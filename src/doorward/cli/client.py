@@ -80,6 +80,9 @@ class Client:
             connection.request(verb, path, body, headers)
             response = connection.getresponse()
             content = response.read(MAX_BYTES + 1)
+        except (FileNotFoundError, ConnectionRefusedError):
+            message, hint = f"nobody listens at {self._address}", "start it: doorward serve"
+            raise CommandError(Exit.UNREACHABLE, message, hint) from None
         except (OSError, HTTPException) as error:
             why = str(error) or type(error).__name__
             raise CommandError(Exit.UNREACHABLE, f"no answer from {self._address}: {why}") from None

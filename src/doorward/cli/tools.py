@@ -115,14 +115,14 @@ def _argument(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f'expected NAME=VALUE, not "{text}"')
     try:
         return name, json.loads(value, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("expected a JSON object")
