@@ -54,7 +54,7 @@ class KeyDirectory:
         self._monotonic = monotonic
         self._records: Mapping[str, KeyRecord] = {}
         self._proven: dict[bytes, tuple[Principal, float]] = {}
-        # A dict of presented keys would keep secrets in memory; their digests under a passing key are useless.
+        # A dict of presented keys would keep secrets in memory; digests under a passing key are useless.
         self._hasher = hashlib.blake2b(key=os.urandom(32), digest_size=16)
         self._stale_at = -_NEVER
 

@@ -1,8 +1,8 @@
 """Virtual keys: their text form and their stored digest (DESIGN section 6). Pure but for minting.
 
-`dw_<live|test>_<id>_<secret><crc>`: the fixed prefix lets secret scanners find leaked keys, the CRC-32 rejects
-a typo before anything is looked up, and the id is public, so that it can be logged and indexed. The secret has
-256 bits, which is why a plain HMAC suffices where a password would need a slow hash.
+`dw_<live|test>_<id>_<secret><crc>`: the fixed prefix lets secret scanners find leaked keys, the CRC-32
+rejects a typo before anything is looked up, and the id is public, so that it can be logged and indexed. The
+secret has 256 bits, which is why a plain HMAC suffices where a password would need a slow hash.
 """
 
 import hashlib

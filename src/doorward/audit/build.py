@@ -1,0 +1,113 @@
+"""The parts of a decision record, each made from the value that it describes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from doorward.audit.digests import DigestKey, canonical
+from doorward.audit.records import NAMES, Actor, Args, Mcp, Result, Ruling, Softened, clip
+from doorward.model.call import Call, Inbound, Outcome
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Target
+from doorward.model.verdict import Deny, Hold, Mode, Permit
+
+_ENCODE: Final = msgspec.json.encode
+
+
+def actor_of(principal: Principal, call: Call | None) -> Actor:
+    """Who asked; `client` is what the client says of itself."""
+    return Actor(
+        principal.subject,
+        principal.method,
+        principal.agent,
+        principal.key_id,
+        principal.client or (None if call is None else client_of(call.client)),
+        principal.actors,
+    )
+
+
+def client_of(info: Mapping[str, Any]) -> str | None:
+    """clientInfo as "name/version"; None when it says no name."""
+    name, version = info.get("name"), info.get("version")
+    if not isinstance(name, str):
+        return None
+    return clip(f"{name}/{version}" if isinstance(version, str) else name, 100)
+
+
+def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
+    """What was asked for; of a message that could not be read only where it came in."""
+    if call is None:
+        return Mcp(inbound.transport, endpoint=inbound.endpoint)
+    request_id = call.id
+    if isinstance(request_id, str):
+        request_id = clip(request_id)
+    if target is None:
+        return Mcp(inbound.transport, clip(call.method), call.version, request_id, call.endpoint)
+    definition = target.definition
+    return Mcp(
+        inbound.transport,
+        clip(call.method),
+        call.version,
+        request_id,
+        call.endpoint,
+        target.server or None,
+        target.kind,
+        clip(target.name),
+        None if definition is None else definition.digest,
+    )
+
+
+def ruling_of(
+    verdict: Permit | Deny | Hold | Reason, target: Target | None, revision: str, modes: Mapping[str, Mode]
+) -> Ruling:
+    """What was decided. A Reason is an end before policy spoke."""
+    mode = None if target is None else modes.get(target.server)
+    if isinstance(verdict, Permit):
+        softened = verdict.softened
+        if softened is None:
+            return Ruling("permit", revision, mode, None, verdict.rules)
+        instead = Softened(softened.reason, softened.rules)
+        return Ruling("permit", revision, mode, None, verdict.rules, softened=instead)
+    if isinstance(verdict, Deny):
+        argument = None if verdict.argument is None else clip(verdict.argument)
+        return Ruling("deny", revision, mode, verdict.reason, verdict.rules, verdict.nearest, argument)
+    if isinstance(verdict, Hold):
+        return Ruling("hold", revision, mode, verdict.reason, verdict.rules)
+    return Ruling("refuse", revision, mode, verdict)
+
+
+def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
+    """The call's arguments as digest, size and names; values only of those that the operator marked safe."""
+    arguments = call.arguments
+    if not arguments:
+        return None
+    data = canonical(arguments)
+    names = tuple(arguments)
+    if len(names) > NAMES or len(data) > 256:
+        names = tuple(clip(name, 64) for name in names[:NAMES])
+    more = len(arguments) - len(names)
+    return Args(key.digest(data), key.name, len(data), names, more, _safe(arguments, target))
+
+
+def result_of(
+    outcome: Outcome, result: bytes | None, error_code: int | None, reason: Reason | None, key: DigestKey
+) -> Result:
+    """What came back: size and digest of the bytes as delivered, or the error."""
+    if result is None:
+        return Result(outcome, error_code=error_code, reason=reason)
+    return Result(outcome, len(result), key.digest(result), key.name, error_code, reason)
+
+
+def _safe(arguments: dict[str, Any], target: Target | None) -> dict[str, Any] | None:
+    marked = target.definition.safe if target is not None and target.definition is not None else ()
+    if not marked:
+        return None
+    return {name: _shown(arguments[name]) for name in marked[:NAMES] if name in arguments}
+
+
+def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return clip(value if isinstance(value, str) else _ENCODE(value).decode())

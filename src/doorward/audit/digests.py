@@ -1,0 +1,72 @@
+"""Keyed digests of what a record must not hold itself.
+
+Arguments are short and guessable, so a bare hash could be undone by trying; an HMAC under a key that changes
+each quarter keeps equality for whoever has the key, and destroying the key erases (research brief 5.2).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from doorward.ports.secrets import SecretRing
+
+_BLOCK: Final = 64
+_INNER: Final = bytes(value ^ 0x36 for value in range(256))
+_OUTER: Final = bytes(value ^ 0x5C for value in range(256))
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """JSON with sorted members and no spaces. Equals RFC 8785 but for floats and non-ASCII member names."""
+    return _canonical.encode(value)
+
+
+class DigestKey:
+    """HMAC-SHA-256 (RFC 2104) with the key's two blocks hashed once: half the cost of `hmac.digest`."""
+
+    __slots__ = ("_inner", "_outer", "name")
+
+    def __init__(self, name: str, key: bytes) -> None:
+        """`key`: at most 64 bytes. `name` stands in records beside the digests that the key made."""
+        if len(key) > _BLOCK:
+            raise ValueError("longer keys would have to be hashed first")
+        self.name = name
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER))
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+
+    def digest(self, data: bytes) -> str:
+        """64 hexadecimal digits."""
+        inner = self._inner.copy()
+        inner.update(data)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
+class DigestKeys:
+    """The ring's key of the quarter (UTC) that a moment lies in."""
+
+    def __init__(self, ring: SecretRing, tenant: str) -> None:
+        self._ring = ring
+        self._tenant = tenant
+        self._key = DigestKey("", b"")
+        self._until = 0.0
+
+    def at(self, moment: float) -> DigestKey:
+        """`moment`: seconds since 1970. Raises GatewayError(STORE_UNAVAILABLE)."""
+        if moment >= self._until:
+            self._turn(moment)
+        return self._key
+
+    def _turn(self, moment: float) -> None:
+        day = datetime.fromtimestamp(moment, UTC)
+        quarter = (day.month - 1) // 3
+        purpose = f"digest:{self._tenant}:{day.year}q{quarter + 1}"
+        version, key = self._ring.current(purpose)
+        self._key = DigestKey(f"{purpose}:{version}", key)
+        year, month = (day.year + 1, 1) if quarter == 3 else (day.year, quarter * 3 + 4)
+        self._until = datetime(year, month, 1, tzinfo=UTC).timestamp()

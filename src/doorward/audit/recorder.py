@@ -1,0 +1,187 @@
+"""Turns what happened into records and hands them to the log.
+
+What a method returns is to be awaited: it returns after the kernel has the record (ports/audit.py) and raises
+GatewayError(AUDIT_UNAVAILABLE) when it has not; then the caller must not go on. The methods themselves raise
+GatewayError(STORE_UNAVAILABLE) when the ring cannot give a digest key.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
+from functools import lru_cache
+from typing import Any, Final
+
+from doorward.audit import records
+from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
+from doorward.audit.digests import DigestKeys
+from doorward.audit.ids import uuid7
+from doorward.audit.peers import network
+from doorward.audit.tally import RefusalTally
+from doorward.model.call import Call, Inbound, Outcome
+from doorward.model.errors import GatewayError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Target
+from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit
+from doorward.ports.audit import AuditLog
+from doorward.ports.secrets import SecretRing
+
+TENANT: Final = "default"
+
+
+class Recorder:
+    """One per configuration in force; `under` makes the next one's, which shares log, keys and counts."""
+
+    def __init__(
+        self,
+        log: AuditLog,
+        ring: SecretRing,
+        *,
+        gateway: str,
+        revision: str,
+        modes: Mapping[str, Mode],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`gateway`: a name for this process among replicas. `modes`: effective mode by server name."""
+        self._log = log
+        self._gateway = gateway
+        self._revision = revision
+        self._modes = modes
+        self._clock = clock
+        self._keys = DigestKeys(ring, TENANT)
+        self._tally = RefusalTally()
+        self._network = lru_cache(maxsize=4096)(network)
+
+    def under(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
+        """The recorder of a new configuration."""
+        return copy(self)._in_force(revision, modes)
+
+    def _in_force(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
+        self._revision = revision
+        self._modes = modes
+        return self
+
+    def decision(
+        self,
+        call_id: str,
+        principal: Principal,
+        verdict: Permit | Deny | Hold | Reason,
+        *,
+        inbound: Inbound,
+        call: Call | None,
+        target: Target | None,
+        controls: Sequence[ControlRun] = (),
+    ) -> Awaitable[None]:
+        """The one decision record of a call of a known caller; `verdict` is a Reason when policy never spoke.
+
+        `call_id`: a UUIDv7, the record's own id too; `outcome` repeats it. `call`: as it will be sent; None
+        when the message could not be read.
+        """
+        now = self._clock()
+        record = records.Decision(
+            v=records.VERSION,
+            id=call_id,
+            ts=int(now * 1000),
+            gateway=self._gateway,
+            tenant=principal.tenant,
+            call_id=call_id,
+            actor=actor_of(principal, call),
+            peer=self._network(inbound.credential.peer),
+            mcp=mcp_of(inbound, call, target),
+            op_class=None if target is None else target.op_class,
+            decision=ruling_of(verdict, target, self._revision, self._modes),
+            args=None if call is None else args_of(call, target, self._keys.at(now)),
+            controls=tuple(controls),
+        )
+        return self._log.append(records.encode(record))
+
+    def outcome(
+        self,
+        call_id: str,
+        principal: Principal,
+        outcome: Outcome,
+        *,
+        result: bytes | None = None,
+        error_code: int | None = None,
+        reason: Reason | None = None,
+        total_s: float,
+        upstream_s: float = 0.0,
+        controls: Sequence[ControlRun] = (),
+    ) -> Awaitable[None]:
+        """What became of a permitted call. `result`: the bytes as delivered. Durations in seconds.
+
+        `controls`: those that ran since the decision record.
+        """
+        now = self._clock()
+        total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
+        record = records.Outcome(
+            v=records.VERSION,
+            id=uuid7(),
+            ts=int(now * 1000),
+            gateway=self._gateway,
+            tenant=principal.tenant,
+            call_id=call_id,
+            result=result_of(outcome, result, error_code, reason, self._keys.at(now)),
+            latency_us=records.Latency(total, upstream, total - upstream),
+            controls=tuple(controls),
+        )
+        return self._log.append(records.encode(record))
+
+    async def refused(self, reason: Reason, *, peer: str, transport: str, endpoint: str | None) -> None:
+        """A request whose caller never became known; beyond the limit it is only counted."""
+        now = self._clock()
+        source = self._network(peer)
+        if not self._tally.admit(reason, source, now):
+            return
+        await self._log.append(
+            records.encode(
+                records.Refusal(
+                    v=records.VERSION,
+                    id=uuid7(),
+                    ts=int(now * 1000),
+                    gateway=self._gateway,
+                    tenant=TENANT,
+                    reason=reason,
+                    peer=source,
+                    transport=transport,
+                    endpoint=endpoint,
+                )
+            )
+        )
+
+    async def roll_up(self) -> None:
+        """Write what was only counted: every 10 seconds, and when the gateway stops."""
+        while (rollup := self._tally.take()) is not None:
+            record = records.Refusal(
+                v=records.VERSION,
+                id=uuid7(),
+                ts=int(self._clock() * 1000),
+                gateway=self._gateway,
+                tenant=TENANT,
+                reason=rollup.reason,
+                peer=rollup.peer,
+                count=rollup.count,
+                networks=rollup.networks,
+                since=int(rollup.since * 1000),
+            )
+            try:
+                await self._log.append(records.encode(record))
+            except GatewayError:
+                self._tally.put_back(rollup)
+                raise
+
+    async def lifecycle(self, event: str, **detail: Any) -> None:
+        """Something that happened to the gateway itself; see records.Lifecycle.event."""
+        await self._log.append(
+            records.encode(
+                records.Lifecycle(
+                    v=records.VERSION,
+                    id=uuid7(),
+                    ts=int(self._clock() * 1000),
+                    gateway=self._gateway,
+                    tenant=TENANT,
+                    event=event,
+                    detail=detail,
+                )
+            )
+        )

@@ -1,0 +1,186 @@
+"""The record vocabulary: one JSON object per line, `kind` first (research brief 5.1).
+
+Every text that a caller can choose is clipped, so a record has an upper bound whatever was sent. Fields that
+do not apply are left out. `v` is raised when a field changes its meaning; adding one is no new version.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from doorward.model.verdict import ControlRun, RuleRef
+
+VERSION: Final = 1
+CLIP: Final = 256
+MARK: Final = "…"
+NAMES: Final = 64
+"""Most argument names that one record lists."""
+
+
+def clip(text: str, limit: int = CLIP) -> str:
+    """At most `limit` characters, the last of which says that some are missing."""
+    return text if len(text) <= limit else text[: limit - 1] + MARK
+
+
+class Actor(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Who asked, or for a change who made it."""
+
+    subject: str
+    method: str
+    """"key", "none", or for a change "cli"."""
+    agent: str | None = None
+    key_id: str | None = None
+    client: str | None = None
+    """clientInfo as "name/version": unverified."""
+    actors: tuple[str, ...] = ()
+
+
+class Mcp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What was asked for, as far as it could be read and routed."""
+
+    transport: str
+    method: str | None = None
+    version: str | None = None
+    request_id: int | str | None = None
+    endpoint: str | None = None
+    server: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    definition: str | None = None
+    """SHA-256 of the definition in force."""
+
+
+class Softened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The denial that `mode: audit` let pass."""
+
+    reason: str
+    rules: tuple[RuleRef, ...] = ()
+
+
+class Ruling(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What was decided, and by what."""
+
+    effect: str
+    """"permit", "deny", "hold", or "refuse" for what ended before policy spoke."""
+    policy_revision: str
+    mode: str | None = None
+    reason: str | None = None
+    rules: tuple[RuleRef, ...] = ()
+    nearest: RuleRef | None = None
+    argument: str | None = None
+    softened: Softened | None = None
+
+
+class Args(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The arguments without their values; `safe` holds those that the operator marked."""
+
+    hmac: str
+    key: str
+    bytes: int
+    names: tuple[str, ...] = ()
+    more_names: int = 0
+    safe: dict[str, Any] | None = None
+
+
+class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What came back. Without `hmac` there was no result to deliver."""
+
+    outcome: str
+    bytes: int = 0
+    hmac: str | None = None
+    key: str | None = None
+    error_code: int | None = None
+    reason: str | None = None
+
+
+class Latency(msgspec.Struct, frozen=True, gc=False):
+    """Microseconds; `gateway` is `total` without `upstream`."""
+
+    total: int
+    upstream: int
+    gateway: int
+
+
+class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", kw_only=True):
+    """What all records have."""
+
+    v: int
+    id: str
+    """UUIDv7; shippers and readers drop a second record with the same id."""
+    ts: int
+    """Milliseconds since 1970, UTC."""
+    gateway: str
+    tenant: str
+
+
+class Decision(Record, frozen=True, gc=False, omit_defaults=True, tag="decision", kw_only=True):
+    """The verdict on one call, written before the call is sent. Its `id` is also the call's."""
+
+    call_id: str
+    actor: Actor
+    peer: str
+    """Network of the caller, /24 or /64, or "stdio"."""
+    decision: Ruling
+    mcp: Mcp | None = None
+    op_class: str | None = None
+    args: Args | None = None
+    controls: tuple[ControlRun, ...] = ()
+    """In the order they ran."""
+
+
+class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", kw_only=True):
+    """What became of a permitted call."""
+
+    call_id: str
+    result: Result
+    latency_us: Latency
+    controls: tuple[ControlRun, ...] = ()
+
+
+class Refusal(Record, frozen=True, gc=False, omit_defaults=True, tag="refusal", kw_only=True):
+    """A request whose caller never became known; several of them when `count` says so."""
+
+    reason: str
+    peer: str
+    """Network; of a roll-up the one that was refused most often."""
+    transport: str | None = None
+    endpoint: str | None = None
+    count: int = 1
+    networks: int = 1
+    """How many networks a roll-up spans."""
+    since: int | None = None
+    """Start of a roll-up, in milliseconds since 1970."""
+
+
+class Change(Record, frozen=True, gc=False, omit_defaults=True, tag="change", kw_only=True):
+    """A change of state by an operator, written in one transaction with the change."""
+
+    action: str
+    """"key:create" or "key:revoke"."""
+    actor: Actor
+    object: str
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class Lifecycle(Record, frozen=True, gc=False, omit_defaults=True, tag="lifecycle", kw_only=True):
+    """Something that happened to the gateway itself."""
+
+    event: str
+    """Past tense: "started", "stopped", "log_recovered", "reloaded", "reload_refused"."""
+    detail: dict[str, Any] = {}
+
+
+AnyRecord = Decision | Outcome | Refusal | Change | Lifecycle
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+
+
+def encode(record: AnyRecord) -> bytes:
+    """One line without its newline."""
+    return _encoder.encode(record)
+
+
+def decode(line: bytes) -> AnyRecord:
+    """Raises msgspec.ValidationError or msgspec.DecodeError; unknown fields are ignored."""
+    return _decoder.decode(line)

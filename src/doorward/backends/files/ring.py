@@ -1,0 +1,119 @@
+"""The key ring as one JSON file (port: SecretRing).
+
+Several processes may hold it open (the gateway and a CLI command). Whoever needs a key that its copy does not
+have looks again under a lock before it makes one, so a purpose never gets two first versions.
+"""
+
+import base64
+import os
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from doorward.backends.files.private import locked_directory, make_directory, replace_file, require_private
+from doorward.model.errors import GatewayError
+from doorward.model.reasons import Reason
+
+FORMAT: Final = "doorward-secrets/1"
+KEY_BYTES: Final = 32
+
+
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    created: str
+    key: str
+    """Base64, 256 bits."""
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: str
+    keys: dict[str, list[_Stored]]
+
+
+class FileRing:
+    """Reads the file when asked for something it has not seen yet; keeps what it has read."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Raises GatewayError(STORE_UNAVAILABLE) for a file that others can read or that is damaged.
+
+        A missing file is made on first use.
+        """
+        self._path = path
+        self._clock = clock
+        self._stored: dict[str, list[_Stored]] = {}
+        self._keys: dict[tuple[str, int], bytes] = {}
+        self._newest: dict[str, tuple[int, bytes]] = {}
+        self._read()
+
+    def current(self, purpose: str) -> tuple[int, bytes]:
+        """See ports/secrets.py."""
+        newest = self._newest.get(purpose)
+        return newest if newest is not None else self._make(purpose)
+
+    def version(self, purpose: str, number: int) -> bytes:
+        """See ports/secrets.py."""
+        key = self._keys.get((purpose, number))
+        if key is None:
+            self._read()
+            key = self._keys.get((purpose, number))
+        if key is None:
+            raise _unavailable(f"{self._path} does not have version {number} of {purpose!r}")
+        return key
+
+    def _make(self, purpose: str) -> tuple[int, bytes]:
+        try:
+            make_directory(self._path.parent)
+            with locked_directory(self._path.parent):
+                self._read()
+                if purpose not in self._newest:
+                    key = secrets.token_bytes(KEY_BYTES)
+                    stored = _Stored(1, self._now(), base64.b64encode(key).decode())
+                    document = _Document(FORMAT, {**self._stored, purpose: [stored]})
+                    replace_file(self._path, msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+                    self._take(document)
+        except OSError as error:
+            raise _unavailable(f"{self._path} cannot be written: {error.strerror}") from error
+        return self._newest[purpose]
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
+
+    def _read(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                require_private(self._path, os.fstat(file.fileno()))
+                content = file.read()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unavailable(f"{self._path} cannot be read: {error.strerror}") from error
+        try:
+            self._take(msgspec.json.decode(content, type=_Document))
+        except (msgspec.MsgspecError, ValueError) as error:
+            # The text of a decoding error may quote the file, which is all secrets.
+            raise _unavailable(
+                f"{self._path} is not a Doorward key ring: restore it from a backup"
+            ) from error
+
+    def _take(self, document: _Document) -> None:
+        if document.format != FORMAT:
+            raise _unavailable(f"{self._path} has a format that this version of Doorward does not know")
+        read = {
+            (purpose, stored.version): base64.b64decode(stored.key, validate=True)
+            for purpose, versions in document.keys.items()
+            for stored in versions
+        }
+        if any(len(key) != KEY_BYTES for key in read.values()):
+            raise _unavailable(f"{self._path} holds a key of the wrong length: restore it from a backup")
+        self._stored = document.keys
+        self._keys = read
+        self._newest = {purpose: (version, read[purpose, version]) for purpose, version in sorted(read)}
+
+
+def _unavailable(message: str) -> GatewayError:
+    return GatewayError(Reason.STORE_UNAVAILABLE, message)

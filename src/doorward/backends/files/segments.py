@@ -1,0 +1,211 @@
+"""The audit log in segment files (port: AuditLog): `<directory>/NNNNNNNN.jsonl`, one record per line.
+
+Guarantees: `append` returns after write(2) took the whole record, so an acknowledged record survives the
+death of this process at any moment; a sync to the disk follows within 50 ms. What stands in the files is
+whole records and, after a crash, at most one torn tail, which `SegmentLog` cuts off when it opens.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+from doorward.backends.files.private import make_directory, sync_directory
+from doorward.backends.files.recover import Recovery, recover, segment_path, segments
+from doorward.model.errors import GatewayError
+from doorward.model.reasons import Reason
+
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+SYNC_AFTER: Final = 0.03
+"""Seconds from the first unsynced write to fdatasync; leaves room to keep 50 ms under load."""
+
+
+class Disk(Protocol):
+    """The three calls that can fail while the log runs: a seam for fault tests."""
+
+    def write(self, fd: int, data: bytes) -> int: ...
+    def truncate(self, fd: int, size: int) -> None: ...
+    def sync(self, fd: int) -> None: ...
+
+
+class OsDisk:
+    """The real one. All raise OSError."""
+
+    def write(self, fd: int, data: bytes) -> int:
+        return os.write(fd, data)
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def sync(self, fd: int) -> None:
+        # macOS has no fdatasync.
+        getattr(os, "fdatasync", os.fsync)(fd)
+
+
+class SegmentLog:
+    """Single writer, used from one event loop. Opening locks the directory against a second writer."""
+
+    def __init__(
+        self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None
+    ) -> None:
+        """Raises GatewayError(AUDIT_UNAVAILABLE): no access, another writer, or damage beyond a torn tail."""
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._disk = disk or OsDisk()
+        self._pending: list[bytes] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._syncs: set[asyncio.Task[None]] = set()
+        self._sync_due = False
+        self._torn = False
+        self._suspect = False
+        self.failure: str | None = None
+        """Why the last write or sync failed; None while all is well."""
+        try:
+            make_directory(directory)
+            self._guard = _lock(directory)
+            last = max(segments(directory), default=0)
+            self.recovered: Recovery | None = recover(directory, last) if last else None
+            """What opening had to cut off; None when the log was whole."""
+            self._fd, self._number = -1, last
+            self._open(last) if last else self._rotate()
+        except OSError as error:
+            raise _unavailable(directory, error) from error
+
+    async def append(self, record: bytes) -> None:
+        """See ports/audit.py."""
+        if self._fd < 0:
+            raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log is closed")
+        if b"\n" in record:
+            raise ValueError("a record is one line")
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        if not self._pending:
+            loop.call_soon(self._flush)
+        self._pending.append(record)
+        self._waiting.append(written)
+        await written
+
+    async def close(self) -> None:
+        """Write what is pending, sync, close. Safe to call twice. Raises GatewayError(AUDIT_UNAVAILABLE)."""
+        if self._fd < 0:
+            return
+        self._flush()
+        await asyncio.gather(*self._syncs)
+        fd, self._fd = self._fd, -1
+        try:
+            self._disk.sync(fd)
+        except OSError as error:
+            raise _unavailable(self._directory, error) from error
+        finally:
+            os.close(fd)
+            os.close(self._guard)
+
+    def _flush(self) -> None:
+        """One write for everything that this turn of the event loop appended."""
+        pending, waiting = self._pending, self._waiting
+        if not pending:
+            return
+        self._pending, self._waiting = [], []
+        data = b"\n".join(pending) + b"\n"
+        try:
+            self._write(data)
+        except OSError as error:
+            self.failure = _unavailable(self._directory, error).message
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_exception(_unavailable(self._directory, error))
+            return
+        self.failure = None
+        for waiter in waiting:
+            if not waiter.done():  # cancelled while it waited
+                waiter.set_result(None)
+        if not self._sync_due:
+            self._sync_due = True
+            sync = asyncio.get_running_loop().create_task(self._sync_soon())
+            self._syncs.add(sync)
+            sync.add_done_callback(self._syncs.discard)
+
+    def _write(self, data: bytes) -> None:
+        """All of it or none. Raises OSError."""
+        if self._torn:
+            self._cut()
+        if self._size and (self._suspect or self._size + len(data) > self._segment_bytes):
+            self._rotate()
+        try:
+            taken = self._disk.write(self._fd, data)
+            if taken != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self._suspect:
+                # The device lost something once: believe it again only after it has kept something.
+                self._disk.sync(self._fd)
+                self._suspect = False
+        except OSError:
+            self._torn = True
+            self._cut()
+            raise
+        self._size += len(data)
+
+    def _cut(self) -> None:
+        """Back to the last whole record. While that fails nothing is written: it would follow a torn one."""
+        self._disk.truncate(self._fd, self._size)
+        self._torn = False
+
+    async def _sync_soon(self) -> None:
+        await asyncio.sleep(SYNC_AFTER)
+        # From here on a new write starts a new sync: this one may come too early for it.
+        self._sync_due = False
+        try:
+            fd = os.dup(self._fd)
+            await asyncio.get_running_loop().run_in_executor(None, self._sync, fd)
+        except OSError as error:
+            # The kernel reports a lost page once and then forgets it, so this segment is not trusted again.
+            self._suspect = True
+            self.failure = _unavailable(self._directory, error).message
+
+    def _sync(self, fd: int) -> None:
+        """In a thread. Closes `fd`, its own duplicate. Raises OSError."""
+        try:
+            self._disk.sync(fd)
+            if os.fstat(fd).st_nlink == 0:  # the file was deleted under us: what we write nobody can read
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        finally:
+            os.close(fd)
+
+    def _open(self, number: int) -> None:
+        path = segment_path(self._directory, number)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._size = os.fstat(self._fd).st_size
+        self._number = number
+
+    def _rotate(self) -> None:
+        """Go on in a new segment; the old one is on the disk before the new one exists. Raises OSError."""
+        path = segment_path(self._directory, self._number + 1)
+        if self._fd >= 0 and not self._suspect:
+            self._disk.sync(self._fd)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            sync_directory(self._directory)
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._size, self._number = fd, 0, self._number + 1
+
+
+def _lock(directory: Path) -> int:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        message = f"{directory} is being written by another process"
+        raise GatewayError(Reason.AUDIT_UNAVAILABLE, message) from error
+    return fd
+
+
+def _unavailable(directory: Path, error: OSError) -> GatewayError:
+    return GatewayError(Reason.AUDIT_UNAVAILABLE, f"{directory} cannot be written: {error.strerror}")
