@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic.config import JsonDict
 
 from doorward.config.secret import Secret
 from doorward.config.values import (
@@ -51,6 +52,10 @@ class _Strict(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+
+def _exactly_one(*names: str) -> JsonDict:
+    return {"oneOf": [{"required": [name]} for name in names]}
 
 
 def _header_name(name: str) -> str:
@@ -108,6 +113,8 @@ class KeyAuth(_Strict):
 class ServerAuth(_Strict):
     """What the gateway presents to a server: exactly one of the two."""
 
+    model_config = ConfigDict(json_schema_extra=_exactly_one("bearer", "headers"))
+
     bearer: HeaderValue | None = None
     """Token for `Authorization: Bearer`. Write ${env:NAME} or ${file:PATH}, not the token."""
     headers: dict[HeaderName, HeaderValue] | None = None
@@ -140,6 +147,8 @@ class Tool(_Strict):
 
 class Server(_Strict):
     """One MCP server behind the gateway: exactly one of url and command."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one("url", "command"))
 
     url: Url | None = Field(None, repr=False)
     """Endpoint of a remote server (Streamable HTTP or SSE)."""

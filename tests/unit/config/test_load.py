@@ -175,6 +175,16 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
     assert json.loads(json.dumps(schema)) == schema
 
 
+def test_the_schema_is_as_strict_as_the_document() -> None:
+    text = json.dumps(json_schema())
+    assert '"null"' not in text
+    assert text.count('"patternProperties"') == text.count('"additionalProperties": false') - len(MODELS)
+    assert json_schema()["$defs"]["Server"]["oneOf"] == [{"required": ["url"]}, {"required": ["command"]}]
+
+
+MODELS = [model for model in (json_schema(), *json_schema()["$defs"].values()) if "properties" in model]
+
+
 @pytest.mark.parametrize(
     ("listen", "good"),
     [
