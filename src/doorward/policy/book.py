@@ -135,10 +135,12 @@ class Book:
         return self._conditions.put(key, made)
 
     def _types(self, target: Target, rules: Sequence[Rule]) -> Mapping[str, CedarType]:
+        mentioned = {one.argument for rule in rules for one in rule.when}
         if target.kind is Kind.TOOL:
-            return input_type(self._listed[target.kind, target.name].listed.get("inputSchema")).attributes
+            listed = self._listed[target.kind, target.name].listed
+            return input_type(listed.get("inputSchema"), mentioned).attributes
         # GetPromptRequest: arguments are strings, whatever they are called (MCP schema, all revisions).
-        return {one.argument: Scalar.STRING for rule in rules for one in rule.when}
+        return dict.fromkeys(mentioned, Scalar.STRING)
 
     def _rules_of(self, agent: str, kind: Kind) -> tuple[Rule, ...]:
         entry = self._agents.get(agent)

@@ -6,7 +6,7 @@ takes nothing else of the tool down with it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +16,7 @@ from doorward.policy.encode import CedarType, Opaque, Record, Scalar, SetOf
 from doorward.policy.names import AGENT, SERVER, UNKNOWN
 
 _DEPTH: Final = 8
-_NODES: Final = 2_000
+_NODES: Final = 500
 _REF: Final = re.compile(r"#/(?:\$defs|definitions)/([^/~%]+)")
 _STUB: Final = "namespace Doorward {\n@mcp_principal entity Agent;\n@mcp_resource entity Server;\n}\n"
 _CONFIG: Final = {"objectsAsRecords": True, "numbersAsDecimal": True, "eraseAnnotations": True}
@@ -24,12 +24,12 @@ _SCALAR_NAMES: Final = {scalar.value: scalar for scalar in Scalar}
 _JSON_SCALARS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def input_type(input_schema: Any) -> Record:
-    """The type of `context.input` for a tool with this `inputSchema`. Every argument is optional in it.
+def input_type(input_schema: Any, wanted: Container[str] | None = None) -> Record:
+    """The type of `context.input` for a tool with this `inputSchema`, of the `wanted` arguments or of all.
 
     An `inputSchema` that cannot be understood gives a record without attributes: no condition loads on it.
     """
-    reader = _Reader(input_schema)
+    reader = _Reader(input_schema, wanted)
     plain = reader.plain(input_schema, 0)
     if not plain.get("properties"):
         return Record({})
@@ -44,7 +44,8 @@ def input_type(input_schema: Any) -> Record:
 class _Reader:
     """Rebuilds one JSON Schema (2020-12 or draft-07) in the few words that matter to conditions."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, wanted: Container[str] | None) -> None:
+        self._wanted = wanted
         self._definitions: dict[str, Any] = {}
         for key in ("$defs", "definitions"):
             held = root.get(key) if isinstance(root, dict) else None
@@ -78,11 +79,13 @@ class _Reader:
             return {}
         named = {}
         for name, node in properties.items():
+            if depth == 0 and self._wanted is not None and name not in self._wanted:
+                continue
             # The generator takes Cedar identifiers only, so it sees numbers; `_Types` puts the names back.
             number = len(self.names)
             self.names.append(name)
             named[f"f{number}"] = self.plain(node, depth + 1)
-        return {"type": "object", "properties": named}
+        return {"type": "object", "properties": named} if named else {}
 
     def _alternatives(self, node: dict[str, Any], depth: int) -> dict[str, Any]:
         """`X or null` is X, and so is `X or X`. Anything else has no single type."""

@@ -96,6 +96,13 @@ def test_what_cannot_be_read_costs_only_itself() -> None:
     assert kinds["bad"] == OPAQUE
 
 
+def test_only_what_is_wanted_is_looked_at() -> None:
+    many = {f"p{n}": {"type": "object", "properties": {"y": {"type": "string"}}} for n in range(5_000)}
+    schema = {"properties": many | {"x": {"type": "integer"}}}
+    assert input_type(schema, {"x", "nowhere"}) == Record({"x": Scalar.LONG})
+    assert input_type(schema, ()) == Record({})
+
+
 def test_depth_is_bounded() -> None:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(5_000):
