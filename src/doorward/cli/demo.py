@@ -15,4 +15,5 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`args.rest` is what stood after the command."""
-    return wiring.demo(args.rest)
+    before = ["--json"] if getattr(args, "json", False) else []
+    return wiring.demo([*before, *args.rest])

@@ -189,7 +189,8 @@ def test_demo_gets_every_argument(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(wiring, "demo", demo)
     assert main(["demo", "--fast", "--attack", "rug-pull", "--help"]) == 10
-    assert seen == [["--fast", "--attack", "rug-pull", "--help"]]
+    assert main(["--json", "demo", "--ci"]) == 10
+    assert seen == [["--fast", "--attack", "rug-pull", "--help"], ["--json", "--ci"]]
 
 
 def test_bridge_takes_its_key_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
