@@ -85,7 +85,7 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
         return None
     data = canonical(arguments)
     names = tuple(arguments)
-    if len(names) > NAMES or len(data) > 256:
+    if len(names) > NAMES or max(map(len, names)) > 64:
         names = tuple(clip(name, 64) for name in names[:NAMES])
     more = len(arguments) - len(names)
     return Args(key.digest(data), key.name, len(data), names, more, _safe(arguments, target))

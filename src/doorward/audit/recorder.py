@@ -7,7 +7,6 @@ GatewayError(STORE_UNAVAILABLE) when the ring cannot give a digest key.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from copy import copy
 from functools import lru_cache
 from typing import Any, Final
 
@@ -40,26 +39,31 @@ class Recorder:
         gateway: str,
         revision: str,
         modes: Mapping[str, Mode],
+        tally: RefusalTally | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`gateway`: a name for this process among replicas. `modes`: effective mode by server name."""
         self._log = log
+        self._ring = ring
         self._gateway = gateway
         self._revision = revision
         self._modes = modes
         self._clock = clock
         self._keys = DigestKeys(ring, TENANT)
-        self._tally = RefusalTally()
+        self._tally = tally or RefusalTally()
         self._network = lru_cache(maxsize=4096)(network)
 
     def under(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
         """The recorder of a new configuration."""
-        return copy(self)._in_force(revision, modes)
-
-    def _in_force(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
-        self._revision = revision
-        self._modes = modes
-        return self
+        return Recorder(
+            self._log,
+            self._ring,
+            gateway=self._gateway,
+            revision=revision,
+            modes=modes,
+            tally=self._tally,
+            clock=self._clock,
+        )
 
     def decision(
         self,

@@ -109,8 +109,9 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_fiel
     """UUIDv7; shippers and readers drop a second record with the same id."""
     ts: int
     """Milliseconds since 1970, UTC."""
-    gateway: str
     tenant: str
+    gateway: str = ""
+    """Which of the replicas; empty for what no gateway did."""
 
 
 class Decision(Record, frozen=True, gc=False, omit_defaults=True, tag="decision", kw_only=True):

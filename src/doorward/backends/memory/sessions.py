@@ -1,0 +1,99 @@
+"""Legacy clients' sessions in memory (port: Sessions)."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from doorward.model.call import Session
+from doorward.model.errors import CallerError, GatewayError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+
+IDLE_S: Final = 24 * 3600.0
+PER_OWNER: Final = 1_000
+IN_TOTAL: Final = 20_000
+UNKNOWN: Final = "there is no such session: it ended, expired, or never was yours"
+"""One text for all three, so that ids of others cannot be told from ids of nobody."""
+
+
+class MemorySessions:
+    """Used from one event loop. An owner at its limit loses the session it used least recently."""
+
+    def __init__(
+        self,
+        *,
+        idle_s: float = IDLE_S,
+        per_owner: int = PER_OWNER,
+        in_total: int = IN_TOTAL,
+        closed: Callable[[Session], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`closed` is told of every session that ends, whatever ends it."""
+        self._idle_s = idle_s
+        self._per_owner = per_owner
+        self._in_total = in_total
+        self._closed = closed
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        self._owned: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(
+        self,
+        principal: Principal,
+        endpoint: str | None,
+        version: str,
+        capabilities: dict[str, Any],
+        client: dict[str, Any],
+    ) -> Session:
+        """See ports/sessions.py. Raises GatewayError(OVERLOADED) when all owners together have too many."""
+        now = self._clock()
+        owner = principal.owner
+        owned = self._owned.get(owner, set())
+        if len(owned) >= self._per_owner:
+            self.close(min(owned, key=lambda session_id: self._sessions[session_id].last_used))
+        if len(self._sessions) >= self._in_total:
+            self.sweep()
+            if len(self._sessions) >= self._in_total:
+                raise GatewayError(Reason.OVERLOADED, "too many sessions are open")
+        session = Session(
+            secrets.token_urlsafe(24), owner, endpoint, version, capabilities, client, last_used=now
+        )
+        self._sessions[session.id] = session
+        self._owned.setdefault(owner, set()).add(session.id)
+        return session
+
+    def get(self, session_id: str, principal: Principal, endpoint: str | None) -> Session:
+        """See ports/sessions.py."""
+        session = self._sessions.get(session_id)
+        if session is None or session.endpoint != endpoint or session.owner != principal.owner:
+            raise CallerError(Reason.SESSION_UNKNOWN, UNKNOWN)
+        now = self._clock()
+        if now - session.last_used > self._idle_s:
+            self.close(session_id)
+            raise CallerError(Reason.SESSION_UNKNOWN, UNKNOWN)
+        session.last_used = now
+        return session
+
+    def close(self, session_id: str) -> None:
+        """See ports/sessions.py. An id that is unknown is none of our business any more."""
+        session = self._sessions.pop(session_id, None)
+        if session is None:
+            return
+        owned = self._owned[session.owner]
+        owned.discard(session_id)
+        if not owned:
+            del self._owned[session.owner]
+        if self._closed is not None:
+            self._closed(session)
+
+    def sweep(self) -> int:
+        """End what has been idle for too long; how many those were. To be called every minute or so."""
+        oldest = self._clock() - self._idle_s
+        idle = [session.id for session in self._sessions.values() if session.last_used < oldest]
+        for session_id in idle:
+            self.close(session_id)
+        return len(idle)
