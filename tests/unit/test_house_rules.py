@@ -15,6 +15,7 @@ MINT = SOURCE / "policy" / "engine.py"
 BOUNDARIES = {
     SOURCE / "pipeline" / "rescue.py": 1,  # every call: its answer and record (DESIGN section 3)
     SOURCE / "edge" / "connection.py": 1,  # the event loop's callback: a bug costs one connection, not all
+    SOURCE / "edge" / "stdio.py": 1,  # the same for one message on stdio
     SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback
 }
 Scan = Callable[[ast.AST], list[int]]
@@ -48,14 +49,25 @@ def renames(node: ast.AST) -> bool:
 
 
 def broad_handlers(tree: ast.AST) -> list[int]:
-    """Lines of `except:`, `except Exception` and `except BaseException`, also within a tuple."""
+    """Lines of `except:`, `except Exception` and `except BaseException`, also in a tuple, that keep it."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-            if node.type is None or BROAD & {name_of(one) for one in caught}:
+            if (node.type is None or BROAD & {name_of(one) for one in caught}) and not hands_on(node):
                 found.append(node.lineno)
     return found
+
+
+def hands_on(handler: ast.ExceptHandler) -> bool:
+    """Whether it only cleans up: it ends in a bare `raise` and there is no other way out."""
+    last = handler.body[-1]
+    ways_out = [
+        node
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Return | ast.Break | ast.Continue | ast.Try | ast.With)
+    ]
+    return isinstance(last, ast.Raise) and last.exc is None and not ways_out
 
 
 def globals_of(tree: ast.AST) -> list[int]:
@@ -110,6 +122,8 @@ def test_nothing_rebinds_a_global() -> None:
         (broad_handlers, "try: pass\nexcept: pass"),
         (broad_handlers, "try: pass\nexcept Exception: pass"),
         (broad_handlers, "try: pass\nexcept (OSError, builtins.BaseException) as e: pass"),
+        (broad_handlers, "def f():\n  try: pass\n  except BaseException:\n    if x: return\n    raise"),
+        (broad_handlers, "try: pass\nexcept Exception as e: raise OSError from e"),
         (globals_of, "def f():\n    global x\n    x = 1"),
     ],
 )
