@@ -23,6 +23,7 @@ from doorward.policy.slices import FAILED, Answer, Slice
 from doorward.policy.templates import judge_template
 
 _LISTED: Final = (Kind.TOOL, Kind.PROMPT)
+_LONG_URI: Final = 512  # callers choose what they ask for: longer ones are decided, not remembered
 
 
 class Standing(msgspec.Struct, frozen=True, eq=False):
@@ -47,7 +48,7 @@ class Book:
         self._rules: dict[tuple[str, Kind], tuple[Rule, ...]] = {}
         # Names nobody lists cannot push listed ones out: URIs are remembered apart from names.
         self.names: Memo[tuple[str, Kind, str], Standing] = Memo(65_536)
-        self.uris: Memo[tuple[str, Kind, str], Standing] = Memo(4_096)
+        self.uris: Memo[tuple[str, Kind, str], Standing] = Memo(16_384)
         self._alike: Memo[tuple[str, tuple[int, ...]], Answer] = Memo(4_096)
         self._static: Memo[tuple[str, Kind], Slice | None] = Memo(1_024)
         self._conditions: Memo[tuple[str, Kind, str], Conditions | None] = Memo(1_024)
@@ -55,7 +56,10 @@ class Book:
     def standing(self, agent: str, target: Target) -> Standing:
         """The static answer, worked out now."""
         if target.kind not in _LISTED:
-            return self.uris.put((agent, target.kind, target.name), self._stand(agent, target))
+            standing = self._stand(agent, target)
+            if len(target.name) > _LONG_URI:
+                return standing
+            return self.uris.put((agent, target.kind, target.name), standing)
         if (target.kind, target.name) not in self._listed:
             return Standing(explain.no_grant(agent, target, softenable=False))
         return self.names.put((agent, target.kind, target.name), self._stand(agent, target))
