@@ -126,7 +126,7 @@ class Recorder:
             tenant=principal.tenant,
             call_id=call_id,
             result=result_of(outcome, result, error_code, reason, self._keys.at(now)),
-            latency_us=records.Latency(total, upstream, total - upstream),
+            latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
             controls=tuple(controls),
         )
         return self._log.append(records.encode(record))

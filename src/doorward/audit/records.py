@@ -94,11 +94,11 @@ class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Latency(msgspec.Struct, frozen=True, gc=False):
-    """Microseconds; `gateway` is `total` without `upstream`."""
+    """Milliseconds to the microsecond; `gateway` is `total` without `upstream`."""
 
-    total: int
-    upstream: int
-    gateway: int
+    total: float
+    upstream: float
+    gateway: float
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", kw_only=True):
@@ -134,7 +134,7 @@ class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", 
 
     call_id: str
     result: Result
-    latency_us: Latency
+    latency_ms: Latency
     controls: tuple[ControlRun, ...] = ()
 
 

@@ -81,7 +81,7 @@ def revoke_key(store: Store, key_id: str, *, actor: records.Actor, now: float) -
     return _find(store, wanted)
 
 
-def key_id(text: str) -> str:
+def _id_of(text: str) -> str:
     parts = text.split("_")
     return parts[2] if len(parts) in (3, 4) and parts[0] == "dw" else text
 
