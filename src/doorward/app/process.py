@@ -1,26 +1,197 @@
 """What lives as long as the process, and the world that is in force."""
 
 import asyncio
-from collections.abc import Mapping
+import os
+import socket
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from doorward.app.state import StatePaths, paths
+from doorward.app.state import paths
 from doorward.app.world import Lasting, World
-from doorward.backends.files.lock import StateLock
+from doorward.audit.recorder import Recorder
+from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.files.ring import FileRing
 from doorward.backends.files.segments import SegmentLog
 from doorward.backends.memory.sessions import MemorySessions
+from doorward.backends.sql.sqlite import open_sqlite
 from doorward.backends.sql.store import SqlStore
 from doorward.catalog.snapshot import Listing
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
+from doorward.control.watch import StoreWatch
 from doorward.edge.guard import Guard
-from doorward.edge.h1 import H1Server, HttpLimits
+from doorward.edge.h1 import H1Server
+from doorward.edge.limits import HttpLimits
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SseStreams
-from doorward.identity.directory import KeyDirectory
 from doorward.model.target import Kind
 from doorward.pipeline.door import Door
-from doorward.pipeline.evidence import Evidence
+from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.notices import Notices
+from doorward.ports.store import KeyRecord
+
+ROLL_UP_S = 10.0
+
+
+class Process:
+    """Open with `open`, stop with `drain` and `close`."""
+
+    def __init__(self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: SegmentLog) -> None:
+        self._lock = lock
+        self._store = store
+        self.log = log
+        self.wanted = asyncio.Event()
+        """Set when somebody asks for a reload."""
+        self.sessions = MemorySessions()
+        self.streams = SseStreams()
+        self.calls = InFlight()
+        self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
+        self.notices = Notices(self.streams, lambda: self.world.policy)
+        self._lasting = Lasting(self.sessions, self.calls, self.recorder, ring, self._on_notification)
+        self.world = World(loaded, self._lasting, self._swap, self._listing_changed, None)
+        self.door = Door(self.world.gateway, self.sessions)
+        self.plane = DataPlane(self.door, self.streams, plane_settings(loaded.settings), self.readiness)
+        self.http = H1Server(self.plane.handle, HttpLimits())
+        self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
+        self._background: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, loaded: Loaded) -> "Process":
+        """Takes the lock, recovers the log, reads the keys, starts the servers.
+
+        Raises GatewayError for a state directory that is in use or cannot be used, OSError for TLS files.
+        """
+        where = paths(loaded.settings)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        lock = StateLock(where.lock, Holder(os.getpid(), "serve", now))
+        try:
+            ring = FileRing(where.ring, now)
+            store = open_sqlite(where.database)
+            process = cls(loaded, lock, store, ring, SegmentLog(where.audit))
+            await process._start()
+        except BaseException:
+            lock.release()
+            raise
+        return process
+
+    async def _start(self) -> None:
+        if self.log.recovered is not None:
+            await self.recorder.lifecycle("log_recovered", detail=str(self.log.recovered))
+        await self._watch.look()
+        await self.world.start()
+        await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
+        self._spawn(self._watch.run())
+        self._spawn(self._roll_up())
+        for server in self.world.servers:
+            self._spawn(self.world.refresh_server(server))
+
+    async def listen(self) -> str:
+        """The URL (or socket) that agents use."""
+        listen = self.world.loaded.settings.gateway.listen
+        if listen.path is not None:
+            await self.http.listen_unix(str(listen.path))
+            self._lock.announce((f"unix:{listen.path}",))
+            return f"unix:{listen.path}"
+        host, port = await self.http.listen_tcp(listen.host or "127.0.0.1", listen.port or 0)
+        shown = f"[{host}]" if ":" in host else host
+        self._lock.announce((f"{shown}:{port}",))
+        return f"http://{shown}:{port}/mcp"
+
+    async def adopt(self, loaded: Loaded) -> None:
+        """Build the new world, swap it in, let the old one go. Raises what building raises, changing nothing."""
+        old = self.world
+        new = World(loaded, self._lasting, self._swap, self._listing_changed, old)
+        new.directory.replace(await asyncio.to_thread(self._store.keys))
+        await new.start()
+        self.world = new
+        self._swap(new.gateway)
+        self.plane.settings = plane_settings(loaded.settings)
+        await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
+        for server in new.servers:
+            self._spawn(new.refresh_server(server))
+        self._spawn(old.retire(new, loaded.settings.gateway.drain))
+
+    async def drain(self, timeout: float) -> int:
+        """Stop listening, let calls end, cut what is left. Returns how many calls were cut."""
+        self.streams.close_all()
+        cut, _ = await asyncio.gather(self.plane.drain(timeout), self.http.drain(timeout + 1.0))
+        return cut
+
+    async def close(self) -> None:
+        """Everything that `open` took, in reverse."""
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
+        await self.world.retire(None, self.world.loaded.settings.gateway.drain)
+        await self.recorder.roll_up()
+        await self.world.recorder.lifecycle("stopped")
+        await self.log.close()
+        self._store.close()
+        self._lock.release()
+
+    def readiness(self) -> dict[str, Any]:
+        """What /readyz says: ready while any server is up or none is configured; each server by name."""
+        states = [server.state for server in self.world.servers.values()]
+        up = sum(state.level == "up" for state in states)
+        status = "ready" if up == len(states) else "degraded"
+        if self.log.failure is not None:
+            status = "not_ready"
+        settings = self.world.loaded.settings
+        return {
+            "status": status,
+            "mode": settings.mode,
+            "audit": self.log.failure or "ok",
+            "servers": {
+                state.name: {
+                    "state": state.level,
+                    "cause": state.cause,
+                    "era": state.era,
+                    "version": state.version,
+                    "mode": settings.mode_of(state.name),
+                    "insecure": settings.servers[state.name].insecure,
+                }
+                for state in states
+            },
+        }
+
+    def _swap(self, gateway: Gateway) -> None:
+        self.door.swap(gateway)
+
+    def _listing_changed(self, listing: Listing, kind: Kind) -> None:
+        self.notices.list_changed(listing.server, kind)
+
+    def _on_notification(self, server: str, key: str | None, method: str, params: dict[str, Any]) -> None:
+        if method.endswith("/list_changed"):
+            self._spawn(self.world.refresh_server(server))
+        elif method == "notifications/resources/updated":
+            self.notices.resource_updated(server, key, params)
+
+    def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
+        self.world.directory.replace(keys)
+
+    def _keys_confirmed(self) -> None:
+        self.world.directory.confirm()
+
+    async def _roll_up(self) -> None:
+        while True:
+            await asyncio.sleep(ROLL_UP_S)
+            await self.recorder.roll_up()
+
+    def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(doing)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def plane_settings(settings: Settings) -> PlaneSettings:
+    """The parts of a configuration that the HTTP face uses."""
+    public = settings.gateway.public_url
+    hosts = frozenset({urlsplit(public).hostname or ""}) if public else frozenset()
+    return PlaneSettings(
+        endpoints={"/mcp": None, **{f"/mcp/{name}": name for name in settings.servers}},
+        guard=Guard(hosts=hosts, origins=frozenset(settings.gateway.allowed_origins)),
+    )

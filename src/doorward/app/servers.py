@@ -1,7 +1,57 @@
-"""Settings of servers become running servers."""
+"""Configured servers as the upstream package takes them."""
 
 from pathlib import Path
 
-from doorward.config.settings import Server as ServerConfig
-from doorward.config.settings import Settings
+import msgspec
+
+from doorward.config.settings import Server, ServerAuth
 from doorward.model.target import ToolRule
+from doorward.upstream.settings import Fields, ServerSettings
+from doorward.upstream.tls import ReloadingContext
+
+
+class FixedFields(msgspec.Struct, frozen=True):
+    """Header fields of one configuration. A rotated `${file:}` secret is a new configuration: the file is watched."""
+
+    fields: tuple[tuple[bytes, bytes], ...]
+
+    def __call__(self) -> Fields:
+        return list(self.fields)
+
+    def __repr__(self) -> str:
+        return f"FixedFields({', '.join(name.decode() for name, _ in self.fields)})"
+
+
+def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
+    """Raises OSError (ssl.SSLError is one) for TLS files that cannot be used."""
+    tls = config.tls
+    context = None
+    if tls is not None:
+        ca, cert, key = (None if path is None else str(path) for path in (tls.ca, tls.cert, tls.key))
+        context = ReloadingContext(ca, cert, key, tls.min_version)
+    return ServerSettings(
+        name=name,
+        url=config.url,
+        command=config.command,
+        env={variable: secret.reveal() for variable, secret in config.env.items()},
+        cwd=str(config.cwd or base) if config.command else None,
+        shared=config.shared,
+        timeout_s=config.timeout,
+        auth_headers=FixedFields(_auth_fields(config.auth)),
+        ssl=context,
+        server_hostname=tls.server_name if tls else None,
+    )
+
+
+def tool_rules(config: Server) -> tuple[ToolRule, ...]:
+    """`servers.X.tools` in file order."""
+    return tuple(ToolRule(glob, tool.op_class, tool.safe) for glob, tool in config.tools.items())
+
+
+def _auth_fields(auth: ServerAuth | None) -> tuple[tuple[bytes, bytes], ...]:
+    if auth is None:
+        return ()
+    if auth.bearer is not None:
+        return ((b"authorization", b"Bearer " + auth.bearer.reveal().encode("ascii")),)
+    named = auth.headers or {}
+    return tuple((name.lower().encode("ascii"), value.reveal().encode("ascii")) for name, value in named.items())

@@ -9,6 +9,7 @@ from typing import Any
 
 from doorward import __version__
 from doorward.app.servers import server_settings, tool_rules
+from doorward.audit.recorder import Recorder
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.route import SnapshotRouter
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
@@ -25,7 +26,8 @@ from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
-from doorward.ports.identity import Identity
+from doorward.identity.directory import KeyDirectory
+from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
 from doorward.upstream.server import Server, ServerSettings
 
@@ -37,10 +39,10 @@ IDENTITY = {"name": "doorward", "title": "Doorward", "version": __version__}
 class Lasting:
     """The parts of a process that every world uses."""
 
-    identity: Identity
     sessions: Sessions
     calls: InFlight
-    evidence: Evidence
+    recorder: Recorder
+    ring: SecretRing
     on_notification: Callable[[str, str | None, str, dict[str, Any]], None]
     """Server name, conversation key, method, params."""
 
@@ -49,7 +51,7 @@ class World:
     """Implements `pipeline.local.Offer` and ports.Catalog for its own listings."""
 
     def __init__(
-        self, loaded: Loaded, lasting: Lasting, swap: Callable[[Gateway], None], changed: Callable[[Listing], None],
+        self, loaded: Loaded, lasting: Lasting, swap: Callable[[Gateway], None], changed: Callable[[Listing, Kind], None],
         previous: "World | None",
     ) -> None:
         self.loaded = loaded
@@ -64,6 +66,14 @@ class World:
         )
         rules = {name: tool_rules(server) for name, server in loaded.settings.servers.items()}
         self._keeper = Keeper(self.servers, rules, self._listing_changed, kept)
+        self.directory = KeyDirectory(
+            mode="keys" if loaded.settings.requires_key else "none",
+            ring=lasting.ring,
+            agents=frozenset(loaded.settings.agents),
+        )
+        modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
+        self.recorder = lasting.recorder.under(loaded.digest, modes)
+        self._evidence = Evidence(self.recorder)
         self._local = Local(self, lasting.sessions, IDENTITY)
         self.gateway = self._gateway()
 
@@ -100,22 +110,22 @@ class World:
             if id(server) not in kept:
                 await server.close(timeout)
 
-    def _listing_changed(self, listing: Listing) -> None:
+    def _listing_changed(self, listing: Listing, kind: Kind) -> None:
         self._snapshot = self._snapshot.with_listing(listing)
         self.policy = self.policy.with_definitions(listing.server, listing.all())
         self.gateway = self._gateway()
         self._swap(self.gateway)
-        self._changed(listing)
+        self._changed(listing, kind)
 
     def _gateway(self) -> Gateway:
         return Gateway(
-            identity=self._lasting.identity,
+            identity=self.directory,
             reader=Reader(self._lasting.sessions),
             calls=self._lasting.calls,
             router=SnapshotRouter(self._snapshot),
             policy=self.policy,
             before=BeforePhase(BEFORE),
-            recorder=self._lasting.evidence,
+            recorder=self._evidence,
             upstream=Dispatch(self._local, self.servers),
             after=AfterPhase(AFTER),
         )

@@ -23,7 +23,7 @@ class Keeper:
         self,
         listers: Mapping[str, Lister],
         rules: Mapping[str, Sequence[ToolRule]],
-        changed: Callable[[Listing], None],
+        changed: Callable[[Listing, Kind], None],
         known: Mapping[str, Listing],
     ) -> None:
         self._listers = listers
@@ -73,7 +73,7 @@ class Keeper:
         )
         if listing != before:
             self._listings[server] = listing
-            self._changed(listing)
+            self._changed(listing, kind)
 
     async def close(self) -> None:
         """Stop asking."""

@@ -132,7 +132,7 @@ class ServerTls(_Strict):
     """PEM file with the key of cert."""
     server_name: str | None = None
     """Name to ask for and to check, when it is not the URL's host."""
-    min_version: Literal["1.2", "1.3"] = "1.2"
+    min_version: Literal["1.2", "1.3"] = "1.3"
     """Oldest TLS version accepted."""
 
 

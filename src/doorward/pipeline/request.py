@@ -44,7 +44,6 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
 
     trail.verdict = verdict
     await gw.recorder.decision(trail)  # no record, no effect
-    trail.decided = True
     if not isinstance(verdict, Permit):
         return verdict
 

@@ -41,7 +41,7 @@ class Trail:
         self.target: Target | None = None
         self.verdict: Permit | Deny | Hold | None = None
         self.decided = False
-        """True once the decision record is written: from then on only an outcome record may follow."""
+        """True once the decision record is on its way: from then on only an outcome record may follow."""
         self.controls: list[ControlRun] = []
         self.started = self._mark = time.perf_counter()
 

@@ -1,0 +1,97 @@
+"""Which record each end of a message gets: exactly one decision, and exactly one outcome for what was permitted.
+
+A message whose caller never became known gets a refusal instead, which the recorder counts rather than writes when
+there are too many (DESIGN section 9).
+"""
+
+import time
+from typing import Final
+
+from doorward.audit.recorder import Recorder
+from doorward.model.call import Outcome, Reply
+from doorward.model.errors import DoorwardError
+from doorward.model.reasons import Reason
+from doorward.model.verdict import Deny, Hold, Permit
+from doorward.pipeline.rescue import FORMS
+from doorward.pipeline.trail import Trail
+
+OUTCOMES: Final = {
+    Reason.CANCELLED: Outcome.CANCELLED,
+    Reason.SHUTTING_DOWN: Outcome.CANCELLED,
+    Reason.INVALID_PARAMS: Outcome.INVALID_ARGUMENTS,
+    Reason.UPSTREAM_TIMEOUT: Outcome.TIMEOUT,
+    Reason.UPSTREAM_UNREACHABLE: Outcome.UNREACHABLE,
+    Reason.UPSTREAM_CONNECTION_LOST: Outcome.UNREACHABLE,
+    Reason.UPSTREAM_OVERLOADED: Outcome.OVERLOADED,
+    Reason.UPSTREAM_PROTOCOL_ERROR: Outcome.PROTOCOL_ERROR,
+    Reason.UPSTREAM_HTTP_ERROR: Outcome.PROTOCOL_ERROR,
+    Reason.UPSTREAM_AUTH_FAILED: Outcome.PROTOCOL_ERROR,
+    Reason.UPSTREAM_REPLY_TOO_LARGE: Outcome.PROTOCOL_ERROR,
+}
+
+
+class Evidence:
+    """Writes through one recorder; a reload makes a new one."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def decision(self, trail: Trail) -> None:
+        """Record `trail.verdict`. Raises GatewayError(AUDIT_UNAVAILABLE): then nothing may be sent."""
+        verdict = trail.verdict
+        await self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
+
+    async def outcome(self, trail: Trail, reply: Reply) -> None:
+        """Record what came back. Raises GatewayError(AUDIT_UNAVAILABLE): then the reply is withheld."""
+        if trail.principal is None:
+            return
+        await self._recorder.outcome(
+            trail.decision_id,
+            trail.principal,
+            reply.outcome,
+            result=reply.result,
+            error_code=reply.error.code if reply.error is not None else None,
+            total_s=time.perf_counter() - trail.started,
+            upstream_s=reply.upstream_s,
+        )
+
+    async def ended(self, trail: Trail, error: DoorwardError) -> None:
+        """Record whatever is still missing of a message that ended with an error."""
+        inbound = trail.inbound
+        if trail.principal is None:
+            await self._recorder.refused(
+                error.reason,
+                peer=inbound.credential.peer,
+                transport=inbound.transport,
+                endpoint=inbound.endpoint,
+            )
+        elif not trail.decided:
+            await self._decided(trail, error.reason)
+        elif isinstance(trail.verdict, Permit):
+            await self._recorder.outcome(
+                trail.decision_id,
+                trail.principal,
+                OUTCOMES.get(error.reason, Outcome.FAILED),
+                error_code=FORMS[error.reason].code,
+                reason=error.reason,
+                total_s=time.perf_counter() - trail.started,
+            )
+
+    async def _decided(self, trail: Trail, verdict: Permit | Deny | Hold | Reason) -> None:
+        if trail.principal is None:
+            return
+        # Before the wait, not after it: a call cancelled while its record is being written has that record.
+        trail.decided = True
+        try:
+            await self._recorder.decision(
+                trail.decision_id,
+                trail.principal,
+                verdict,
+                inbound=trail.inbound,
+                call=verdict.call if isinstance(verdict, Permit) else trail.call,
+                target=trail.target,
+                controls=trail.controls,
+            )
+        except DoorwardError:
+            trail.decided = False
+            raise
