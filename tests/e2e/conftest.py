@@ -13,14 +13,14 @@ Start = Callable[[dict[str, Any]], Gateway]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a gateway with a configuration (without version and gateway) and returns it when it is ready."""
     with ExitStack() as stack:
         count = iter(range(100))
 
-        def start(config: dict[str, Any]) -> Gateway:
+        def launch(config: dict[str, Any]) -> Gateway:
             folder = tmp_path / f"gateway{next(count)}"
             folder.mkdir()
             return stack.enter_context(running(folder, config))
 
-        yield start
+        yield launch

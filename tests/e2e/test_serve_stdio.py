@@ -1,0 +1,46 @@
+"""`doorward serve --stdio`: the whole gateway inside one client's child process."""
+
+from pathlib import Path
+
+import pytest
+from mcp import Client, MCPError, StdioServerParameters
+
+from tests.e2e.support import servers
+from tests.e2e.support.clients import ERAS, TIMEOUT_S, names, text
+from tests.e2e.support.gateway import DOORWARD, Gateway
+from tests.e2e.support.processes import wait_until
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Gateway:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "a.txt").write_text("first\n")
+    grant = {"servers": ["files"], "tools": {"allow": ["list_*", "read_*"]}}
+    config = {
+        "auth": "none",
+        "servers": {"files": {"command": servers.files(tmp_path / "documents")}},
+        "agents": {"anonymous": {"grants": [grant]}},
+    }
+    (tmp_path / "gateway").mkdir()
+    return Gateway(tmp_path / "gateway", config)
+
+
+def embedded(gateway: Gateway) -> StdioServerParameters:
+    return StdioServerParameters(command=DOORWARD, args=["serve", "--stdio", "-c", str(gateway.config)])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", [*ERAS, "auto"])
+async def test_one_client_gets_the_whole_gateway(prepared: Gateway, mode: str) -> None:
+    async with Client(embedded(prepared), mode=mode, read_timeout_seconds=TIMEOUT_S) as client:
+        assert await names(client) == {"files__list_files", "files__read_file"}
+        result = await client.call_tool("files__read_file", {"path": "a.txt"})
+        with pytest.raises(MCPError, match="Unknown tool"):
+            await client.call_tool("files__write_file", {"path": "a.txt", "text": ""})
+
+    assert text(result) == "first\n"
+    wait_until(lambda: len(prepared.calls()) == 2, "both calls are on record")
+    permit, refusal = prepared.calls()
+    assert (permit["decision"]["effect"], permit["actor"]["agent"]) == ("permit", "anonymous")
+    assert refusal["decision"]["effect"] == "deny"
+    assert permit["peer"] == "stdio"
