@@ -57,11 +57,16 @@ async def perform(brief: Brief) -> tuple[bool, list[Made]]:
         clients = {
             (mode, agent): await _connect(stack, brief, mode, agent) for mode in ERAS for agent in VISIBLE
         }
-        good = await _lists(clients)
-        made: list[Made] = []
-        for number, act in enumerate(ACTS, 2):
-            await asyncio.sleep(brief.pause)
-            made += await _act(number, act, clients, brief.lines)
+        return await act_all(clients, brief.lines, pause=brief.pause)
+
+
+async def act_all(clients: Clients, lines: Mapping[str, int], *, pause: float) -> tuple[bool, list[Made]]:
+    """The lists and all acts. `clients` has one for each mode and agent."""
+    good = await _lists(clients)
+    made: list[Made] = []
+    for number, act in enumerate(ACTS, 2):
+        await asyncio.sleep(pause)
+        made += await _act(number, act, clients, lines)
     return good, made
 
 
