@@ -1,0 +1,207 @@
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from msgspec.structs import replace
+
+from doorward.identity import keys
+from doorward.identity.directory import ANONYMOUS, KeyDirectory
+from doorward.model.call import Credential
+from doorward.model.errors import CallerError, DoorwardError, GatewayError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.ports.store import KeyRecord
+
+KEY = keys.mint("live")
+START = 1_790_000_000.0
+
+
+class Ring:
+    """Two peppers, so that using the wrong one shows."""
+
+    def current(self, purpose: str) -> tuple[int, bytes]:
+        return 2, self.version(purpose, 2)
+
+    def version(self, purpose: str, number: int) -> bytes:
+        assert purpose == "pepper"
+        return bytes([number]) * 32
+
+
+RECORD = KeyRecord(
+    KEY.id, "alice", "coder", "live", keys.digest(b"\1" * 32, KEY.secret), 1, START, "operator", None, None
+)
+
+
+def credential(secret: str | None, *, local: bool = True, proxied: bool = False) -> Credential:
+    return Credential(secret, "127.0.0.1", local, proxied)
+
+
+@dataclass
+class World:
+    """A directory with both clocks in hand."""
+
+    mode: Literal["keys", "none"] = "keys"
+    now: float = START
+    uptime: float = 100.0
+    directory: KeyDirectory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory = KeyDirectory(
+            mode=self.mode,
+            ring=Ring(),
+            agents=frozenset({"coder"}),
+            clock=lambda: self.now,
+            monotonic=lambda: self.uptime,
+        )
+        self.directory.replace([RECORD])
+
+    def refusal(self, given: Credential) -> DoorwardError:
+        with pytest.raises(DoorwardError) as caught:
+            self.directory.identify(given)
+        return caught.value
+
+
+def test_a_key_is_its_name_and_agent() -> None:
+    found = World().directory.identify(credential(KEY.text, local=False, proxied=True))
+    assert found == Principal("default", "alice", "coder", "key", KEY.id)
+
+
+def test_the_second_look_says_the_same() -> None:
+    directory = World().directory
+    assert directory.identify(credential(KEY.text)) is directory.identify(credential(KEY.text))
+
+
+def test_no_credential_is_missing() -> None:
+    assert World().refusal(credential(None)).reason is Reason.CREDENTIAL_MISSING
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "garbage",
+        "dw_live_x",
+        KEY.text[:-1],
+        "\ud800",
+        keys.mint("live").text,
+        keys.VirtualKey("live", KEY.id, "a" * 43).text,
+        keys.VirtualKey("test", KEY.id, KEY.secret).text,
+    ],
+)
+def test_anything_but_a_known_key_is_invalid(secret: str) -> None:
+    error = World().refusal(credential(secret))
+    assert error.reason is Reason.CREDENTIAL_INVALID
+    assert KEY.secret not in error.message
+
+
+def test_unknown_id_and_wrong_secret_read_the_same() -> None:
+    world = World()
+    unknown = world.refusal(credential(keys.mint("live").text))
+    wrong = world.refusal(credential(keys.VirtualKey("live", KEY.id, "a" * 43).text))
+    assert unknown.message == wrong.message
+
+
+def test_revocation_counts_also_for_a_key_in_use() -> None:
+    world = World()
+    world.directory.identify(credential(KEY.text))
+    world.directory.replace([replace(RECORD, revoked_at=START)])
+    assert world.refusal(credential(KEY.text)).reason is Reason.CREDENTIAL_REVOKED
+
+
+def test_a_key_that_is_gone_is_invalid() -> None:
+    world = World()
+    world.directory.identify(credential(KEY.text))
+    world.directory.replace([])
+    assert world.refusal(credential(KEY.text)).reason is Reason.CREDENTIAL_INVALID
+
+
+def test_expiry_counts_also_for_a_key_in_use() -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, expires_at=START + 10)])
+    world.now = START + 9.9
+    world.directory.identify(credential(KEY.text))
+    world.now = START + 10
+    assert world.refusal(credential(KEY.text)).reason is Reason.CREDENTIAL_EXPIRED
+
+
+@pytest.mark.parametrize("ended", [{"revoked_at": START - 1}, {"expires_at": START - 1}])
+def test_what_became_of_a_key_only_its_holder_learns(ended: dict[str, float]) -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, **ended)])
+    guess = keys.VirtualKey("live", KEY.id, "a" * 43)
+    assert world.refusal(credential(guess.text)).reason is Reason.CREDENTIAL_INVALID
+
+
+def test_a_key_of_an_agent_that_is_not_configured_says_so() -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, agent="ghost")])
+    error = world.refusal(credential(KEY.text))
+    assert error.reason is Reason.CREDENTIAL_INVALID
+    assert "'ghost'" in error.message
+
+
+def test_uses_the_pepper_version_of_the_record() -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, pepper_version=2)])
+    assert world.refusal(credential(KEY.text)).reason is Reason.CREDENTIAL_INVALID
+
+
+def test_refuses_everybody_when_the_store_was_not_read_for_too_long() -> None:
+    world = World()
+    world.directory.identify(credential(KEY.text))
+    world.uptime += 60.1
+    error = world.refusal(credential(KEY.text))
+    assert isinstance(error, GatewayError)
+    assert error.reason is Reason.STORE_UNAVAILABLE
+    world.directory.confirm()
+    assert world.directory.identify(credential(KEY.text)).subject == "alice"
+
+
+def test_refuses_everybody_before_the_store_was_read() -> None:
+    directory = KeyDirectory(mode="keys", ring=Ring(), agents=frozenset({"coder"}))
+    with pytest.raises(GatewayError):
+        directory.identify(credential(KEY.text))
+
+
+def test_invalid_keys_are_not_remembered() -> None:
+    world = World()
+    for _ in range(20):
+        world.refusal(credential(keys.mint("live").text))
+    assert world.directory._proven == {}
+
+
+def test_the_memory_of_proven_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("doorward.identity.directory._CACHE_LIMIT", 3)
+    world = World()
+    many = [keys.mint("live") for _ in range(10)]
+    world.directory.replace(
+        [replace(RECORD, id=key.id, digest=keys.digest(b"\1" * 32, key.secret)) for key in many]
+    )
+    for key in many:
+        assert world.directory.identify(credential(key.text)).key_id == key.id
+    assert len(world.directory._proven) <= 3
+
+
+class TestWithoutAuthentication:
+    def test_a_direct_local_caller_is_anonymous(self) -> None:
+        assert World("none").directory.identify(credential(None)) == ANONYMOUS
+
+    def test_needs_no_store(self) -> None:
+        world = World("none")
+        world.uptime += 10_000
+        assert world.directory.identify(credential(None)).agent == "anonymous"
+
+    def test_a_proxied_caller_is_refused(self) -> None:
+        error = World("none").refusal(credential(None, proxied=True))
+        assert error.reason is Reason.PROXIED_WITHOUT_CREDENTIAL
+
+    def test_a_caller_from_elsewhere_is_refused(self) -> None:
+        error = World("none").refusal(credential(None, local=False))
+        assert error.reason is Reason.CREDENTIAL_MISSING
+
+    @pytest.mark.parametrize("secret", [KEY.text, "anything", ""])
+    def test_a_credential_is_never_ignored(self, secret: str) -> None:
+        error = World("none").refusal(credential(secret))
+        assert isinstance(error, CallerError)
+        assert error.reason is Reason.CREDENTIAL_INVALID
+        assert "auth: none" in error.message
