@@ -48,11 +48,11 @@ async def test_a_wrong_key_is_said_and_not_hung_upon(gw: Gateway) -> None:
         async with Client(parameters, mode="legacy", read_timeout_seconds=TIMEOUT_S) as client:
             await client.list_tools()
 
-    found = [caught.value]
-    while isinstance(found[0], BaseExceptionGroup):
-        found = list(found[0].exceptions)
-    assert isinstance(found[0], MCPError)
-    assert "key" in str(found[0])
+    found: BaseException = caught.value
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, MCPError)
+    assert "key" in str(found)
 
 
 def test_the_parameters_carry_no_key_in_arguments(gw: Gateway, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ async def _lists(clients: Clients) -> bool:
         good.append(right)
         if not right:
             verdict(f"expected {by_server(wanted)}; got {seen}", good=False)
-    words(f"Nobody sees {' and '.join(HIDDEN_FROM_ALL)}, though the servers offer them.")
+    words(f"Nobody sees {' or '.join(HIDDEN_FROM_ALL)}, though the servers offer them.")
     _close(all(good), {revision: clients[mode, "clerk"].protocol_version for mode, revision in ERAS.items()})
     return all(good)
 

@@ -1,6 +1,5 @@
 """The servers as a client sees them, without a transport between."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ def crm_server(tmp_path: Path) -> MCPServer:
 
 
 @pytest.fixture
-def files_server(tmp_path: Path) -> Iterator[MCPServer]:
+def files_server(tmp_path: Path) -> MCPServer:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "monday.txt").write_text("tea\n")
     return files.server(Folder(tmp_path))
