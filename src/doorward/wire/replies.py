@@ -1,0 +1,134 @@
+"""What an upstream sends, read with the blame on its side: WireError, never CallerError.
+
+The envelope is read strictly; `result` stays the raw bytes that arrived, so that what is delivered can be
+digested, scanned and spliced without being built as a tree first.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from doorward.model.call import RequestId
+from doorward.wire.errors import WireError
+
+
+class UpstreamResult(msgspec.Struct, frozen=True):
+    """`result` is the raw JSON object."""
+
+    id: RequestId
+    result: bytes
+
+
+class UpstreamError(msgspec.Struct, frozen=True):
+    """`id` is None where the server could not, or did not, say which request it means."""
+
+    id: RequestId | None
+    code: int
+    message: str
+    data: Any
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True):
+    """The server asks the client something (legacy only)."""
+
+    id: RequestId
+    method: str
+    params: dict[str, Any] | None
+
+
+class UpstreamNotification(msgspec.Struct, frozen=True):
+    """The server tells the client something."""
+
+    method: str
+    params: dict[str, Any] | None
+
+
+UpstreamMessage = UpstreamResult | UpstreamError | UpstreamRequest | UpstreamNotification
+
+
+class _ErrorBody(msgspec.Struct):
+    code: int
+    message: str
+    data: Any = None
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_error = msgspec.json.Decoder(_ErrorBody).decode
+_decode_params = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_method = msgspec.json.Decoder(str).decode
+_decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_VERSION: Final = b'"2.0"'
+
+
+def parse_upstream(data: bytes) -> UpstreamMessage:
+    """One message of an upstream. White space between tokens is not kept, so a result fits into one stdio
+    line.
+
+    Raises WireError for what is not UTF-8, not JSON, not one JSON-RPC 2.0 message, or has an envelope member
+    twice. A batch is refused: we never negotiate the one revision that has them.
+    """
+    try:
+        return _message(_members(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise WireError("not a JSON-RPC message in UTF-8") from None
+    except RecursionError:
+        raise WireError("nested too deeply") from None
+
+
+def _members(data: bytes) -> dict[str, msgspec.Raw]:
+    """The envelope's members, each exactly once. msgspec.Raw does not check the encoding of strings: done
+    here."""
+    if not data.isascii():
+        data.decode()
+    members = _decode_members(data)
+    if _length(members) == len(data) and b"\n" not in data and b"\r" not in data:
+        return members
+    compact = msgspec.json.format(data, indent=-1)  # keeps repeated members
+    members = _decode_members(compact)
+    if _length(members) != len(compact):
+        raise WireError("a member of the envelope is repeated or its name is escaped")
+    return members
+
+
+def _length(members: dict[str, msgspec.Raw]) -> int:
+    """Of these members written out compactly. A text that has one of them twice is longer than that: no other
+    spelling of a name is shorter than its encoding, and nothing else is left out."""
+    return 1 + sum([len(_encode(name)) + len(memoryview(raw)) + 2 for name, raw in members.items()])
+
+
+def _message(members: dict[str, msgspec.Raw]) -> UpstreamMessage:
+    if "jsonrpc" not in members or bytes(members["jsonrpc"]) != _VERSION:
+        raise WireError('jsonrpc is not "2.0"')
+    kinds = members.keys() & {"method", "result", "error"}
+    if len(kinds) != 1:
+        raise WireError("neither or more than one of method, result and error")
+    if "result" in members:
+        result = bytes(members["result"])
+        if not result.startswith(b"{"):
+            raise WireError("result is not an object")
+        return UpstreamResult(_id(members), result)
+    if "error" in members:
+        error = _decode_error(members["error"])
+        return UpstreamError(_error_id(members), error.code, error.message, error.data)
+    method = _decode_method(members["method"])
+    params = _decode_params(members["params"]) if "params" in members else None
+    if "id" in members:
+        return UpstreamRequest(_id(members), method, params)
+    return UpstreamNotification(method, params)
+
+
+def _id(members: dict[str, msgspec.Raw]) -> RequestId:
+    value = _decode_any(members["id"]) if "id" in members else None
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise WireError("id is neither a string nor an integer")
+
+
+def _error_id(members: dict[str, msgspec.Raw]) -> RequestId | None:
+    """SDKs write `"id":null` where no id was readable (research brief 2.7), the schemas leave the member
+    out."""
+    if "id" not in members or bytes(members["id"]) == b"null":
+        return None
+    return _id(members)

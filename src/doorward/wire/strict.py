@@ -1,0 +1,115 @@
+"""Strict JSON: one text has one meaning for everybody who reads it, or it is refused (research brief 5).
+
+RFC 8259 leaves repeated member names, numbers beyond IEEE 754 and unpaired surrogates to each implementation,
+so a check and the server behind it may read different things in one text. Everything of that kind is refused
+here, once.
+
+Which reason a refusal carries:
+
+* PARSE_ERROR (-32700): the bytes are no JSON text in UTF-8. That includes a byte order mark, NaN and
+  Infinity, which the grammar does not have, and an escape of half a surrogate pair, which no UTF-8 text can
+  stand for.
+* INVALID_REQUEST (-32600): the grammar allows it and we do not: repeated names, nesting deeper than
+  MAX_DEPTH, more than MAX_CONTAINERS arrays and objects, numbers too large to keep (over MAX_DIGITS digits,
+  or beyond a double).
+"""
+
+from itertools import accumulate
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from doorward.model.errors import CallerError
+from doorward.model.reasons import Reason
+
+MAX_DEPTH: Final = 64
+"""Arrays and objects within each other. Nothing real comes near it."""
+MAX_CONTAINERS: Final = 100_000
+"""Arrays and objects in all: building a million of them holds the event loop for a tenth of a second or
+more."""
+MAX_DIGITS: Final = 4300
+"""Of an integer, its sign included: msgspec's own limit, and CPython's default for turning digits into an
+int."""
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
+
+_BRACKETS: Final = b"[]{}"
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
+_AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_SHALLOW_PASSES: Final = 16
+_STEP: Final = {ord("["): 1, ord("]"): -1}
+
+
+def decode(data: bytes) -> Any:
+    """The value of one JSON text. Integers of any size up to MAX_DIGITS are kept exactly.
+
+    Raises CallerError(PARSE_ERROR | INVALID_REQUEST), as the module's docstring says, and nothing else.
+    """
+    brackets = data.count(b"[") + data.count(b"{")  # an upper bound: those in strings count too
+    if brackets > MAX_CONTAINERS and _containers(data) > MAX_CONTAINERS:
+        _refuse(f"more than {MAX_CONTAINERS} arrays and objects")
+    try:
+        value = _decode(data)
+    except msgspec.ValidationError:  # untyped decoding has one: a number out of range
+        _refuse("a number is too large to be kept exactly")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise CallerError(Reason.PARSE_ERROR, "not a JSON text in UTF-8") from None
+    except RecursionError:
+        _refuse(f"nested deeper than {MAX_DEPTH} levels")
+    if brackets > MAX_DEPTH and depth(data) > MAX_DEPTH:
+        _refuse(f"nested deeper than {MAX_DEPTH} levels")
+    # A decoder keeps one member of each name. So if what it kept, written out again, is the very input, then
+    # nothing was dropped; and if only the spelling differs, then counting the members still tells.
+    again = _encode(value)
+    if again != data and _structure(again).count(b":") != _structure(data).count(b":"):
+        _refuse("an object has two members of one name")
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON, members in the order they have. Any value that `decode` returns comes out as an equal
+    one."""
+    return _encode(value)
+
+
+def canonical(value: Any) -> bytes:
+    """Compact JSON with members sorted by name: what digests of definitions are taken over.
+
+    This is "sorted msgspec" and not RFC 8785: names are sorted by code point and numbers keep msgspec's
+    spelling.
+    """
+    return _encode_sorted(value)
+
+
+def depth(data: bytes) -> int:
+    """How deeply a *valid* JSON text nests: 0 for a scalar, 1 for `[]`. Exact up to MAX_DEPTH, in linear
+    time."""
+    brackets = _structure(data).translate(_AS_SQUARE, _NOT_BRACKETS)
+    # Each pass takes the innermost pairs away and therefore one level; real documents are empty after a few.
+    for level in range(_SHALLOW_PASSES):
+        if not brackets:
+            return level
+        brackets = brackets.replace(b"[]", b"")
+    return _SHALLOW_PASSES + max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def _containers(data: bytes) -> int:
+    structure = _structure(data)
+    return structure.count(b"[") + structure.count(b"{")
+
+
+def _structure(data: bytes) -> bytes:
+    """A *valid* JSON text without its strings.
+
+    Once pairs of backslashes are gone, a backslash before a quote escapes it; once those are gone too, every
+    quote opens or closes a string, and what stands between strings is every second part.
+    """
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(data.split(b'"')[::2])
+
+
+def _refuse(message: str) -> NoReturn:
+    raise CallerError(Reason.INVALID_REQUEST, message) from None
