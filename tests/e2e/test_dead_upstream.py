@@ -11,7 +11,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.support import fragile, servers
 from tests.e2e.support.clients import ERAS, connect, names
 from tests.e2e.support.processes import LOOPBACK, free_port
-from tests.e2e.support.raw import call
+from tests.e2e.support.raw import call, list_tools
 
 
 def config(documents: Path) -> dict[str, Any]:
@@ -43,13 +43,14 @@ async def test_a_dead_server_is_named_and_the_others_work(start: Start, tmp_path
     assert "files" not in str(answer.json().get("failing", ""))
 
 
-def test_a_call_to_a_dead_server_names_it(start: Start, tmp_path: Path) -> None:
+def test_the_list_of_a_dead_server_is_an_error_that_names_it(start: Start, tmp_path: Path) -> None:
     gw = start(config(tmp_path))
     with httpx2.Client(timeout=30) as http:
-        answer = call(http, f"{gw.url}/mcp/dead", gw.key("user"), "anything", {}, id="caller-7").json()
+        answer = list_tools(http, f"{gw.url}/mcp/dead", gw.key("user"))
 
-    assert answer["id"] == "caller-7"
-    assert answer["error"]
+    assert answer["id"] == "list-1"
+    assert answer["error"]["data"]["server"] == "dead"
+    assert answer["error"]["data"]["retryable"] is True
 
 
 def test_a_crash_in_a_call_is_an_error_that_names_the_server(start: Start, tmp_path: Path) -> None:

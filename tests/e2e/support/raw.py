@@ -40,3 +40,12 @@ def call(
     """tools/call; the whole HTTP answer."""
     body = request(id, "tools/call", {"name": tool, "arguments": arguments})
     return http.post(url, json=body, headers=headers(key, "tools/call", tool))
+
+
+def list_tools(http: httpx2.Client, url: str, key: str) -> dict[str, Any]:
+    """The JSON-RPC answer to tools/list, a result or an error."""
+    method = "tools/list"
+    answer: dict[str, Any] = http.post(
+        url, json=request("list-1", method, {}), headers=headers(key, method)
+    ).json()
+    return answer
