@@ -46,17 +46,21 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 class _Fields:
     """Receives llhttp's callbacks."""
 
-    __slots__ = ("fields", "repeated")
+    __slots__ = ("fields", "padded", "repeated")
 
-    def __init__(self) -> None:
+    def __init__(self, padded: bool) -> None:
+        self.padded = padded
+        """Whether some line ends in white space, which llhttp leaves to the value."""
         self.fields: dict[bytes, bytes] = {}
         self.repeated: list[bytes] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
+        if self.padded:
+            value = value.rstrip(_OWS)
         if name in self.fields:
             self.repeated.append(name)
-            value = self.fields[name].rstrip(_OWS) + b", " + value
+            value = self.fields[name] + b", " + value
         self.fields[name] = value
 
 
@@ -70,7 +74,7 @@ def parse_head(raw: bytes, limits: HttpLimits) -> Head:
     if line is None:
         raise Refused(_request_line_fault(raw))
     method, target, path, query, minor = line.groups()
-    got = _Fields()
+    got = _Fields(b" \r\n" in raw or b"\t\r\n" in raw)
     try:
         httptools.HttpRequestParser(got).feed_data(raw)
     except httptools.HttpParserUpgrade:
@@ -85,8 +89,6 @@ def parse_head(raw: bytes, limits: HttpLimits) -> Head:
         raise Refused(_newline_fault(raw) or Refusal.HEADER_MALFORMED)
     if count > limits.header_count:
         raise Refused(Refusal.HEADERS_TOO_MANY)
-    if b" \r\n" in raw or b"\t\r\n" in raw:
-        fields = {name: value.rstrip(_OWS) for name, value in fields.items()}  # llhttp keeps it
     if path is None and method != b"OPTIONS":
         raise Refused(Refusal.TARGET_FORM)
     if method == b"CONNECT":
@@ -176,7 +178,7 @@ def _field_fault(raw: bytes) -> Refusal:
     values = {name: value.strip(_OWS) for name, (_, _, value) in zip(names, lines, strict=True)}
     if not values.get(b"content-length", b"0").isdigit():
         return Refusal.LENGTH_MALFORMED
-    if values.get(b"transfer-encoding", b"chunked") != b"chunked":
+    if values.get(b"transfer-encoding", b"chunked") != b"chunked" or names.count(b"transfer-encoding") > 1:
         return Refusal.ENCODING_UNSUPPORTED
     return Refusal.HEADER_MALFORMED
 

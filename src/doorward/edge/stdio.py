@@ -96,8 +96,12 @@ class StdioEdge:
         last = self._lines.end()
         if last is not None:
             await self._accept(last)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._grace)
+        try:
+            async with asyncio.timeout(self._grace):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            pass
 
     async def _accept(self, line: bytes | None) -> None:
         if line is None:
@@ -110,7 +114,7 @@ class StdioEdge:
         self._held_bytes += len(line)
         task = asyncio.create_task(self._serve(line))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def _serve(self, line: bytes) -> None:
         try:
@@ -123,15 +127,21 @@ class StdioEdge:
             self._held_bytes -= len(line)
 
     async def _answer(self, line: bytes) -> None:
-        try:
-            reply = await self._handle(line)
-        except Exception as error:  # noqa: BLE001 -- a bug costs this message, is reported, and nothing else
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the stdio handler failed", "exception": error}
-            )
-            reply = _FAILED
+        reply = await self._handle(line)
         if reply is not None:
             await self._send(reply)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in the handler costs one message and is reported."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        loop = task.get_loop()
+        loop.call_exception_handler({"message": "the stdio handler failed", "exception": error, "task": task})
+        apology = loop.create_task(self._send(_FAILED))
+        self._tasks.add(apology)
+        apology.add_done_callback(self._tasks.discard)
 
     async def _send(self, message: bytes) -> None:
         if b"\n" in message or b"\r" in message:
