@@ -1,0 +1,103 @@
+"""The open conversations with one server, by whose they are: opened once for all, closed when idle."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from doorward.model.reasons import Reason
+from doorward.upstream.conversation import Conversation
+from doorward.upstream.failure import failure
+
+Open = Callable[[str | None], Awaitable[Conversation]]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Conversations:
+    """Keys are strangers to each other: what one caller's process or session does never meets another's."""
+
+    def __init__(
+        self, server: str, open_one: Open, spawn: Spawn, *, most: int, idle_s: float, stop_s: float
+    ) -> None:
+        self._server = server
+        self._open_one = open_one
+        self._spawn = spawn
+        self._most = most
+        self._idle_s = idle_s
+        self._stop_s = stop_s
+        self._open: dict[str | None, Conversation] = {}
+        self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._opening)
+
+    def find(self, key: str | None) -> Conversation | None:
+        """The usable one, without waiting."""
+        found = self._open.get(key)
+        return found if found is not None and found.usable else None
+
+    async def get(self, key: str | None) -> Conversation:
+        """Opened now if there is none. Giving up stops it for nobody else. Raises UpstreamError."""
+        found = self.find(key)
+        if found is not None:
+            return found
+        task = self._opening.get(key)
+        if task is None:
+            self._make_room()
+            task = asyncio.get_running_loop().create_task(self._begin(key))
+            self._opening[key] = task
+            task.add_done_callback(_observe)
+        return await asyncio.shield(task)
+
+    def end(self, key: str | None) -> None:
+        """Close it in the background; the next call opens another."""
+        found = self._open.pop(key, None)
+        if found is not None:
+            self._spawn(found.close(self._stop_s))
+
+    def end_all(self) -> None:
+        for key in list(self._open):
+            self.end(key)
+
+    def end_idle(self, now: float) -> None:
+        """Those that nobody has used for long. The one that discovery uses stays."""
+        for key, one in list(self._open.items()):
+            if not one.usable or (key is not None and not one.busy and now - one.last_used >= self._idle_s):
+                self.end(key)
+
+    async def close(self, within: float) -> None:
+        """All of them, at the same time."""
+        opening = list(self._opening.values())
+        for task in opening:
+            task.cancel()
+        if opening:
+            await asyncio.wait(opening)
+        ending = [one.close(within) for one in self._open.values()]
+        self._open.clear()
+        await asyncio.gather(*ending)
+
+    async def _begin(self, key: str | None) -> Conversation:
+        try:
+            old = self._open.pop(key, None)
+            if old is not None:
+                self._spawn(old.close(self._stop_s))  # it has ended, but its process group may not be gone
+            conversation = await self._open_one(key)
+            self._open[key] = conversation
+            return conversation
+        finally:
+            del self._opening[key]
+
+    def _make_room(self) -> None:
+        if len(self) < self._most:
+            return
+        idle = [(one.last_used, key) for key, one in self._open.items() if key is not None and not one.busy]
+        if not idle:
+            raise failure(
+                Reason.UPSTREAM_OVERLOADED, self._server, f"has {self._most} busy conversations already"
+            )
+        self.end(min(idle, key=lambda one: one[0])[1])
+
+
+def _observe(task: asyncio.Task[Conversation]) -> None:
+    """Whoever waited has the error; when nobody waits any more it is nobody's."""
+    if not task.cancelled():
+        task.exception()

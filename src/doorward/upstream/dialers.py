@@ -1,0 +1,178 @@
+"""How conversations with a server come to be: the era probe and the opening, for each kind of transport."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from doorward.model.call import Era
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.conversation import LATEST_MODERN, Conversation, own_params, result_of
+from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.failure import failure
+from doorward.upstream.introduction import Introduction, read_discover
+from doorward.upstream.live import Live
+from doorward.upstream.probe import LEGACY, Evidence, Verdict, of_answer, of_response
+from doorward.upstream.relay import Relay
+from doorward.upstream.restarts import Restarts
+from doorward.upstream.session import HttpConversation, Means, open_session, probe_request
+from doorward.upstream.settings import ServerSettings
+from doorward.upstream.stdio import StdioConversation
+
+MAX_WAIT_S: Final = 2.0
+"""A call waits this long for a process that may not be restarted yet; beyond it the caller is told."""
+
+Ask = Callable[[str], Live]
+"""A request of our own by method, with a fresh id and the usual deadline."""
+
+
+Crashed = Callable[[str | None, str], None]
+"""Key of the conversation whose process ended by itself, and why."""
+
+
+class Dialer(Protocol):
+    """One kind of transport to one server."""
+
+    verdict_ttl: float
+
+    async def probe(self) -> Verdict:
+        """Ask for the era. Raises UpstreamError when the server cannot be asked."""
+        ...
+
+    async def open(self, key: str | None, verdict: Verdict) -> Conversation:
+        """Raises UpstreamError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class HttpDialer:
+    """Implements Dialer."""
+
+    def __init__(self, means: Means, ask: Ask) -> None:
+        self._means = means
+        self._ask = ask
+        self.verdict_ttl = means.settings.probe_ttl_s
+
+    async def probe(self) -> Verdict:
+        live = self._ask("server/discover")
+        settings, leg = self._means.settings, self._means.leg
+        head, body = probe_request(leg, settings, live)
+        deadline = asyncio.get_running_loop().time() + settings.probe_s
+        return of_response(settings.name, await leg.post(head, body, deadline))
+
+    async def open(self, key: str | None, verdict: Verdict) -> Conversation:
+        if verdict.evidence is Evidence.MODERN:
+            return await self._modern(key, verdict.introduction)
+        live = self._ask("initialize")
+        return await open_session(self._means, key, live)
+
+    def close(self) -> None:
+        self._means.leg.close()
+
+    async def _modern(self, key: str | None, known: Introduction | None) -> Conversation:
+        unknown = Introduction(LATEST_MODERN, {}, {}, None)
+        conversation = HttpConversation(self._means, key, Era.MODERN, known or unknown)
+        if known is None:
+            conversation.introduction = await _discover(self._means.settings.name, conversation, self._ask)
+        return conversation
+
+
+class StdioDialer:
+    """Implements Dialer. A process that crashes too often is left alone for a while, each key by itself."""
+
+    verdict_ttl = math.inf
+    """The command decides, and it does not change while we run."""
+
+    def __init__(
+        self, settings: ServerSettings, deadlines: Deadlines, relay: Relay, ask: Ask, crashed: Crashed
+    ) -> None:
+        self._settings = settings
+        self._deadlines = deadlines
+        self._relay = relay
+        self._ask = ask
+        self._crashed = crashed
+        self._restarts: dict[str | None, Restarts] = {}
+
+    async def probe(self) -> Verdict:
+        """In a throw-away process: some servers exit on a request before `initialize` (brief 2.4)."""
+        name = self._settings.name
+        sibling = self._conversation("probe", Era.MODERN)
+        live = self._ask("server/discover")
+        try:
+            await sibling.start()
+            async with asyncio.timeout(self._settings.probe_s):
+                answer = await sibling.request(live, own_params({}, Era.MODERN, LATEST_MODERN))
+        except TimeoutError:
+            return LEGACY  # silence: a legacy server may ignore what comes before initialize
+        except UpstreamError as error:
+            if error.reason is Reason.UPSTREAM_CONNECTION_LOST:
+                return LEGACY
+            raise
+        finally:
+            await sibling.close(min(self._settings.stop_s, 1.0))
+        return of_answer(name, answer)
+
+    async def open(self, key: str | None, verdict: Verdict) -> Conversation:
+        era = Era.MODERN if verdict.evidence is Evidence.MODERN else Era.LEGACY
+        await self._allowed(key)
+        conversation = self._conversation(key, era)
+        try:
+            await conversation.start()
+            if era is Era.LEGACY:
+                await conversation.handshake(self._ask("initialize"))
+            else:
+                conversation.introduction = verdict.introduction or await _discover(
+                    self._settings.name, conversation, self._ask
+                )
+        except BaseException as error:
+            if isinstance(error, UpstreamError):
+                self._note_crash(key)
+            await conversation.close(min(self._settings.stop_s, 1.0))
+            raise
+        conversation.on_end = lambda error: self._ended(conversation, error)
+        return conversation
+
+    def close(self) -> None:
+        self._restarts.clear()
+
+    def _conversation(self, key: str | None, era: Era) -> StdioConversation:
+        return StdioConversation(self._settings, self._deadlines, self._relay, key, era)
+
+    def _ended(self, conversation: StdioConversation, error: UpstreamError) -> None:
+        self._note_crash(conversation.key)
+        self._crashed(conversation.key, with_last_words(error, conversation.last_words))
+
+    def _note_crash(self, key: str | None) -> None:
+        known = self._restarts.get(key)
+        if known is None:
+            known = Restarts(self._settings.restart_budget, self._settings.restart_window_s)
+            self._restarts[key] = known
+        known.crashed(asyncio.get_running_loop().time())
+
+    async def _allowed(self, key: str | None) -> None:
+        known = self._restarts.get(key)
+        if known is None:
+            return
+        wait = known.wait(asyncio.get_running_loop().time())
+        if wait > MAX_WAIT_S:
+            text = f"keeps crashing and is not restarted for another {wait:.0f} s"
+            raise failure(Reason.UPSTREAM_UNREACHABLE, self._settings.name, text)
+        await asyncio.sleep(wait)
+
+
+async def _discover(server: str, conversation: Conversation, ask: Ask) -> Introduction:
+    live = ask("server/discover")
+    answer = await conversation.request(live, own_params({}, Era.MODERN, LATEST_MODERN))
+    found = read_discover(server, result_of(server, live.method, answer))
+    if found is None:
+        raise failure(
+            Reason.UPSTREAM_PROTOCOL_ERROR, server, "names no protocol version that Doorward speaks"
+        )
+    return found
+
+
+def with_last_words(error: UpstreamError, last_words: str) -> str:
+    """For an operator: what happened, and what the process said on stderr."""
+    return f"{error.message}; stderr: {last_words[-2000:]}" if last_words else error.message

@@ -1,0 +1,142 @@
+"""Knows whether a server is up and which era it speaks; asks again when that is in doubt."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from doorward.model.call import Era
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.conversation import Conversation
+from doorward.upstream.dialers import Dialer
+from doorward.upstream.introduction import Introduction
+from doorward.upstream.probe import Evidence, Verdict
+from doorward.upstream.settings import ServerState
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0
+FRESH_FAILURE_S = 1.0
+"""A call to a server that failed this recently is told so at once instead of trying again."""
+
+
+class Discovery:
+    """One attempt at a time, whoever wants it. `introduce` opens the conversation that discovery uses."""
+
+    def __init__(
+        self,
+        name: str,
+        dialer: Dialer,
+        introduce: Callable[[], Awaitable[Conversation]],
+        era_changed: Callable[[], None],
+    ) -> None:
+        self._dialer = dialer
+        self._introduce = introduce
+        self._era_changed = era_changed
+        self._loop = asyncio.get_running_loop()
+        self._attempt: asyncio.Task[None] | None = None
+        self._failed_at = -1e9
+        self._problem: UpstreamError | None = None
+        self._doubt = asyncio.Event()
+        self._asked_at = -1e9
+        self.verdict: Verdict | None = None
+        self.introduction: Introduction | None = None
+        self.state = ServerState(name, "starting", None, None, None, time.time())
+
+    @property
+    def era(self) -> Era | None:
+        if self.verdict is None:
+            return None
+        return Era.MODERN if self.verdict.evidence is Evidence.MODERN else Era.LEGACY
+
+    async def run(self) -> None:
+        """For ever: find out; look again when in doubt, when the verdict is old, and after a failure."""
+        wait = FIRST_WAIT_S
+        while True:
+            self._doubt.clear()
+            await asyncio.wait([self.attempt()])
+            if self.state.level == "up":
+                wait = FIRST_WAIT_S
+                await self._pause(self._dialer.verdict_ttl)
+                if not self._doubt.is_set():
+                    self._asked_at = -1e9
+            else:
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT_S)
+
+    async def ready(self) -> Verdict:
+        """The era, found out now if it must be. Raises UpstreamError; nothing of a call was sent then."""
+        stale = self._problem is None or self._loop.time() - self._failed_at > FRESH_FAILURE_S
+        if self.verdict is None and stale:
+            await asyncio.shield(self.attempt())
+        if self.verdict is None:
+            assert self._problem is not None
+            problem = self._problem
+            raise UpstreamError(problem.reason, problem.server, problem.message)
+        return self.verdict
+
+    def attempt(self) -> asyncio.Task[None]:
+        """The running one, or a new one. It never raises UpstreamError; see `state`."""
+        if self._attempt is None or self._attempt.done():
+            self._attempt = self._loop.create_task(self._find_out())
+        return self._attempt
+
+    def succeeded(self) -> None:
+        """An answer came: it is up."""
+        if self.state.level != "up" and self.introduction is not None:
+            self._say("up", None)
+
+    def failed(self, error: UpstreamError) -> None:
+        """A call found that it cannot be reached or does not let us in."""
+        if error.reason in (Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_AUTH_FAILED):
+            self.lost(error.message)
+
+    def lost(self, cause: str) -> None:
+        """It is down for the reason given, as far as we know; look again."""
+        self._say("down", cause)
+        self._doubt.set()
+
+    def doubt_era(self) -> None:
+        """A server that speaks our era would not have answered so."""
+        self._asked_at = -1e9
+        self._doubt.set()
+
+    async def close(self) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait([self._attempt])
+
+    async def _find_out(self) -> None:
+        try:
+            if self.verdict is None or self._loop.time() - self._asked_at >= self._dialer.verdict_ttl:
+                await self._probe()
+            conversation = await self._introduce()
+        except UpstreamError as error:
+            self._failed_at = self._loop.time()
+            self._problem = error
+            self._say("down", error.message)
+            return
+        self.introduction = conversation.introduction
+        self._problem = None
+        self._say("up", None)
+
+    async def _probe(self) -> None:
+        verdict = await self._dialer.probe()
+        if verdict.problem is not None:
+            raise verdict.problem
+        before, self.verdict = self.era, verdict
+        self._asked_at = self._loop.time()
+        if before is not None and before is not self.era:
+            self._era_changed()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(seconds, 1e6)):
+                await self._doubt.wait()
+        except TimeoutError:
+            return
+
+    def _say(self, level: str, cause: str | None) -> None:
+        old = self.state
+        version = self.introduction.version if self.introduction is not None else None
+        since = old.since if old.level == level else time.time()
+        self.state = ServerState(old.name, level, cause, self.era, version, since)

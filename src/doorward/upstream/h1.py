@@ -1,0 +1,336 @@
+"""One HTTP/1.1 connection to a server: a request goes out in one write, its response comes back in callbacks.
+
+Guarantees: a response is only ever given to the one request in flight; bytes that no request asked for end
+the connection; what a server sends is bounded in head and body. It never sends anything twice.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final, cast
+
+import httptools
+
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.failure import failure
+
+MAX_HEADERS: Final = 100
+MAX_HEAD_BYTES: Final = 32 * 1024
+STREAM_BUFFER: Final = 64 * 1024
+"""Bytes of a stream that wait unread before the server is made to wait."""
+
+
+class Response:
+    """What came back. `body` is whole, except for a stream, which is read with `Connection.read`."""
+
+    __slots__ = ("body", "headers", "status", "streams")
+
+    def __init__(self, status: int, headers: dict[bytes, bytes], streams: bool) -> None:
+        self.status = status
+        self.headers = headers
+        """Lower-case names; of repeated fields the last counts (llhttp refuses repeated framing)."""
+        self.streams = streams
+        self.body = b""
+
+    @property
+    def content_type(self) -> bytes:
+        """Without parameters, lower case; b"" when absent."""
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+
+class Connection(asyncio.Protocol):
+    """`deadline` and `expire` are what `Deadlines` sweeps."""
+
+    __slots__ = (
+        "_body",
+        "_chunk",
+        "_done",
+        "_drained",
+        "_error",
+        "_head_bytes",
+        "_headers",
+        "_in_head",
+        "_limit",
+        "_on_lost",
+        "_parser",
+        "_paused",
+        "_response",
+        "_server",
+        "_size",
+        "_spoiled",
+        "_to_end",
+        "_transport",
+        "_waiter",
+        "deadline",
+        "idle_limit",
+        "idle_since",
+    )
+
+    def __init__(self, server: str, idle_limit: float, on_lost: Callable[["Connection"], None]) -> None:
+        self._server = server
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._error: UpstreamError | None = None
+        self._spoiled = False
+        self._paused = False
+        self._waiter: asyncio.Future[Response] | None = None
+        self._chunk: asyncio.Future[bytes] | None = None
+        self._response: Response | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._in_head = True
+        self._head_bytes = 0
+        self._body: list[bytes] = []
+        self._size = 0
+        self._limit = 0
+        self._to_end = False
+        self._done = True
+        self._drained: Callable[[Connection], None] | None = None
+        self.deadline = math.inf
+        self.idle_limit = idle_limit
+        self.idle_since = 0.0
+
+    # the side of the pool
+
+    def usable(self, now: float) -> bool:
+        """Whether a request may be put on it: open, nothing in flight, not idle for long."""
+        return self.clean and now - self.idle_since < self.idle_limit
+
+    @property
+    def clean(self) -> bool:
+        """Open, between two exchanges, and nothing was received that belonged to none."""
+        return (
+            self._done
+            and not self._spoiled
+            and self._transport is not None
+            and not self._transport.is_closing()
+        )
+
+    def _over(self) -> bool:
+        """Whether the exchange has ended meanwhile: feeding the parser does that."""
+        return self._done
+
+    def close(self) -> None:
+        """Without a word; what is in flight fails."""
+        self._spoiled = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # the side of an exchange
+
+    def send(self, request: bytes, limit: int, waiter: asyncio.Future[Response]) -> None:
+        """Write a whole request. `waiter` gets the response, or UpstreamError.
+
+        `limit` bounds a whole body; a stream's reader bounds its own events.
+        """
+        assert self._done
+        assert self._transport is not None
+        self._waiter = waiter
+        self._response = None
+        self._limit = limit
+        self._done = False
+        self._error = None
+        self._begin_head()
+        self._transport.write(request)
+
+    async def read(self) -> bytes:
+        """The next bytes of a stream; b"" at its proper end. Raises UpstreamError when it breaks off."""
+        if self._body:
+            data = b"".join(self._body)
+            self._body.clear()
+            self._size = 0
+            if self._paused:
+                self._resume()
+            return data
+        if self._error is not None:
+            raise self._error
+        if self._done:
+            return b""
+        self._chunk = asyncio.get_running_loop().create_future()
+        try:
+            return await self._chunk
+        finally:
+            self._chunk = None
+
+    def linger(self, drained: Callable[["Connection"], None]) -> bool:
+        """Throw away the rest of a stream whose answer was taken; `drained` is told when it ended properly.
+
+        False when there is no rest to wait for, or no use in waiting.
+        """
+        if self._done or self._spoiled or self._response is None or not self._response.streams:
+            return False
+        self._drained = drained
+        self._body.clear()
+        self._size = 0
+        if self._paused:
+            self._resume()
+        return True
+
+    def expire(self) -> None:
+        self.fail(failure(Reason.UPSTREAM_TIMEOUT, self._server, "did not answer in time"))
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the exchange in flight, and with it the connection."""
+        if not self._done:
+            self._done = True
+            self._error = error
+            self._tell(error)
+        self.close()
+
+    def _tell(self, error: UpstreamError) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+        if self._chunk is not None and not self._chunk.done():
+            self._chunk.set_exception(error)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        if self._done:
+            self.close()  # nobody asked: a late or smuggled reply must never meet the next request
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if self._over():
+                self.close()  # the answer was whole; what follows it is not HTTP
+            else:
+                self._broken("sent what is not HTTP")
+            return
+        if self._in_head and not self._over():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._broken("sent a response head that is too large")
+
+    def eof_received(self) -> bool:
+        if not self._done and self._to_end and not self._in_head:
+            self._spoiled = True
+            self.on_message_complete()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._spoiled = True
+        if not self._done:
+            self.fail(
+                failure(
+                    Reason.UPSTREAM_CONNECTION_LOST,
+                    self._server,
+                    "closed the connection before it had answered",
+                )
+            )
+        self._on_lost(self)
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        if self._done:
+            self._spoiled = True
+        self._begin_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        headers = self._headers
+        headers[name.lower()] = value
+        if len(headers) > MAX_HEADERS:
+            self._broken("sent too many header fields")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._done or status < 200:
+            return  # interim responses (RFC 9110 section 15.2) carry nothing for us
+        self._in_head = False
+        headers = self._headers
+        length = headers.get(b"content-length")
+        self._to_end = length is None and b"transfer-encoding" not in headers
+        response = Response(status, headers, False)
+        self._response = response
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            self._broken("compressed its reply although nobody asked it to")
+        elif response.content_type == b"text/event-stream" and 200 <= status < 300:
+            response.streams = True
+            self._answer(response)
+        elif length is not None and int(length) > self._limit:
+            self._too_large()
+
+    def on_body(self, data: bytes) -> None:
+        if self._done:
+            return
+        response = self._response
+        if response is None:
+            return
+        if self._chunk is not None and not self._chunk.done():
+            self._chunk.set_result(data)
+            return
+        self._size += len(data)
+        if self._drained is not None:
+            if self._size > STREAM_BUFFER:
+                self.close()
+            return
+        self._body.append(data)
+        if response.streams:
+            if self._size > STREAM_BUFFER and not self._paused:
+                self._pause()
+        elif self._size > self._limit:
+            self._too_large()
+
+    def on_message_complete(self) -> None:
+        if self._done or self._in_head:
+            return
+        self._done = True
+        response = self._response
+        assert response is not None
+        if self._to_end or not self._parser.should_keep_alive():
+            self._spoiled = True
+        keep_alive = self._headers.get(b"keep-alive")
+        if keep_alive is not None:
+            self._heed(keep_alive)
+        if not response.streams:
+            response.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._body.clear()
+            self._size = 0
+            self._answer(response)
+        elif self._drained is not None:
+            drained = self._drained
+            self._drained = None
+            self._size = 0
+            drained(self)
+        elif self._chunk is not None and not self._chunk.done():
+            self._chunk.set_result(b"")
+
+    # helpers
+
+    def _begin_head(self) -> None:
+        self._headers = {}
+        self._in_head = True
+        self._head_bytes = 0
+
+    def _answer(self, response: Response) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(response)
+
+    def _heed(self, keep_alive: bytes) -> None:
+        """`Keep-Alive: timeout=N` says how long it stays open; a second is left for the way."""
+        for part in keep_alive.split(b","):
+            name, _, value = part.partition(b"=")
+            if name.strip().lower() == b"timeout" and value.strip().isdigit():
+                self.idle_limit = max(0.2, min(float(value) - 1.0, 300.0))
+
+    def _broken(self, text: str) -> None:
+        self.fail(failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, text))
+
+    def _too_large(self) -> None:
+        text = f"answered more than {self._limit} bytes"
+        self.fail(failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text))
+
+    def _pause(self) -> None:
+        assert self._transport is not None
+        self._paused = True
+        self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()

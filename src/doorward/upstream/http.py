@@ -1,0 +1,256 @@
+"""Streamable HTTP towards one server: one POST per message, answered by one JSON body or by a stream.
+
+Sources: MCP 2025-11-25 and 2026-07-28, basic/transports. No redirect is followed, nothing is sent twice.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.address import parse_url
+from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.failure import failure
+from doorward.upstream.h1 import Connection, Response
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.pool import Pool
+from doorward.upstream.relay import Relay
+from doorward.upstream.settings import Fields, ServerSettings
+from doorward.wire import jsonrpc
+from doorward.wire.errors import WireError
+from doorward.wire.sse import SseParser
+
+LINGER_S = 1.0
+"""How long a stream may take to end after its answer, before its connection is given up."""
+JSON = b"application/json"
+
+
+class SessionGone(Exception):
+    """404 for a session: the server does not know it any more and has processed nothing (MCP, transports)."""
+
+
+class Talk(Protocol):
+    """The conversation that an exchange belongs to."""
+
+    key: str | None
+
+    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
+        """The server asks something of its client."""
+
+
+class EventReader:
+    """The data of a stream's events, one at a time."""
+
+    def __init__(self, server: str, connection: Connection, limit: int) -> None:
+        self._server = server
+        self._connection = connection
+        self._limit = limit
+        self._parser = SseParser(limit)
+        self._ready: deque[bytes] = deque()
+
+    async def next(self) -> bytes | None:
+        """None at the stream's end. Raises UpstreamError when it breaks off or an event is too large."""
+        while not self._ready:
+            data = await self._connection.read()
+            if not data:
+                return None
+            try:
+                events = self._parser.feed(data)
+            except WireError as error:
+                text = f"sent an event of more than {self._limit} bytes"
+                raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
+            self._ready.extend(event.data for event in events if event.data)
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class HttpLeg:
+    """Everything that the conversations with one server share."""
+
+    def __init__(self, settings: ServerSettings, deadlines: Deadlines, relay: Relay) -> None:
+        """Needs a running loop. Raises ValueError for a URL that names no HTTP endpoint."""
+        assert settings.url is not None
+        self._settings = settings
+        self._server = settings.name
+        self._limit = settings.max_reply_bytes
+        self._address = parse_url(settings.url)
+        self._deadlines = deadlines
+        self._relay = relay
+        self._loop = asyncio.get_running_loop()
+        self.pool = Pool(
+            settings.name,
+            self._address,
+            size=settings.pool_size,
+            connect_s=settings.connect_s,
+            keep_alive_s=settings.keep_alive_s,
+            context=settings.ssl,
+            hostname=settings.server_hostname,
+        )
+
+    def head(self, verb: bytes, fields: Fields, auth: Fields, accept: bytes) -> bytes:
+        """Request line and fields, no empty line. Raises ValueError for a line break in a value."""
+        head = [verb + b" " + self._address.target + b" HTTP/1.1", b"Host: " + self._address.authority]
+        head += [b"Accept: " + accept, b"User-Agent: doorward"]
+        for name, value in [*auth, *fields]:
+            if b"\r" in value or b"\n" in value or b"\0" in value:
+                raise ValueError(f"the value of header {name.decode('latin-1')} has a line break")
+            head.append(name + b": " + value)
+        return b"\r\n".join(head) + b"\r\n"
+
+    async def exchange(self, head: bytes, body: bytes, live: Live, talk: Talk) -> tuple[Answer, Response]:
+        """POST one request; what else arrives on its stream goes to the relay.
+
+        Raises UpstreamError, or SessionGone for a 404 (the caller of this knows whether there was a session).
+        """
+        connection = self.pool.take() or await self.pool.open()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        connection.deadline = live.deadline
+        self._deadlines.watch(connection)
+        try:
+            connection.send(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), self._limit, waiter)
+            response = await waiter
+            if response.streams:
+                return await self._follow(connection, live, talk), response
+            return self._read(response, live), response
+        finally:
+            self._deadlines.forget(connection)
+            self._leave(connection)
+
+    async def post(self, head: bytes, body: bytes, deadline: float) -> Response:
+        """POST and take what comes, whatever it is: notifications, answers, the probe. Raises UpstreamError.
+
+        The body of an answer that streams is left unread.
+        """
+        return await self.request(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), deadline)
+
+    async def request(self, request: bytes, deadline: float) -> Response:
+        """Any request, already framed."""
+        connection = self.pool.take() or await self.pool.open()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        connection.deadline = deadline
+        self._deadlines.watch(connection)
+        try:
+            connection.send(request, self._limit, waiter)
+            return await waiter
+        finally:
+            self._deadlines.forget(connection)
+            self._leave(connection)
+
+    async def listen(self, head: bytes) -> EventReader | None:
+        """GET a stream of its own connection; None when the server offers none (405).
+
+        The caller of this closes the reader. Raises UpstreamError, SessionGone.
+        """
+        connection = await self.pool.dedicated()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        connection.deadline = self._loop.time() + self._settings.timeout_s
+        self._deadlines.watch(connection)
+        kept = False
+        try:
+            connection.send(head + b"\r\n", self._limit, waiter)
+            response = await waiter
+            kept = response.streams
+        finally:
+            self._deadlines.forget(connection)
+            if not kept:
+                connection.close()
+        if kept:
+            return EventReader(self._server, connection, self._limit)
+        if response.status == 404:
+            raise SessionGone
+        if response.status == 405:
+            return None
+        raise refused(self._server, response)
+
+    def close(self) -> None:
+        self.pool.close()
+
+    def _leave(self, connection: Connection) -> None:
+        """A stream whose answer has come needs a moment to end; its connection is worth the wait."""
+        if connection.linger(self._drained):
+            connection.deadline = self._loop.time() + LINGER_S
+            self._deadlines.watch(connection)
+        else:
+            self.pool.give(connection)
+
+    def _drained(self, connection: Connection) -> None:
+        self._deadlines.forget(connection)
+        self.pool.give(connection)
+
+    def _read(self, response: Response, live: Live) -> Answer:
+        if response.content_type != JSON or not (200 <= response.status < 300 or response.body):
+            raise refused(self._server, response)
+        try:
+            message = jsonrpc.parse_upstream(response.body)
+        except WireError as error:
+            if response.status >= 300:
+                raise refused(self._server, response) from error
+            raise self._nonsense(error) from error
+        if response.status >= 300:
+            return self._refusal(response, message, live)
+        if isinstance(message, jsonrpc.UpstreamResult | jsonrpc.UpstreamError) and _is_for(message, live):
+            return message
+        raise failure(
+            Reason.UPSTREAM_PROTOCOL_ERROR, self._server, "answered something else than the request"
+        )
+
+    def _refusal(self, response: Response, message: object, live: Live) -> Answer:
+        """A JSON-RPC error in a 4xx is the server's own word; without an id it means the only message."""
+        if response.status == 404 and not (
+            isinstance(message, jsonrpc.UpstreamError) and message.code == -32601
+        ):
+            raise SessionGone
+        own_word = 400 <= response.status < 500 and response.status not in (401, 403, 429)
+        if own_word and isinstance(message, jsonrpc.UpstreamError) and _may_be_for(message, live):
+            return message
+        raise refused(self._server, response)
+
+    async def _follow(self, connection: Connection, live: Live, talk: Talk) -> Answer:
+        events = EventReader(self._server, connection, self._limit)
+        while (data := await events.next()) is not None:
+            try:
+                message = jsonrpc.parse_upstream(data)
+            except WireError as error:
+                raise self._nonsense(error) from error
+            match message:
+                case jsonrpc.UpstreamNotification():
+                    await self._relay.note(message, live.id, live.call, talk.key)
+                case jsonrpc.UpstreamRequest():
+                    talk.asked(message)
+                case _ if _is_for(message, live):
+                    return message
+                case _:
+                    self._relay.dropped["answer to nothing we asked"] += 1
+        raise failure(Reason.UPSTREAM_CONNECTION_LOST, self._server, "ended its stream without an answer")
+
+    def _nonsense(self, error: WireError) -> UpstreamError:
+        return failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, f"sent what is not JSON-RPC: {error}")
+
+
+def _is_for(message: Answer, live: Live) -> bool:
+    return type(message.id) is int and message.id == live.id
+
+
+def _may_be_for(message: jsonrpc.UpstreamError, live: Live) -> bool:
+    return message.id is None or _is_for(message, live)
+
+
+def refused(server: str, response: Response) -> UpstreamError:
+    """What an HTTP answer without a usable JSON-RPC body means."""
+    status = response.status
+    if status in (401, 403):
+        text = f"did not accept our credentials (HTTP {status})"
+        return failure(Reason.UPSTREAM_AUTH_FAILED, server, text)
+    if status in (429, 503):
+        return failure(Reason.UPSTREAM_OVERLOADED, server, f"is overloaded (HTTP {status})")
+    if 300 <= status < 400:
+        text = f"redirects (HTTP {status}), which is never followed; configure its final URL"
+        return failure(Reason.UPSTREAM_HTTP_ERROR, server, text)
+    if status in (202, 204):
+        text = f"took a request without answering it (HTTP {status})"
+        return failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, text)
+    kind = response.content_type.decode("latin-1") or "no content type"
+    return failure(Reason.UPSTREAM_HTTP_ERROR, server, f"answered HTTP {status} with {kind}")

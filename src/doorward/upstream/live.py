@@ -1,0 +1,71 @@
+"""One request on its way to a server."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from doorward.model.call import Call
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.failure import failure
+from doorward.wire import jsonrpc
+
+Answer = jsonrpc.UpstreamResult | jsonrpc.UpstreamError
+"""The server's own word on a request."""
+MAX_NOTES: Final = 256
+"""Notifications that wait for a slow caller; a process serves many and must not wait for one of them."""
+
+
+class Live:
+    """Its id and progress token are the same integer: unique among everything in flight on this server."""
+
+    __slots__ = ("_notes", "_over", "_wake", "call", "deadline", "id", "lost", "method", "server")
+
+    def __init__(self, server: str, number: int, method: str, call: Call | None, deadline: float) -> None:
+        self.server = server
+        self.id = number
+        self.method = method
+        self.call = call
+        """None for what we ask ourselves: the handshake, lists."""
+        self.deadline = deadline
+        self.lost = 0
+        """Notifications dropped because the caller reads too slowly."""
+        self._notes: deque[jsonrpc.UpstreamNotification] = deque()
+        self._over: Answer | UpstreamError | None = None
+        self._wake: asyncio.Future[None] | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._over is not None
+
+    async def next(self) -> Answer | jsonrpc.UpstreamNotification:
+        """Notifications in their order, then the answer. Raises UpstreamError."""
+        while True:
+            if self._notes:
+                return self._notes.popleft()
+            if self._over is not None:
+                if isinstance(self._over, UpstreamError):
+                    raise self._over
+                return self._over
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+
+    def note(self, notification: jsonrpc.UpstreamNotification) -> None:
+        if len(self._notes) >= MAX_NOTES:
+            self._notes.popleft()
+            self.lost += 1
+        self._notes.append(notification)
+        self._rouse()
+
+    def end(self, over: Answer | UpstreamError) -> None:
+        """The first end counts."""
+        if self._over is None:
+            self._over = over
+            self._rouse()
+
+    def expire(self) -> None:
+        self.end(failure(Reason.UPSTREAM_TIMEOUT, self.server, "did not answer in time"))
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)

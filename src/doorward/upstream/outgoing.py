@@ -1,0 +1,44 @@
+"""A permitted call as its server wants it: the server's own names, the envelope of the server's era."""
+
+from typing import Any
+
+from doorward.model.call import Era
+from doorward.model.target import Kind
+from doorward.model.verdict import Permit
+from doorward.upstream.conversation import CLIENT
+from doorward.wire import meta
+
+
+def outgoing(permit: Permit, era: Era, version: str, token: int) -> dict[str, Any]:
+    """Params with `_meta`. What the caller called its target is replaced by what the server calls it.
+
+    No client capability is passed on: what a server may ask of the client is not offered yet.
+    """
+    call, target = permit.call, permit.target
+    params = dict(call.params)
+    if call.method == "completion/complete":
+        member = "name" if target.kind is Kind.PROMPT else "uri"
+        params["ref"] = {**params["ref"], member: target.name}
+    elif target.kind in (Kind.RESOURCE, Kind.TEMPLATE):
+        params["uri"] = target.name
+    else:
+        params["name"] = target.name
+    stamped = meta.stamp_meta(
+        call.meta,
+        era=era,
+        version=version,
+        capabilities={},
+        client=call.client or CLIENT,
+        log_level=call.log_level,
+        progress_token=token if call.progress_token is not None and call.events is not None else None,
+    )
+    if stamped:
+        params["_meta"] = stamped
+    return params
+
+
+def input_schema(permit: Permit) -> dict[str, Any] | None:
+    """Of the called tool; it says which arguments a modern server wants in header fields."""
+    definition = permit.target.definition
+    schema = definition.listed.get("inputSchema") if definition is not None else None
+    return schema if isinstance(schema, dict) else None

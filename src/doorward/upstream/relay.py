@@ -1,0 +1,68 @@
+"""What a server sends besides answers: for the caller, for the gateway, or for nobody."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from doorward.model.call import Call
+from doorward.wire import jsonrpc
+from doorward.wire.meta import LOG_LEVELS
+
+PROGRESS: Final = "notifications/progress"
+MESSAGE: Final = "notifications/message"
+OnNotification = Callable[[str | None, str, dict[str, Any]], None]
+"""Conversation key (None for one that belongs to no caller), method, params."""
+
+
+def wanted(call: Call, params: dict[str, Any]) -> bool:
+    """Whether the caller asked for log messages of this level."""
+    level = params.get("level")
+    if call.log_level not in LOG_LEVELS or level not in LOG_LEVELS:
+        return False
+    return LOG_LEVELS.index(str(level)) >= LOG_LEVELS.index(call.log_level)
+
+
+class Relay:
+    """Shared by all conversations of one server. `dropped` counts by cause what was thrown away."""
+
+    def __init__(self) -> None:
+        self.on_notification: OnNotification = _ignore
+        self.dropped: Counter[str] = Counter()
+
+    async def note(
+        self, notification: jsonrpc.UpstreamNotification, token: int, call: Call | None, key: str | None
+    ) -> None:
+        """One that came on the own stream of `call`. Waits while the caller reads slowly."""
+        method, params = notification.method, notification.params or {}
+        if method == PROGRESS:
+            given = params.get("progressToken")
+            if call is None or call.progress_token is None or type(given) is not int or given != token:
+                self.dropped["progress for no live token"] += 1
+            elif call.events is not None:
+                mapped = {**params, "progressToken": call.progress_token}
+                await call.events.emit(jsonrpc.encode_notification(method, mapped))
+        elif method == MESSAGE:
+            if call is not None and call.events is not None and wanted(call, params):
+                await call.events.emit(jsonrpc.encode_notification(method, params))
+            else:
+                self.dropped["log message nobody asked for"] += 1
+        else:
+            self.unrelated(notification, key)
+
+    def unrelated(self, notification: jsonrpc.UpstreamNotification, key: str | None) -> None:
+        """One that belongs to no call."""
+        if notification.method in (PROGRESS, "notifications/cancelled"):
+            self.dropped["notification for no live call"] += 1
+        else:
+            self.on_notification(key, notification.method, notification.params or {})
+
+    def answer(self, request: jsonrpc.UpstreamRequest) -> bytes:
+        """Our answer to what a server asks of its client: nothing is offered, so nothing may hang."""
+        if request.method == "ping":
+            return jsonrpc.encode_result(request.id, b"{}")
+        self.dropped["request to the client"] += 1
+        return jsonrpc.encode_error(request.id, -32601, "Method not found", None)
+
+
+def _ignore(key: str | None, method: str, params: dict[str, Any]) -> None:
+    """Until somebody listens."""

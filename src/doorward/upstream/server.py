@@ -1,0 +1,287 @@
+"""One configured server: the only door through which a permitted call leaves the building."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from doorward.model.call import Era, Reply
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.model.verdict import Permit
+from doorward.upstream import pages
+from doorward.upstream.conversation import Conversation, own_params, result_of
+from doorward.upstream.conversations import Conversations
+from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
+from doorward.upstream.discovery import Discovery
+from doorward.upstream.failure import failure
+from doorward.upstream.http import HttpLeg, SessionGone
+from doorward.upstream.incoming import incoming
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.outgoing import input_schema, outgoing
+from doorward.upstream.relay import OnNotification, Relay
+from doorward.upstream.session import HttpConversation, Means
+from doorward.upstream.settings import ServerSettings, ServerState
+from doorward.wire import bridge, jsonrpc
+from doorward.wire.errors import BridgeUnsupported
+
+Items = list[dict[str, Any]]
+
+_IDLE_CHECK_S: Final = 15.0
+
+
+class Server:
+    """Implements ports.Upstream for its own targets, and ports.Lister. Belongs to the loop of `start`."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self._ids = itertools.count(1)
+        self.relay = Relay()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: _Running | None = None
+        self._last_state = ServerState(settings.name, "starting", None, None, None, time.time())
+
+    # what is known of it
+
+    @property
+    def on_notification(self) -> OnNotification:
+        """Told what belongs to no call: conversation key (None: nobody's own), method, params."""
+        return self.relay.on_notification
+
+    @on_notification.setter
+    def on_notification(self, told: OnNotification) -> None:
+        self.relay.on_notification = told
+
+    @property
+    def state(self) -> ServerState:
+        return self._running.discovery.state if self._running is not None else self._last_state
+
+    @property
+    def up(self) -> bool:
+        return self.state.level == "up"
+
+    @property
+    def era(self) -> Era | None:
+        """None until discovered."""
+        return self._running.discovery.era if self._running is not None else None
+
+    @property
+    def version(self) -> str | None:
+        return self.state.version
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """Empty until discovered."""
+        known = self._running.discovery.introduction if self._running is not None else None
+        return known.capabilities if known is not None else {}
+
+    @property
+    def server_info(self) -> dict[str, Any]:
+        known = self._running.discovery.introduction if self._running is not None else None
+        return known.server_info if known is not None else {}
+
+    @property
+    def instructions(self) -> str | None:
+        known = self._running.discovery.introduction if self._running is not None else None
+        return known.instructions if known is not None else None
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What the server sent and nobody got: counts by cause."""
+        return dict(self.relay.dropped)
+
+    # its life
+
+    async def start(self) -> None:
+        """Begin discovery in the background; a dead server is no error. ValueError: an impossible URL."""
+        if self._running is None:
+            self._running = running = _Running(self)
+            self.spawn(running.discovery.run())
+            self.spawn(self._end_idle(running.conversations))
+
+    async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - it bounds what is closed, not the wait
+        """End conversations and processes properly, within `timeout` seconds and what a SIGKILL takes."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        self._last_state = running.discovery.state
+        await running.discovery.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await running.conversations.close(timeout)
+        running.dialer.close()
+        running.deadlines.close()
+
+    def close_conversation(self, key: str) -> None:
+        """A caller's session has ended: so does what it had here."""
+        if self._running is not None:
+            self._running.conversations.end(key)
+
+    # what it is for
+
+    async def send(self, permit: Permit) -> Reply:
+        """See ports.Upstream."""
+        running = self._require()
+        began = time.perf_counter()
+        key = self._key(permit, running)
+        conversation = running.conversations.find(key) if running.discovery.verdict is not None else None
+        try:
+            if conversation is None or permit.call.log_level is not None:
+                conversation = await self._prepare(permit, running)
+            try:
+                answer = await self._call(permit, conversation)
+            except SessionGone:
+                # 404 proves that nothing was processed (MCP, transports): the one case of sending again.
+                conversation = await self._prepare(permit, running)
+                answer = await self._call(permit, conversation)
+        except SessionGone:
+            raise failure(
+                Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened"
+            ) from None
+        except UpstreamError as error:
+            running.discovery.failed(error)
+            raise
+        running.discovery.succeeded()
+        if isinstance(answer, jsonrpc.UpstreamError) and answer.code == -32022:
+            running.discovery.doubt_era()
+        if permit.call.method == "resources/subscribe" and isinstance(conversation, HttpConversation):
+            conversation.listen()
+        return incoming(self.name, permit, conversation.era, answer, time.perf_counter() - began)
+
+    async def list(self, method: str) -> list[dict[str, Any]]:
+        """See ports.Lister. All pages must arrive within one call's time."""
+        running = self._require()
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                await running.discovery.ready()
+                return await self._list(method, running)
+        except TimeoutError:
+            raise failure(Reason.UPSTREAM_TIMEOUT, self.name, f"did not finish {method} in time") from None
+        except UpstreamError as error:
+            running.discovery.failed(error)
+            raise
+
+    async def _list(self, method: str, running: "_Running") -> Items:
+        async def fetch(params: dict[str, Any]) -> bytes:
+            return result_of(self.name, method, await self._ask(running, method, params))
+
+        await running.conversations.get(None)
+        if pages.CAPABILITY[method] not in self.capabilities:
+            return []
+        return await pages.walk(self.name, method, fetch, self.settings.max_pages)
+
+    async def _ask(self, running: "_Running", method: str, params: dict[str, Any]) -> Answer:
+        """A request of our own through discovery's conversation; reading again after a 404 harms nobody."""
+        for _ in range(2):
+            conversation = await running.conversations.get(None)
+            own = own_params(params, conversation.era, conversation.introduction.version)
+            try:
+                return await conversation.request(self.live(method), own)
+            except SessionGone:
+                continue
+        raise failure(Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened")
+
+    async def _call(self, permit: Permit, conversation: Conversation) -> Answer:
+        loop = asyncio.get_running_loop()
+        call = permit.call
+        if call.era is not conversation.era:
+            self._check_method(call.method, conversation.introduction.version)
+        live = Live(self.name, next(self._ids), call.method, call, loop.time() + self.settings.timeout_s)
+        params = outgoing(permit, conversation.era, conversation.introduction.version, live.id)
+        return await conversation.request(live, params, input_schema(permit))
+
+    async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
+        """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                await running.discovery.ready()
+                conversation = await running.conversations.get(self._key(permit, running))
+                await self._set_level(permit.call.log_level, conversation)
+                return conversation
+        except TimeoutError:
+            raise failure(
+                Reason.UPSTREAM_UNREACHABLE, self.name, "was not ready in time; nothing was sent"
+            ) from None
+
+    def _check_method(self, method: str, version: str) -> None:
+        try:
+            bridge.method_up(method, upstream_version=version)
+        except BridgeUnsupported as error:
+            text = f"cannot be asked for {method}: {error}"
+            raise failure(Reason.BRIDGE_UNSUPPORTED, self.name, text) from error
+
+    async def _set_level(self, level: str | None, conversation: Conversation) -> None:
+        """A legacy server has one level per session; what a caller did not ask for is filtered out again."""
+        if level is None or level == conversation.log_level or conversation.era is Era.MODERN:
+            return
+        if "logging" in conversation.introduction.capabilities:
+            conversation.log_level = level
+            await conversation.request(self.live("logging/setLevel"), {"level": level})
+
+    def _key(self, permit: Permit, running: "_Running") -> str | None:
+        """Whose conversation a call belongs to."""
+        if self.settings.shared or running.discovery.era is Era.MODERN:
+            return None
+        session = permit.call.session
+        if self.settings.url is not None and session is not None:
+            return session.id
+        return permit.principal.owner
+
+    def live(self, method: str) -> Live:
+        """A request of our own."""
+        deadline = asyncio.get_running_loop().time() + self.settings.timeout_s
+        return Live(self.name, next(self._ids), method, None, deadline)
+
+    def _require(self) -> "_Running":
+        if self._running is None:
+            raise failure(Reason.UPSTREAM_UNREACHABLE, self.name, "is not running")
+        return self._running
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_idle(self, conversations: Conversations) -> None:
+        while True:
+            await asyncio.sleep(min(_IDLE_CHECK_S, self.settings.conversation_idle_s / 2))
+            conversations.end_idle(asyncio.get_running_loop().time())
+
+
+class _Running:
+    """What exists between start and close."""
+
+    def __init__(self, server: Server) -> None:
+        settings, relay, spawn = server.settings, server.relay, server.spawn
+        self.deadlines = Deadlines(asyncio.get_running_loop())
+        self.dialer: Dialer
+        if settings.url is not None:
+            leg = HttpLeg(settings, self.deadlines, relay)
+            self.dialer = HttpDialer(Means(settings, leg, relay, spawn), server.live)
+        else:
+            self.dialer = StdioDialer(settings, self.deadlines, relay, server.live, self._crashed)
+        self.conversations = Conversations(
+            settings.name,
+            self._open,
+            spawn,
+            most=settings.max_conversations,
+            idle_s=settings.conversation_idle_s,
+            stop_s=settings.stop_s,
+        )
+        self.discovery = Discovery(
+            settings.name, self.dialer, lambda: self.conversations.get(None), self.conversations.end_all
+        )
+
+    async def _open(self, key: str | None) -> Conversation:
+        verdict = self.discovery.verdict
+        assert verdict is not None
+        return await self.dialer.open(key, verdict)
+
+    def _crashed(self, key: str | None, cause: str) -> None:
+        if key is None:
+            self.discovery.lost(cause)

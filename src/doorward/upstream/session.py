@@ -1,0 +1,238 @@
+"""Conversations over HTTP: a legacy session, or the stateless use of a modern server."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from doorward.model.call import Era
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
+from doorward.upstream.failure import failure
+from doorward.upstream.http import HttpLeg, SessionGone, refused
+from doorward.upstream.introduction import Introduction, read_initialize
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.relay import Relay
+from doorward.upstream.settings import Fields, ServerSettings
+from doorward.wire import headers, jsonrpc, versions
+from doorward.wire.errors import WireError
+
+BOTH: Final = b"application/json, text/event-stream"
+TYPE: Final = (b"Content-Type", b"application/json")
+NOTICE_S: Final = 5.0
+"""For what nobody waits for: notifications, answers to the server, DELETE."""
+_SESSION_ID: Final = re.compile(rb"[\x21-\x7e]{1,512}").fullmatch
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What every conversation with one server uses."""
+
+    settings: ServerSettings
+    leg: HttpLeg
+    relay: Relay
+    spawn: Spawn
+
+
+class HttpConversation:
+    """Implements conversation.Conversation."""
+
+    def __init__(
+        self,
+        means: Means,
+        key: str | None,
+        era: Era,
+        introduction: Introduction,
+        session_id: bytes | None = None,
+    ) -> None:
+        self._settings = means.settings
+        self._server = means.settings.name
+        self._leg = means.leg
+        self._relay = means.relay
+        self._spawn = means.spawn
+        self._session_id = session_id
+        self._auth: Fields = []
+        self._head = b""
+        self._gone = False
+        self._answers = 0
+        self._listening = False
+        self._loop = asyncio.get_running_loop()
+        self.key = key
+        self.era = era
+        self.introduction = introduction
+        self.busy = 0
+        self.last_used = self._loop.time()
+        self.log_level: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return not self._gone
+
+    async def request(
+        self, live: Live, params: dict[str, Any], schema: dict[str, Any] | None = None
+    ) -> Answer:
+        body = jsonrpc.encode_request(live.id, live.method, params)
+        head = self._post_head()
+        if self.era is Era.MODERN:
+            head += self._modern_fields(live.method, params, schema)
+        self.busy += 1
+        try:
+            answer, _ = await self._leg.exchange(head, body, live, self)
+            return answer
+        except SessionGone:
+            if self._session_id is None:
+                raise failure(Reason.UPSTREAM_HTTP_ERROR, self._server, "answered HTTP 404") from None
+            self._gone = True
+            raise
+        except asyncio.CancelledError:
+            self._cancel(live, "cancelled by the caller")
+            raise
+        except UpstreamError as error:
+            if error.reason is Reason.UPSTREAM_TIMEOUT:
+                self._cancel(live, "timed out")
+            raise
+        finally:
+            self.busy -= 1
+            self.last_used = self._loop.time()
+
+    async def notify(self, method: str, params: dict[str, Any] | None) -> None:
+        await self._post(jsonrpc.encode_notification(method, params), method, params or {})
+
+    async def close(self, within: float) -> None:
+        """DELETE ends a session (MCP 2025-11-25); a server that does not allow it is left to expire it."""
+        if self._session_id is None or self._gone:
+            return
+        self._gone = True
+        head = self._leg.head(b"DELETE", self._fields(), self._settings.auth_headers(), BOTH)
+        with contextlib.suppress(UpstreamError):
+            await self._leg.request(head + b"\r\n", self._loop.time() + min(within, NOTICE_S))
+
+    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
+        """Answer in the background; a modern server may not ask, and a flood is not answered at all."""
+        if self.era is Era.MODERN or self._answers >= 16:
+            self._relay.dropped["request that may not be made"] += 1
+            return
+        self._answers += 1
+        self._spawn(self._answer(self._relay.answer(request)))
+
+    def listen(self) -> None:
+        """Open the session's GET stream, if it is not open: what subscriptions bring comes on it."""
+        if not self._listening and self.era is Era.LEGACY:
+            self._listening = True
+            self._spawn(self._listen())
+
+    async def _answer(self, message: bytes) -> None:
+        try:
+            with contextlib.suppress(UpstreamError):
+                await self._post(message, "", {})
+        finally:
+            self._answers -= 1
+
+    async def _listen(self) -> None:
+        head = self._leg.head(b"GET", self._fields(), self._settings.auth_headers(), b"text/event-stream")
+        wait = 0.5
+        while not self._gone:
+            began = self._loop.time()
+            try:
+                reader = await self._leg.listen(head)
+                if reader is None:
+                    return
+                try:
+                    while (data := await reader.next()) is not None:
+                        self._heard(data)
+                finally:
+                    reader.close()
+            except SessionGone:
+                self._gone = True
+            except UpstreamError:
+                pass  # a stream may break off at any time; it is opened again below
+            wait = 0.5 if self._loop.time() - began > 30.0 else min(wait * 2, 30.0)
+            await asyncio.sleep(wait)
+
+    def _heard(self, data: bytes) -> None:
+        try:
+            message = jsonrpc.parse_upstream(data)
+        except WireError:
+            self._relay.dropped["not JSON-RPC"] += 1
+            return
+        match message:
+            case jsonrpc.UpstreamNotification():
+                self._relay.unrelated(message, self.key)
+            case jsonrpc.UpstreamRequest():
+                self.asked(message)
+            case _:
+                self._relay.dropped["answer to nothing we asked"] += 1
+
+    def _cancel(self, live: Live, why: str) -> None:
+        """A modern server knows by its closed stream; a legacy one needs to be told (brief 2.5)."""
+        if self.era is Era.LEGACY and live.method != "initialize":
+            params = {"requestId": live.id, "reason": why}
+            self._spawn(self._answer_nobody("notifications/cancelled", params))
+
+    async def _answer_nobody(self, method: str, params: dict[str, Any]) -> None:
+        with contextlib.suppress(UpstreamError):
+            await self.notify(method, params)
+
+    async def _post(self, message: bytes, method: str, params: dict[str, Any]) -> None:
+        head = self._post_head()
+        if self.era is Era.MODERN and method:
+            head += self._modern_fields(method, params, None)
+        response = await self._leg.post(head, message, self._loop.time() + NOTICE_S)
+        if response.status >= 300:
+            raise refused(self._server, response)
+
+    def _post_head(self) -> bytes:
+        auth = self._settings.auth_headers()
+        if auth is not self._auth or not self._head:
+            self._head = self._leg.head(b"POST", [TYPE, *self._fields()], auth, BOTH)
+            self._auth = auth
+        return self._head
+
+    def _fields(self) -> Fields:
+        """What is the same in every request of a legacy session; a modern request has fields of its own."""
+        if self.era is Era.MODERN:
+            return []
+        session_id = self._session_id.decode() if self._session_id is not None else None
+        return headers.upstream_headers(self.era, self.introduction.version, "", None, session_id=session_id)
+
+    def _modern_fields(self, method: str, params: dict[str, Any], schema: dict[str, Any] | None) -> bytes:
+        """Computed from the very params that are sent (MCP 2026-07-28, transports)."""
+        fields = headers.upstream_headers(
+            self.era, self.introduction.version, method, params, input_schema=schema
+        )
+        return b"".join(b"%b: %b\r\n" % field for field in fields)
+
+
+async def open_session(means: Means, key: str | None, live: Live) -> HttpConversation:
+    """`initialize` (that is `live`) and `notifications/initialized`. Raises UpstreamError."""
+    settings, leg = means.settings, means.leg
+    opening = HttpConversation(means, key, Era.LEGACY, Introduction(versions.ASSUMED, {}, {}, None))
+    head = leg.head(b"POST", [TYPE], settings.auth_headers(), BOTH)
+    body = jsonrpc.encode_request(live.id, live.method, initialize_params())
+    try:
+        answer, response = await leg.exchange(head, body, live, opening)
+    except SessionGone:
+        raise failure(
+            Reason.UPSTREAM_HTTP_ERROR, settings.name, "answered initialize with HTTP 404"
+        ) from None
+    introduction = read_initialize(settings.name, result_of(settings.name, "initialize", answer))
+    session_id = response.headers.get(headers.SESSION_ID)
+    if session_id is not None and _SESSION_ID(session_id) is None:
+        text = "gave a session id that is not visible ASCII"
+        raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, settings.name, text)
+    conversation = HttpConversation(means, key, Era.LEGACY, introduction, session_id)
+    await conversation.notify("notifications/initialized", None)
+    return conversation
+
+
+def probe_request(leg: HttpLeg, settings: ServerSettings, live: Live) -> tuple[bytes, bytes]:
+    """Head and body of `server/discover` as a modern client sends it."""
+    params = own_params({}, Era.MODERN, LATEST_MODERN)
+    fields = [TYPE, *headers.upstream_headers(Era.MODERN, LATEST_MODERN, live.method, params)]
+    head = leg.head(b"POST", fields, settings.auth_headers(), BOTH)
+    return head, jsonrpc.encode_request(live.id, live.method, params)

@@ -1,0 +1,74 @@
+"""What it takes to reach one server, as frozen values that the composition root fills in."""
+
+from collections.abc import Callable
+from ssl import SSLContext
+
+import msgspec
+
+Fields = list[tuple[bytes, bytes]]
+"""HTTP header fields: name, value."""
+ContextSource = Callable[[], SSLContext]
+
+
+class NoAuth(msgspec.Struct, frozen=True):
+    """Nothing to present."""
+
+    def __call__(self) -> Fields:
+        return []
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured server: exactly one of `url` and `command`. Seconds and bytes unless said otherwise.
+
+    Equal settings share one running server across a reload, so the callables should compare by value.
+    """
+
+    name: str
+    url: str | None = None
+    command: tuple[str, ...] | None = None
+    env: dict[str, str] = {}
+    """Added to the allow-listed part of our own environment (stdio)."""
+    cwd: str | None = None
+    shared: bool = False
+    """True: one stdio process serves every principal."""
+    auth_headers: Callable[[], Fields] = NoAuth()
+    """Asked for each request, so that a rotated secret is used at once; the same list while unchanged."""
+    ssl: Callable[[], SSLContext] | None = None
+    """Asked for each new connection (tls.ReloadingContext); None: the system's defaults for https."""
+    server_hostname: str | None = None
+    """Name to ask for and to check when it is not the URL's host."""
+    timeout_s: float = 60.0
+    """From handing a call over to its last byte."""
+    connect_s: float = 5.0
+    probe_s: float = 5.0
+    """How long an unknown server may take to answer the era probe."""
+    probe_ttl_s: float = 900.0
+    """A stale legacy verdict works forever and hides upgrades, so verdicts expire."""
+    keep_alive_s: float = 4.0
+    """Idle connections older than this are not used again: below the 5 s after which common servers close."""
+    conversation_idle_s: float = 600.0
+    max_conversations: int = 256
+    """Legacy sessions, or stdio processes, at the same time."""
+    max_reply_bytes: int = 16 * 1024 * 1024
+    pool_size: int = 64
+    max_pages: int = 200
+    """Of one list."""
+    restart_budget: int = 5
+    """Restarts of one stdio process within `restart_window_s`; then none until the window passes."""
+    restart_window_s: float = 60.0
+    stop_s: float = 5.0
+    """How long a stdio process may take to end by itself, from closing its stdin to SIGKILL."""
+
+
+class ServerState(msgspec.Struct, frozen=True):
+    """What `/readyz` and `status` say of a server."""
+
+    name: str
+    level: str
+    """"up", "down" or "starting"."""
+    cause: str | None
+    """Why it is down, fit for an operator's eyes; a stdio server's last stderr lines included."""
+    era: str | None
+    version: str | None
+    since: float
+    """Unix time of the last change of `level`."""
