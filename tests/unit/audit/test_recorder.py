@@ -1,0 +1,315 @@
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.audit import records
+from doorward.audit.ids import uuid7
+from doorward.audit.recorder import Recorder
+from doorward.model.call import Call, Credential, Era, Inbound, Outcome
+from doorward.model.errors import GatewayError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Definition, Kind, OperationClass, Target
+from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit, RuleRef
+
+NOW = 1_790_000_000.5  # in 2026q3
+KEY = b"k" * 32
+SECRET = "swordfish-4711"
+ALICE = Principal("default", "alice", "coder", "key", "AAAAAAAAAAAA")
+INBOUND = Inbound("http", "files", Credential("dw_live_x", "203.0.113.9", False, False), {}, b"", None, 0.0)
+RULE = RuleRef("agents.coder.tools.allow[0]", "doorward.yaml", 12)
+DEFINITION = Definition("files", Kind.TOOL, "read", {}, "ab" * 32, OperationClass.READ, ("path",))
+TARGET = Target("files", Kind.TOOL, "read", OperationClass.READ, DEFINITION)
+CONTROLS = [ControlRun("identity", "pass", 3), ControlRun("policy", "pass", 4)]
+
+
+class Ring:
+    def current(self, purpose: str) -> tuple[int, bytes]:
+        assert purpose == "digest:default:2026q3"
+        return 1, KEY
+
+    def version(self, purpose: str, number: int) -> bytes:
+        raise NotImplementedError
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.broken = False
+
+    async def append(self, record: bytes) -> None:
+        if self.broken:
+            raise GatewayError(Reason.AUDIT_UNAVAILABLE, "disk full")
+        self.lines.append(record)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = json.loads(self.lines[-1])
+        return decoded
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def recorder(log: Log) -> Recorder:
+    return recorder_on(log)
+
+
+def recorder_on(log: Log) -> Recorder:
+    modes = {"files": Mode.ENFORCE}
+    return Recorder(log, Ring(), gateway="gw-1", revision="rev", modes=modes, clock=lambda: NOW)
+
+
+def call_with(arguments: dict[str, Any], request_id: int | str = 7, client: Any = "inspector") -> Call:
+    return Call(
+        id=request_id,
+        method="tools/call",
+        params={"name": "read", "arguments": arguments},
+        meta={},
+        era=Era.LEGACY,
+        version="2025-11-25",
+        endpoint="files",
+        session=None,
+        capabilities={},
+        client={"name": client, "version": "1.2"},
+        log_level=None,
+        progress_token=None,
+        events=None,
+        scope=None,
+        received=0.0,
+    )
+
+
+CALL = call_with({"path": "/tmp/a", "token": SECRET})
+
+
+def permit(call: Call = CALL, **changes: Any) -> Permit:
+    return msgspec.structs.replace(Permit(call, ALICE, TARGET, "id", (RULE,)), **changes)
+
+
+@pytest.mark.asyncio
+async def test_a_permitted_call_leaves_a_whole_decision_record(recorder: Recorder, log: Log) -> None:
+    call_id = uuid7()
+    await recorder.decision(
+        call_id, ALICE, permit(), inbound=INBOUND, call=CALL, target=TARGET, controls=CONTROLS
+    )
+    canonical = b'{"path":"/tmp/a","token":"swordfish-4711"}'
+    assert log.last == {
+        "kind": "decision",
+        "v": 1,
+        "id": call_id,
+        "ts": 1_790_000_000_500,
+        "tenant": "default",
+        "gateway": "gw-1",
+        "call_id": call_id,
+        "actor": {
+            "subject": "alice",
+            "method": "key",
+            "agent": "coder",
+            "key_id": "AAAAAAAAAAAA",
+            "client": "inspector/1.2",
+        },
+        "peer": "203.0.113.0/24",
+        "decision": {
+            "effect": "permit",
+            "policy_revision": "rev",
+            "mode": "enforce",
+            "rules": [{"id": RULE.id, "file": "doorward.yaml", "line": 12}],
+        },
+        "mcp": {
+            "transport": "http",
+            "method": "tools/call",
+            "version": "2025-11-25",
+            "request_id": 7,
+            "endpoint": "files",
+            "server": "files",
+            "kind": "tool",
+            "name": "read",
+            "definition": "ab" * 32,
+        },
+        "op_class": "read",
+        "args": {
+            "hmac": hmac.new(KEY, canonical, hashlib.sha256).hexdigest(),
+            "key": "digest:default:2026q3:1",
+            "bytes": len(canonical),
+            "names": ["path", "token"],
+            "safe": {"path": "/tmp/a"},
+        },
+        "controls": [
+            {"id": "identity", "verdict": "pass", "cost_us": 3},
+            {"id": "policy", "verdict": "pass", "cost_us": 4},
+        ],
+    }
+
+
+@pytest.mark.asyncio
+async def test_no_value_of_an_unmarked_argument_is_recorded(recorder: Recorder, log: Log) -> None:
+    deny = Deny(Reason.ARGUMENT_NOT_ALLOWED, f"not {SECRET}", (RULE,), argument="token")
+    for verdict in (permit(), deny, Hold(Reason.CHECK_FAILED, SECRET), Reason.INTERNAL_ERROR):
+        await recorder.decision(uuid7(), ALICE, verdict, inbound=INBOUND, call=CALL, target=TARGET)
+    await recorder.outcome(uuid7(), ALICE, Outcome.OK, result=SECRET.encode(), total_s=0.1)
+    assert len(log.lines) == 5
+    assert SECRET.encode() not in b"".join(log.lines)
+    assert b"dw_live_x" not in b"".join(log.lines)
+
+
+@pytest.mark.asyncio
+async def test_a_denial_names_reason_rules_nearest_and_argument(recorder: Recorder, log: Log) -> None:
+    nearest = RuleRef("agents.coder.grants[1]", "doorward.yaml", 30)
+    deny = Deny(Reason.ARGUMENT_NOT_ALLOWED, "no", (RULE,), nearest, "path")
+    await recorder.decision(uuid7(), ALICE, deny, inbound=INBOUND, call=CALL, target=TARGET)
+    ruling = log.last["decision"]
+    assert ruling["effect"] == "deny"
+    assert ruling["reason"] == "argument_not_allowed"
+    assert ruling["nearest"]["line"] == 30
+    assert ruling["argument"] == "path"
+    assert [rule["line"] for rule in ruling["rules"]] == [12]
+
+
+@pytest.mark.asyncio
+async def test_a_softened_denial_stands_beside_the_permit(recorder: Recorder, log: Log) -> None:
+    softened = permit(softened=Deny(Reason.DENIED_BY_RULE, "no", (RULE,)), rules=())
+    await recorder.under("rev-2", {"files": Mode.AUDIT}).decision(
+        uuid7(), ALICE, softened, inbound=INBOUND, call=CALL, target=TARGET
+    )
+    ruling = log.last["decision"]
+    assert (ruling["effect"], ruling["mode"], ruling["policy_revision"]) == ("permit", "audit", "rev-2")
+    assert ruling["softened"]["reason"] == "denied_by_rule"
+
+
+@pytest.mark.asyncio
+async def test_a_hold_and_an_end_before_policy_have_their_effects(recorder: Recorder, log: Log) -> None:
+    hold = Hold(Reason.CHECK_FAILED, "wait")
+    await recorder.decision(uuid7(), ALICE, hold, inbound=INBOUND, call=CALL, target=TARGET)
+    assert log.last["decision"]["effect"] == "hold"
+    await recorder.decision(uuid7(), ALICE, Reason.TARGET_UNKNOWN, inbound=INBOUND, call=CALL, target=None)
+    assert log.last["decision"] == {"effect": "refuse", "policy_revision": "rev", "reason": "target_unknown"}
+    assert "server" not in log.last["mcp"]
+
+
+@pytest.mark.asyncio
+async def test_an_unreadable_message_still_has_its_record(recorder: Recorder, log: Log) -> None:
+    await recorder.decision(uuid7(), ALICE, Reason.PARSE_ERROR, inbound=INBOUND, call=None, target=None)
+    assert log.last["mcp"] == {"transport": "http", "endpoint": "files"}
+    assert log.last["actor"]["subject"] == "alice"
+    assert "args" not in log.last
+
+
+@pytest.mark.asyncio
+async def test_the_outcome_has_the_digest_of_what_was_delivered(recorder: Recorder, log: Log) -> None:
+    call_id = uuid7()
+    await recorder.outcome(call_id, ALICE, Outcome.OK, result=b"{}", total_s=0.0305, upstream_s=0.02)
+    record = log.last
+    assert record["kind"] == "outcome"
+    assert record["call_id"] == call_id != record["id"]
+    assert record["result"] == {
+        "outcome": "ok",
+        "bytes": 2,
+        "hmac": hmac.new(KEY, b"{}", hashlib.sha256).hexdigest(),
+        "key": "digest:default:2026q3:1",
+    }
+    assert record["latency_ms"] == {"total": 30.5, "upstream": 20.0, "gateway": 10.5}
+
+
+@pytest.mark.asyncio
+async def test_a_failed_call_has_its_reason_and_code(recorder: Recorder, log: Log) -> None:
+    await recorder.outcome(
+        uuid7(), ALICE, Outcome.TIMEOUT, error_code=-32001, reason=Reason.UPSTREAM_TIMEOUT, total_s=1.0
+    )
+    assert log.last["result"] == {"outcome": "timeout", "error_code": -32001, "reason": "upstream_timeout"}
+
+
+NASTY = st.dictionaries(st.text(max_size=200), st.text(max_size=50), max_size=90)
+
+
+@given(NASTY, st.text(max_size=3000) | st.integers(), st.text(max_size=3000) | st.none())
+def test_no_caller_can_make_a_record_large_or_unreadable(
+    arguments: dict[str, str], request_id: str | int, client: str | None
+) -> None:
+    log = Log()
+    call = call_with(arguments, request_id, client)
+    target = Target("files", Kind.RESOURCE, "x" * 100_000, OperationClass.READ)
+    recording = recorder_on(log).decision(
+        uuid7(), ALICE, Reason.INTERNAL_ERROR, inbound=INBOUND, call=call, target=target
+    )
+    with pytest.raises(StopIteration):
+        recording.__await__().send(None)
+    # Worst case: every character of 64 names and the other clipped texts as a six-byte escape.
+    assert len(log.lines[-1]) < 32_000
+    assert b"\n" not in log.lines[-1]
+    decoded = records.decode(log.lines[-1])
+    assert isinstance(decoded, records.Decision)
+    assert len(decoded.args.names) + decoded.args.more_names == len(arguments) if decoded.args else True
+
+
+@pytest.mark.asyncio
+async def test_safe_values_are_bounded_too(recorder: Recorder, log: Log) -> None:
+    for value, shown in ((5, 5), (None, None), ("x" * 1000, "x" * 255 + "…"), ({"a": [1]}, '{"a":[1]}')):
+        call = call_with({"path": value})
+        await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
+        assert log.last["args"]["safe"] == {"path": shown}
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_written_is_raised(recorder: Recorder, log: Log) -> None:
+    log.broken = True
+    with pytest.raises(GatewayError):
+        await recorder.decision(uuid7(), ALICE, permit(), inbound=INBOUND, call=CALL, target=TARGET)
+    with pytest.raises(GatewayError):
+        await recorder.outcome(uuid7(), ALICE, Outcome.OK, result=b"{}", total_s=0.1)
+    with pytest.raises(GatewayError):
+        await recorder.lifecycle("started")
+
+
+async def refuse(recorder: Recorder, times: int, peer: str = "203.0.113.9") -> None:
+    for _ in range(times):
+        await recorder.refused(Reason.CREDENTIAL_INVALID, peer=peer, transport="http", endpoint=None)
+
+
+@pytest.mark.asyncio
+async def test_refusals_beyond_ten_become_one_rollup(recorder: Recorder, log: Log) -> None:
+    await refuse(recorder, 25)
+    assert len(log.lines) == 10
+    assert log.last["peer"] == "203.0.113.0/24"
+    await recorder.under("rev-2", {}).roll_up()
+    assert len(log.lines) == 11
+    assert (log.last["kind"], log.last["count"], log.last["reason"]) == ("refusal", 15, "credential_invalid")
+    await recorder.roll_up()
+    assert len(log.lines) == 11
+
+
+@pytest.mark.asyncio
+async def test_a_rollup_that_could_not_be_written_comes_later(recorder: Recorder, log: Log) -> None:
+    await refuse(recorder, 12)
+    log.broken = True
+    with pytest.raises(GatewayError):
+        await recorder.roll_up()
+    log.broken = False
+    await recorder.roll_up()
+    assert log.last["count"] == 2
+
+
+@pytest.mark.asyncio
+async def test_lifecycle_says_what_happened(recorder: Recorder, log: Log) -> None:
+    await recorder.lifecycle("log_recovered", segment="00000001.jsonl", dropped_bytes=17)
+    assert (log.last["kind"], log.last["event"]) == ("lifecycle", "log_recovered")
+    assert log.last["detail"] == {"segment": "00000001.jsonl", "dropped_bytes": 17}
+
+
+@pytest.mark.asyncio
+async def test_every_record_can_be_decoded_again(recorder: Recorder, log: Log) -> None:
+    await recorder.decision(uuid7(), ALICE, permit(), inbound=INBOUND, call=CALL, target=TARGET)
+    await recorder.outcome(uuid7(), ALICE, Outcome.OK, result=b"{}", total_s=0.1, controls=CONTROLS)
+    await recorder.lifecycle("started")
+    await refuse(recorder, 1)
+    for line in log.lines:
+        assert records.encode(records.decode(line)) == line
