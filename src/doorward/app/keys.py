@@ -65,7 +65,7 @@ def open_keys(loaded: Loaded) -> Iterator[KeyService]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     store = open_sqlite(where.database)
     try:
-        yield KeyService(store, FileRing(where.ring, now))
+        yield KeyService(store, FileRing(where.ring))
         if holder(where.lock) is None:
             _drain(store, loaded, now)
     finally:

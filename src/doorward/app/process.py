@@ -26,6 +26,7 @@ from doorward.edge.h1 import H1Server
 from doorward.edge.limits import HttpLimits
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SseStreams
+from doorward.model.call import Session
 from doorward.model.target import Kind
 from doorward.pipeline.door import Door
 from doorward.pipeline.gateway import Gateway
@@ -45,7 +46,7 @@ class Process:
         self.log = log
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
-        self.sessions = MemorySessions()
+        self.sessions = MemorySessions(closed=self._session_closed)
         self.streams = SseStreams()
         self.calls = InFlight()
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
@@ -68,7 +69,7 @@ class Process:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lock = StateLock(where.lock, Holder(os.getpid(), "serve", now))
         try:
-            ring = FileRing(where.ring, now)
+            ring = FileRing(where.ring)
             store = open_sqlite(where.database)
             process = cls(loaded, lock, store, ring, SegmentLog(where.audit))
             await process._start()
@@ -84,7 +85,7 @@ class Process:
         await self.world.start()
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
         self._spawn(self._watch.run())
-        self._spawn(self._roll_up())
+        self._spawn(self._keep_house())
         for server in self.world.servers:
             self._spawn(self.world.refresh_server(server))
 
@@ -170,15 +171,23 @@ class Process:
         elif method == "notifications/resources/updated":
             self.notices.resource_updated(server, key, params)
 
+    def _session_closed(self, session: Session) -> None:
+        """Whatever ended it: its stream, its calls and what it had at the servers end with it."""
+        self.streams.close(session.id)
+        self.calls.end(session.id)
+        for server in self.world.servers.values():
+            server.close_conversation(session.id)
+
     def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
         self.world.directory.replace(keys)
 
     def _keys_confirmed(self) -> None:
         self.world.directory.confirm()
 
-    async def _roll_up(self) -> None:
+    async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(ROLL_UP_S)
+            self.sessions.sweep()
             await self.recorder.roll_up()
 
     def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:

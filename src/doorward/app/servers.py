@@ -13,10 +13,11 @@ from doorward.upstream.tls import ReloadingContext
 class FixedFields(msgspec.Struct, frozen=True):
     """Header fields of one configuration. A rotated `${file:}` secret is a new configuration: the file is watched."""
 
-    fields: tuple[tuple[bytes, bytes], ...]
+    fields: Fields
+    """The same list each time: request heads are built again only when it is another one."""
 
     def __call__(self) -> Fields:
-        return list(self.fields)
+        return self.fields
 
     def __repr__(self) -> str:
         return f"FixedFields({', '.join(name.decode() for name, _ in self.fields)})"
@@ -48,10 +49,10 @@ def tool_rules(config: Server) -> tuple[ToolRule, ...]:
     return tuple(ToolRule(glob, tool.op_class, tool.safe) for glob, tool in config.tools.items())
 
 
-def _auth_fields(auth: ServerAuth | None) -> tuple[tuple[bytes, bytes], ...]:
+def _auth_fields(auth: ServerAuth | None) -> Fields:
     if auth is None:
-        return ()
+        return []
     if auth.bearer is not None:
-        return ((b"authorization", b"Bearer " + auth.bearer.reveal().encode("ascii")),)
+        return [(b"authorization", b"Bearer " + auth.bearer.reveal().encode("ascii"))]
     named = auth.headers or {}
-    return tuple((name.lower().encode("ascii"), value.reveal().encode("ascii")) for name, value in named.items())
+    return [(name.lower().encode("ascii"), value.reveal().encode("ascii")) for name, value in named.items()]

@@ -29,7 +29,8 @@ from doorward.ports.catalog import Description, Entry
 from doorward.identity.directory import KeyDirectory
 from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
-from doorward.upstream.server import Server, ServerSettings
+from doorward.upstream.server import Server
+from doorward.upstream.settings import ServerSettings
 
 KINDS = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE, Kind.TEMPLATE)
 IDENTITY = {"name": "doorward", "title": "Doorward", "version": __version__}

@@ -16,15 +16,18 @@ def address(config: str) -> str:
     """`host:port` or `unix:path`, as the running gateway wrote it. Raises CommandError."""
     lock = _state(Path(config)) / LOCK
     try:
-        content: Any = json.loads(lock.read_bytes())
+        written = lock.read_bytes()
+        content: Any = json.loads(written) if written else None
     except FileNotFoundError:
         raise not_running(config) from None
     except (OSError, ValueError):
         raise CommandError(Exit.UNREACHABLE, f"{lock} cannot be read", "is it still starting?") from None
+    if content is None:  # whoever held it has stopped, and the file stays
+        raise not_running(config)
     listen = content.get("listen") if isinstance(content, dict) else None
-    if not isinstance(listen, str) or not listen:
+    if not isinstance(listen, list) or not listen or not isinstance(listen[0], str):
         raise CommandError(Exit.UNREACHABLE, f"{lock} names no listener", "is it still starting?")
-    return listen
+    return listen[0]
 
 
 def not_running(config: str) -> CommandError:

@@ -107,7 +107,7 @@ class DataPlane:
             task.add_done_callback(self._running.discard)
             if exchange.request.headers.get(b"mcp-protocol-version") in MODERN:
                 # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
-                exchange.on_disconnect = task.cancel
+                exchange.on_disconnect = lambda: cancel(task)
         elif method == b"GET":
             self._get(exchange, endpoint, cors)
         elif method == b"DELETE":
@@ -157,7 +157,6 @@ class DataPlane:
         if isinstance(found, Answer):
             exchange.respond(found.status, found.headers + cors, found.body)
             return
-        self._streams.close(found[0].id)
         self._door.end_session(found[0])
         exchange.respond(200, cors)
 
@@ -191,3 +190,7 @@ class DataPlane:
             await asyncio.wait(left, timeout=5.0)
         return len(left)
 
+
+def cancel(task: asyncio.Task[None]) -> None:
+    """The caller is gone: nobody waits for the answer."""
+    task.cancel()

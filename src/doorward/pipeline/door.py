@@ -65,9 +65,8 @@ class Door:
             return rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
 
     def end_session(self, session: Session) -> None:
-        """Ended by its client (DELETE): its calls are cancelled with it."""
+        """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
         self._sessions.close(session.id)
-        self.gateway.calls.end(session.id)
 
     async def _answer(
         self, ended: Reply | Deny | Hold | Exception | asyncio.CancelledError | None, gw: Gateway, trail: Trail

@@ -9,7 +9,7 @@ from typing import Final
 
 from doorward.audit.recorder import Recorder
 from doorward.model.call import Outcome, Reply
-from doorward.model.errors import DoorwardError
+from doorward.model.errors import DoorwardError, GatewayError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Deny, Hold, Permit
 from doorward.pipeline.rescue import FORMS
@@ -42,18 +42,28 @@ class Evidence:
         await self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
 
     async def outcome(self, trail: Trail, reply: Reply) -> None:
-        """Record what came back. Raises GatewayError(AUDIT_UNAVAILABLE): then the reply is withheld."""
+        """Record what came back. Raises GatewayError(OUTCOME_UNRECORDED): then the reply is withheld."""
         if trail.principal is None:
             return
-        await self._recorder.outcome(
-            trail.decision_id,
-            trail.principal,
-            reply.outcome,
-            result=reply.result,
-            error_code=reply.error.code if reply.error is not None else None,
-            total_s=time.perf_counter() - trail.started,
-            upstream_s=reply.upstream_s,
-        )
+        # Before the wait, as in `_decided`: a call has one outcome, whatever happens while it is written.
+        trail.settled = True
+        try:
+            await self._recorder.outcome(
+                trail.decision_id,
+                trail.principal,
+                reply.outcome,
+                result=reply.result,
+                error_code=reply.error.code if reply.error is not None else None,
+                total_s=time.perf_counter() - trail.started,
+                upstream_s=reply.upstream_s,
+                controls=trail.controls[trail.reported :],
+            )
+        except DoorwardError as error:
+            trail.settled = False
+            raise unrecorded() from error
+        except Exception:
+            trail.settled = False
+            raise
 
     async def ended(self, trail: Trail, error: DoorwardError) -> None:
         """Record whatever is still missing of a message that ended with an error."""
@@ -67,7 +77,8 @@ class Evidence:
             )
         elif not trail.decided:
             await self._decided(trail, error.reason)
-        elif isinstance(trail.verdict, Permit):
+        elif isinstance(trail.verdict, Permit) and not trail.settled:
+            trail.settled = True
             await self._recorder.outcome(
                 trail.decision_id,
                 trail.principal,
@@ -75,6 +86,7 @@ class Evidence:
                 error_code=FORMS[error.reason].code,
                 reason=error.reason,
                 total_s=time.perf_counter() - trail.started,
+                controls=trail.controls[trail.reported :],
             )
 
     async def _decided(self, trail: Trail, verdict: Permit | Deny | Hold | Reason) -> None:
@@ -82,6 +94,7 @@ class Evidence:
             return
         # Before the wait, not after it: a call cancelled while its record is being written has that record.
         trail.decided = True
+        trail.reported = len(trail.controls)
         try:
             await self._recorder.decision(
                 trail.decision_id,
@@ -92,6 +105,11 @@ class Evidence:
                 target=trail.target,
                 controls=trail.controls,
             )
-        except DoorwardError:
+        except Exception:
             trail.decided = False
             raise
+
+
+def unrecorded() -> GatewayError:
+    """What the caller of an executed call is told when its outcome is not on record."""
+    return GatewayError(Reason.OUTCOME_UNRECORDED, "the call was executed; its outcome could not be recorded")

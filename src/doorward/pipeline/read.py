@@ -31,6 +31,8 @@ class Reader:
             raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
         if isinstance(message, jsonrpc.Request):
             trail.request_id = message.id
+        else:
+            trail.unanswerable = True
         session_id = inbound.headers.get(SESSION_HEADER)
         if inbound.transport == "http":
             seen = era.classify(inbound.headers, message, has_session=session_id is not None)

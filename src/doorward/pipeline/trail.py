@@ -25,9 +25,12 @@ class Trail:
         "era",
         "inbound",
         "principal",
+        "reported",
         "request_id",
+        "settled",
         "started",
         "target",
+        "unanswerable",
         "verdict",
     )
 
@@ -42,7 +45,13 @@ class Trail:
         self.verdict: Permit | Deny | Hold | None = None
         self.decided = False
         """True once the decision record is on its way: from then on only an outcome record may follow."""
+        self.settled = False
+        """True once the outcome record is on its way: from then on nothing may follow."""
+        self.unanswerable = False
+        """True for a notification or a response: JSON-RPC has no answer to either, not even an error."""
         self.controls: list[ControlRun] = []
+        self.reported = 0
+        """How many of `controls` the decision record holds."""
         self.started = self._mark = time.perf_counter()
 
     def ran(self, control: str, verdict: str = "pass") -> None:

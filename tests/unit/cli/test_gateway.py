@@ -93,7 +93,7 @@ def gateway(tmp_path: Path, config: str) -> Iterator[Gateway]:
     script = Gateway()
     (tmp_path / ".doorward").mkdir()
     server = Server(str(tmp_path / "s"), script)
-    (tmp_path / ".doorward" / "lock").write_text(json.dumps({"listen": f"unix:{tmp_path / 's'}"}))
+    (tmp_path / ".doorward" / "lock").write_text(json.dumps({"listen": [f"unix:{tmp_path / 's'}"]}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield script
@@ -123,7 +123,7 @@ def test_something_else_at_that_address_is_no_gateway(gateway: Gateway, config: 
     assert main(["status", "-c", config]) == 4
 
 
-@pytest.mark.parametrize("lock", [None, b"", b"[]", b"{}", b'{"listen": "unix:/nowhere/s"}'])
+@pytest.mark.parametrize("lock", [None, b"", b"[]", b"{}", b'{"listen": []}', b'{"listen": ["unix:/nowhere/s"]}'])
 def test_without_a_gateway_status_is_unreachable(
     lock: bytes | None, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
