@@ -92,7 +92,7 @@ async def _lists(clients: Clients) -> bool:
         good.append(right)
         if not right:
             verdict(f"expected {by_server(wanted)}; got {seen}", good=False)
-    words(f"Nobody sees {' or '.join(HIDDEN_FROM_ALL)}, though the servers offer them.")
+    words(f"Nobody sees {' or '.join(HIDDEN_FROM_ALL)}: no grant, or a rule against it.")
     _close(all(good), {revision: clients[mode, "clerk"].protocol_version for mode, revision in ERAS.items()})
     return all(good)
 
@@ -135,9 +135,8 @@ def _as_expected(step: Step, told: Told, lines: Mapping[str, int]) -> bool:
 
 
 def _made(revision: str, step: Step, told: Told, lines: Mapping[str, int], *, good: bool) -> Made:
-    effect = "permit" if step.end is End.ANSWER else "deny"
     line = lines[step.rule] if step.rule else None
-    return Made(revision, step.agent, step.tool, effect, line, told.decision_id, good)
+    return Made(revision, step.agent, step.tool, step.effect, line, told.decision_id, good)
 
 
 def _close(good: bool, eras: Mapping[str, str]) -> None:

@@ -12,9 +12,11 @@ SENT: Final = "permit"
 
 @dataclass(frozen=True)
 class Row:
-    """One call as the log tells it. `rule` is file:line, empty when no rule was involved."""
+    """One call as the log tells it. `rule` is file:line, empty when no rule was involved; so is `tool`, when
+    there is no such tool."""
 
     time: str
+    revision: str
     agent: str
     tool: str
     effect: str
@@ -35,8 +37,10 @@ def differences(rows: Sequence[Row], made: Sequence[Json]) -> list[str]:
     found = [] if len(rows) == len(made) else [f"{len(made)} calls were made, {len(rows)} are on record"]
     for row, call in zip(rows, made, strict=False):
         what = f"{call['agent']} {call['tool']}"
-        if (row.agent, row.tool, row.effect) != (call["agent"], call["tool"], call["effect"]):
-            found.append(f"{what} ({call['effect']}) is on record as {row.agent} {row.tool} ({row.effect})")
+        told = (row.agent, row.tool or call["tool"], row.effect, row.revision)
+        if told != (call["agent"], call["tool"], call["effect"], call["revision"]):
+            wanted = f"{what} ({call['effect']}, {call['revision']})"
+            found.append(f"{wanted} is on record as {row.agent} {row.tool} ({row.effect}, {row.revision})")
         if call["line"] is not None and not row.rule.endswith(f":{call['line']}"):
             found.append(f"{what} broke the rule at line {call['line']}, on record is {row.rule or 'none'}")
         if (row.effect == SENT) != (row.outcome == "ok"):
@@ -54,6 +58,7 @@ def _row(record: Json, outcomes: Mapping[str, str]) -> Row:
     rules = [f"{rule['file']}:{rule['line']}" for rule in decision.get("rules") or ()]
     return Row(
         time=datetime.fromtimestamp(record["ts"] / 1000, UTC).strftime("%H:%M:%S"),
+        revision=mcp["version"],
         agent=record["actor"]["agent"],
         tool=f"{server}__{name}" if server else name,
         effect=decision["effect"],

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from doorward.demo.children import Broken, exit_code_of, output_of, python
 from doorward.demo.evidence import differences, rows_of
-from doorward.demo.scene import Scene, crm_command, folder, stage
+from doorward.demo.scene import CONFIG_NAME, Scene, crm_command, folder, stage
 from doorward.demo.script import ACTS
 from doorward.demo.terminal import heading, say, styled, table, verdict, words
 
@@ -103,10 +103,15 @@ async def _evidence(scene: Scene, made: Sequence[Any]) -> bool:
     heading(len(ACTS) + 2, "The audit log knows all of it")
     words("doorward audit tail --json, for exactly these calls:")
     command = (*python("doorward"), "audit", "tail", "--json", "-n", str(_RECORDS))
-    lines = (await output_of(*command, "-c", str(scene.config), cwd=scene.folder)).splitlines()
+    lines = (await output_of(*command, "-c", CONFIG_NAME, cwd=scene.folder)).splitlines()
     rows = rows_of([json.loads(line) for line in lines])
-    shown = [(row.time, row.agent, row.tool, row.effect, row.rule or "-", row.outcome) for row in rows]
-    table(("TIME", "AGENT", "TOOL", "DECISION", "RULE", "OUTCOME"), shown)
+    table(
+        ("MCP", "AGENT", "TOOL", "DECISION", "RULE", "OUTCOME"),
+        [
+            (row.revision, row.agent, row.tool or "-", row.effect, row.rule or "-", row.outcome)
+            for row in rows
+        ],
+    )
     wrong = differences(rows, made)
     for difference in wrong:
         verdict(difference, good=False)

@@ -17,6 +17,7 @@ from doorward.demo.children import Broken, child, output_of, python
 from doorward.demo.script import VISIBLE
 
 LOOPBACK: Final = "127.0.0.1"
+CONFIG_NAME: Final = "doorward.yaml"
 _READY_S: Final = 15.0
 _LOG_LINES: Final = 15
 
@@ -76,7 +77,7 @@ class Scene:
     @property
     def config(self) -> Path:
         """The configuration that the gateway runs with."""
-        return self.folder / "doorward.yaml"
+        return self.folder / CONFIG_NAME
 
 
 @asynccontextmanager
@@ -97,7 +98,7 @@ async def stage(place: Path) -> AsyncIterator[Scene]:
     config = CONFIG.format(
         loopback=LOOPBACK, gateway_port=gateway_port, crm_port=crm_port, python=json.dumps(sys.executable)
     )
-    (place / "doorward.yaml").write_text(config, encoding="utf-8")
+    (place / CONFIG_NAME).write_text(config, encoding="utf-8")
     (place / "documents").mkdir()
     for name, text in DOCUMENTS.items():
         (place / "documents" / name).write_text(text, encoding="utf-8")
@@ -111,7 +112,7 @@ async def stage(place: Path) -> AsyncIterator[Scene]:
             return await _status(gateway_port, "/readyz") == 200
 
         await _until(crm_answers, crm, "the CRM", place / "crm.log")
-        async with child(place / "gateway.log", *serve_command(place), cwd=place) as gateway:
+        async with child(place / "gateway.log", *serve_command(), cwd=place) as gateway:
             await _until(gateway_is_ready, gateway, "the gateway", place / "gateway.log")
             yield Scene(place, f"http://{LOOPBACK}:{gateway_port}", crm_port, keys, rule_lines(config))
 
@@ -122,9 +123,9 @@ def crm_command(place: Path, port: int) -> tuple[str, ...]:
     return (*python("doorward.demo.servers.crm"), "--port", str(port), "--database", database)
 
 
-def serve_command(place: Path) -> tuple[str, ...]:
-    """What starts the gateway."""
-    return (*python("doorward"), "serve", "-c", str(place / "doorward.yaml"))
+def serve_command() -> tuple[str, ...]:
+    """What starts the gateway, in the folder: then rules are named `doorward.yaml:LINE`."""
+    return (*python("doorward"), "serve", "-c", CONFIG_NAME)
 
 
 def rule_lines(config: str) -> dict[str, int]:
@@ -138,7 +139,7 @@ async def _mint(place: Path) -> dict[str, str]:
     keys = {}
     for agent in VISIBLE:
         command = (*python("doorward"), "keys", "create", "--agent", agent, "--json")
-        answer = await output_of(*command, "-c", str(place / "doorward.yaml"), cwd=place)
+        answer = await output_of(*command, "-c", CONFIG_NAME, cwd=place)
         keys[agent] = json.loads(answer)["key"]
     return keys
 

@@ -28,6 +28,14 @@ class Step:
     end: End
     says: str = ""
     rule: str | None = None
+    exists: bool = True
+
+    @property
+    def effect(self) -> str:
+        """What its audit record has to say. Only where there is a tool there is something to deny."""
+        if self.end is End.ANSWER:
+            return "permit"
+        return "deny" if self.exists else "refuse"
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ ACTS: Final = (
     ),
     Act(
         "An argument that breaks a rule",
-        "The tool is visible, this use of it is not allowed: the model learns why, and where it stands.",
+        "The tool is there, this use of it is not allowed: the model learns why, and where.",
         (
             Step(
                 "analyst",
@@ -74,10 +82,10 @@ ACTS: Final = (
     ),
     Act(
         "A tool that does not exist for it",
-        "What is denied for good is hidden, and answers like a tool that nobody has.",
+        "What no call may do is hidden, and answers like a tool that nobody has.",
         (
             Step("analyst", "crm__delete_customer", {"id": 1}, End.UNKNOWN, rule="analyst never deletes"),
-            Step("analyst", "crm__no_such_tool", {"id": 1}, End.UNKNOWN),
+            Step("analyst", "crm__no_such_tool", {"id": 1}, End.UNKNOWN, exists=False),
             Step("clerk", "crm__delete_customer", {"id": 1}, End.UNKNOWN, rule="clerk never deletes"),
             Step("clerk", "crm__get_customer", {"id": 1}, End.ANSWER, "Ada Quill"),
         ),

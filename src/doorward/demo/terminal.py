@@ -43,7 +43,7 @@ def asked(who: str, what: str) -> None:
 def answered(what: str, style: str = "green") -> None:
     """What came back, below `asked`."""
     lead = " " * (_INDENT + 9)
-    lines = textwrap.wrap(printable(what), WIDTH - len(lead) - 2) or [""]
+    lines = textwrap.wrap(printable(what), WIDTH - len(lead) - 2, break_on_hyphens=False) or [""]
     for mark, line in zip(["←", *[" "] * len(lines)], lines, strict=False):
         say(f"{lead}{mark} {styled(style, line)}")
 

@@ -11,7 +11,7 @@ def decision(call_id: str = "1", *, effect: str = "permit", **over: Any) -> dict
         "ts": 1_800_000_000_000,
         "call_id": call_id,
         "actor": {"agent": "analyst", "subject": "key:x", "method": "key"},
-        "mcp": {"method": "tools/call", "transport": "http", "server": "crm", "name": "find_customers"},
+        "mcp": {"method": "tools/call", "version": "2025-11-25", "server": "crm", "name": "find_customers"},
         "decision": {"effect": effect, "rules": [{"id": "r1", "file": "doorward.yaml", "line": 17}]},
     } | over
 
@@ -21,12 +21,18 @@ def outcome(call_id: str = "1") -> dict[str, Any]:
 
 
 def made(**over: Any) -> dict[str, Any]:
-    return {"agent": "analyst", "tool": "crm__find_customers", "effect": "permit", "line": None} | over
+    return {
+        "agent": "analyst",
+        "tool": "crm__find_customers",
+        "effect": "permit",
+        "line": None,
+        "revision": "2025-11-25",
+    } | over
 
 
 def test_a_row_joins_decision_and_outcome() -> None:
     assert rows_of([decision(), outcome()]) == [
-        Row("08:00:00", "analyst", "crm__find_customers", "permit", "doorward.yaml:17", "ok")
+        Row("08:00:00", "2025-11-25", "analyst", "crm__find_customers", "permit", "doorward.yaml:17", "ok")
     ]
 
 
@@ -53,7 +59,8 @@ def test_agreement_has_no_differences() -> None:
     [
         (made(agent="clerk"), "on record as analyst"),
         (made(tool="crm__get_customer"), "on record as analyst crm__find_customers"),
-        (made(effect="deny"), "on record as analyst crm__find_customers (permit)"),
+        (made(effect="deny"), "on record as analyst crm__find_customers (permit, 2025-11-25)"),
+        (made(revision="2026-07-28"), "(permit, 2025-11-25)"),
         (made(line=18), "broke the rule at line 18, on record is doorward.yaml:17"),
     ],
 )
