@@ -1,0 +1,285 @@
+"""Hostile and clumsy HTTP clients against the edge, over real loopback sockets."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from doorward.edge.h1 import REFUSALS, Exchange, H1Server, HttpLimits, Refusal
+from tests.unit.edge.refusals import REFUSED
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [uvloop.new_event_loop, asyncio.new_event_loop]
+
+
+@pytest.fixture(params=LOOPS, ids=["uvloop", "asyncio"])
+def runner(request: pytest.FixtureRequest) -> asyncio.Runner:
+    """The edge is written for uvloop and has to work without it."""
+    return asyncio.Runner(loop_factory=request.param)
+
+
+def echo(exchange: Exchange) -> None:
+    request = exchange.request
+    exchange.respond(200, (), request.path.encode() + b" " + request.body)
+
+
+@asynccontextmanager
+async def serving(
+    handler: Callable[[Exchange], None] = echo, limits: HttpLimits | None = None
+) -> AsyncIterator[tuple[H1Server, str, int]]:
+    server = H1Server(handler, limits or HttpLimits())
+    host, port = await server.listen_tcp("127.0.0.1", 0)
+    try:
+        yield server, host, port
+    finally:
+        await server.drain(0.5)
+
+
+async def exchange_bytes(host: str, port: int, raw: bytes) -> bytes:
+    """Send, then read until the server closes."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(raw)
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_every_refusal_reaches_the_client_and_closes(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        async with serving() as (server, host, port):
+            for reason, raw in REFUSED:
+                answer = await exchange_bytes(host, port, raw)
+                assert answer.startswith(b"HTTP/1.1 %d " % REFUSALS[reason][0]), (reason, raw[:80], answer)
+                assert answer.count(b"content-length: ") == 1
+                assert b'"error":"%b"' % reason.encode() in answer
+            assert sum(server.refused.values()) == len(REFUSED)
+            assert await exchange_bytes(host, port, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n") != b""
+
+    with runner:
+        runner.run(main())
+
+
+def test_a_smuggled_request_is_never_served(runner: asyncio.Runner) -> None:
+    """The classic: what one side takes for a body, the other takes for a request."""
+    hidden = b"GET /admin HTTP/1.1\r\nHost: a\r\n\r\n"
+    served: list[str] = []
+
+    def handler(exchange: Exchange) -> None:
+        served.append(exchange.request.path)
+        exchange.respond(200)
+
+    async def main() -> None:
+        async with serving(handler) as (_, host, port):
+            post = b"POST / HTTP/1.1\r\nHost: a\r\n"
+            for framing in (
+                b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
+                b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+                b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+                b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                b"Transfer-Encoding: chunked\r\n\r\n0;\n\r\n\r\n",
+                b"Transfer-Encoding: chunked\r\n\r\n0\n\n",
+            ):
+                await exchange_bytes(host, port, post + framing + hidden)
+        assert served == []
+
+    with runner:
+        runner.run(main())
+
+
+def test_the_413_survives_a_client_that_goes_on_sending(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        async with serving() as (_, host, port):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n")
+            for _ in range(50):
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+            async with asyncio.timeout(10):
+                assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
+            writer.close()
+
+    with runner:
+        runner.run(main())
+
+
+def test_pipelining_forty_deep_in_order(runner: asyncio.Runner) -> None:
+    def handler(exchange: Exchange) -> None:
+        number = int(exchange.request.path[1:])
+        asyncio.get_running_loop().call_later(
+            0.001 * (number % 3), exchange.respond, 200, (), b"<%d>" % number
+        )
+
+    async def main() -> None:
+        async with serving(handler) as (_, host, port):
+            raw = b"".join(GET % i for i in range(40)) + b"GET /40 HTTP/1.0\r\nHost: a\r\n\r\n"
+            answer = await exchange_bytes(host, port, raw)
+            bodies = [int(part.split(b">")[0]) for part in answer.split(b"<")[1:]]
+            assert bodies == list(range(41))
+
+    with runner:
+        runner.run(main())
+
+
+def test_slow_clients_are_timed_out_and_others_are_not(runner: asyncio.Runner) -> None:
+    limits = HttpLimits(header_timeout=0.2, body_timeout=0.2, idle_timeout=0.2)
+
+    async def main() -> None:
+        async with serving(limits=limits) as (server, host, port):
+            head, body, silent, *_, idle = await asyncio.gather(
+                exchange_bytes(host, port, b"GET / HT"),
+                exchange_bytes(host, port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"),
+                exchange_bytes(host, port, b""),
+                exchange_bytes(host, port, GET % 1),
+            )
+            assert head.startswith(b"HTTP/1.1 408 ")
+            assert body.startswith(b"HTTP/1.1 408 ")
+            assert silent == b""
+            assert idle.startswith(b"HTTP/1.1 200 ")
+            assert server.refused == {"header_timeout": 1, "body_timeout": 1}
+
+    with runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_an_abort_is_noticed_at_once(runner: asyncio.Runner, how: str) -> None:
+    async def main() -> None:
+        started, gone = asyncio.Event(), asyncio.Event()
+
+        def handler(exchange: Exchange) -> None:
+            exchange.on_disconnect = gone.set
+            started.set()
+
+        async with serving(handler) as (server, host, port):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.write(GET % 1)
+            await started.wait()
+            if how == "rst":
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+            writer.close()
+            async with asyncio.timeout(1):
+                await gone.wait()
+            assert server.running == 0
+
+    with runner:
+        runner.run(main())
+
+
+def test_a_stream_waits_for_a_slow_reader_and_cuts_a_dead_one(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        written, gone = 0, asyncio.Event()
+        tasks = []
+
+        async def pour(exchange: Exchange) -> None:
+            nonlocal written
+            exchange.start(200)
+            while not exchange.disconnected:
+                await exchange.write(b"x" * 65_536)
+                written += 65_536
+
+        def handler(exchange: Exchange) -> None:
+            exchange.on_disconnect = gone.set
+            tasks.append(asyncio.get_running_loop().create_task(pour(exchange)))
+
+        async with serving(handler, HttpLimits(write_timeout=0.6)) as (server, host, port):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            sock.connect((host, port))
+            sock.sendall(GET % 1)
+            await asyncio.sleep(0.3)
+            before = written
+            assert before < 32 * 1024 * 1024
+            assert not gone.is_set()
+            async with asyncio.timeout(5):
+                await gone.wait()
+            await asyncio.gather(*tasks)
+            sock.close()
+            assert server.refused == {"write_timeout": 1}
+
+    with runner:
+        runner.run(main())
+
+
+def test_draining_answers_what_runs_and_cuts_what_does_not_end(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        exchanges: list[Exchange] = []
+        server = H1Server(exchanges.append, HttpLimits())
+        host, port = await server.listen_tcp("127.0.0.1", 0)
+        idle = asyncio.create_task(exchange_bytes(host, port, b""))
+        ends = asyncio.create_task(exchange_bytes(host, port, GET % 1))
+        hangs = asyncio.create_task(exchange_bytes(host, port, GET % 2))
+        while len(exchanges) < 2 or server.connections < 3:  # noqa: ASYNC110 -- nothing tells of a connection
+            await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        answered = next(each for each in exchanges if each.request.path == "/1")
+        loop.call_later(0.1, answered.respond, 200, (), b"done")
+        started = loop.time()
+        assert await server.drain(0.4) == 1
+        assert 0.3 < loop.time() - started < 2
+        assert await idle == b""
+        assert b"\r\nconnection: close\r\n" in await ends
+        (cut,) = await asyncio.gather(hangs, return_exceptions=True)
+        assert cut == b"" or isinstance(cut, ConnectionError)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(host, port)
+        assert server.connections == 0
+
+    with runner:
+        runner.run(main())
+
+
+def test_a_unix_socket_is_private_and_replaced(runner: asyncio.Runner, tmp_path: Path) -> None:
+    path = tmp_path / "plane.sock"
+
+    async def main() -> None:
+        peers: list[str] = []
+
+        def handler(exchange: Exchange) -> None:
+            peers.append(exchange.peer)
+            exchange.respond(200)
+
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(str(path))
+        server = H1Server(handler, HttpLimits())
+        await server.listen_unix(str(path))
+        assert path.stat().st_mode & 0o777 == 0o600
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(GET % 1)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await server.drain(1)
+        assert peers == ["unix"]
+        assert not path.exists()
+
+    with runner:
+        runner.run(main())
+
+
+def test_one_hostile_connection_does_not_slow_another(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        async with serving(limits=HttpLimits(connections=2)) as (server, host, port):
+            reader, writer = await asyncio.open_connection(host, port)
+            for i in range(20):
+                await exchange_bytes(host, port, b"\0garbage")
+                writer.write(GET % i)
+                assert (await reader.readuntil(b"/%d " % i)).startswith(b"HTTP/1.1 200 ")
+            _, second = await asyncio.open_connection(host, port)
+            third = await exchange_bytes(host, port, GET % 1)
+            assert third.startswith(b"HTTP/1.1 503 ")
+            second.close()
+            writer.close()
+            assert server.refused[Refusal.REQUEST_LINE_MALFORMED] == 20
+
+    with runner:
+        runner.run(main())
