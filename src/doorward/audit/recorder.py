@@ -13,7 +13,7 @@ from typing import Any, Final
 from doorward.audit import records
 from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
 from doorward.audit.digests import DigestKeys
-from doorward.audit.ids import uuid7
+from doorward.audit.ids import later, uuid7
 from doorward.audit.peers import network
 from doorward.audit.tally import RefusalTally
 from doorward.model.call import Call, Inbound, Outcome
@@ -120,7 +120,7 @@ class Recorder:
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
         record = records.Outcome(
             v=records.VERSION,
-            id=uuid7(),
+            id=later(call_id),
             ts=int(now * 1000),
             gateway=self._gateway,
             tenant=principal.tenant,

@@ -1,7 +1,7 @@
 import time
 from uuid import RFC_4122, UUID
 
-from doorward.audit.ids import uuid7
+from doorward.audit.ids import later, uuid7
 
 
 def test_is_a_uuid_of_version_7() -> None:
@@ -30,3 +30,14 @@ def test_later_ones_sort_later() -> None:
 
 def test_none_comes_twice() -> None:
     assert len({uuid7() for _ in range(10_000)}) == 10_000
+
+
+def test_a_later_one_is_a_uuid_of_its_own_that_sorts_after() -> None:
+    for _ in range(200):
+        earlier = uuid7()
+        start = time.time_ns()
+        while time.time_ns() - start < 1_000:
+            pass
+        other = later(earlier)
+        assert (str(UUID(other)), UUID(other).version, UUID(other).variant) == (other, 7, RFC_4122)
+        assert earlier < other
