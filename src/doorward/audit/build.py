@@ -44,7 +44,9 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
     if isinstance(request_id, str):
         request_id = clip(request_id)
     if target is None:
-        return Mcp(inbound.transport, clip(call.method), call.version, request_id, call.endpoint)
+        asked = call.params.get("name", call.params.get("uri"))
+        name = clip(asked) if isinstance(asked, str) else None
+        return Mcp(inbound.transport, clip(call.method), call.version, request_id, call.endpoint, name=name)
     definition = target.definition
     return Mcp(
         inbound.transport,
