@@ -27,8 +27,8 @@ MAX_NAME: Final = 2048
 def definitions(
     server: str, kind: Kind, listed: Iterable[dict[str, Any]], rules: Sequence[ToolRule]
 ) -> tuple[Definition, ...]:
-    """The usable ones, in the server's order. Nameless objects and repeated names are left out: of two tools with
-    one name nobody could say which of them was approved."""
+    """The usable ones, in the server's order. Nameless objects and repeated names are left out: of two tools
+    with one name nobody could say which of them was approved."""
     found: dict[str, Definition] = {}
     repeated: set[str] = set()
     for item in listed:

@@ -1,8 +1,10 @@
 """Keeps the listings recent: asks servers, one question at a time each, and hands on what changed."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from doorward.catalog.definitions import LIST_METHOD, definitions
 from doorward.catalog.snapshot import Listing, unknown
@@ -14,6 +16,14 @@ RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
 WAIT_S = 3.0
 """How long a list request waits for a slow server before it goes on without its news."""
+
+
+class Question(NamedTuple):
+    """One that a server has not answered yet."""
+
+    task: asyncio.Task[None]
+    since: float
+    """`time.monotonic()`."""
 
 
 class Keeper:
@@ -31,29 +41,36 @@ class Keeper:
         self._changed = changed
         self._listings = {name: known.get(name, unknown(name)) for name in listers}
         self._asked: dict[tuple[str, Kind], float] = {}
-        self._asking: dict[tuple[str, Kind], asyncio.Task[None]] = {}
+        self._asking: dict[tuple[str, Kind], Question] = {}
 
     def failing(self, servers: Iterable[str]) -> tuple[str, ...]:
         """Those that are not up."""
         return tuple(name for name in servers if not self._listers[name].up)
 
-    async def recent(self, servers: Iterable[str], kinds: Iterable[Kind], *, max_age: float = RECENT_S) -> None:
+    async def recent(
+        self, servers: Iterable[str], kinds: Iterable[Kind], *, max_age: float = RECENT_S
+    ) -> None:
         """Returns when what we know of `kinds` is at most `max_age` seconds old, or after WAIT_S."""
         wanted = [(server, kind) for server in servers for kind in kinds]
         now = time.monotonic()
-        tasks = [self._ask(*key) for key in wanted if now - self._asked.get(key, -1e9) > max_age]
-        if tasks:
-            await asyncio.wait(tasks, timeout=WAIT_S)
+        questions = [
+            self._ask(*key, now) for key in wanted if now - self._asked.get(key, -math.inf) > max_age
+        ]
+        # The wait is for a question, not for each asker: a server that hangs costs one list its patience, not all.
+        patience = [question for question in questions if now - question.since < WAIT_S]
+        if patience:
+            left = WAIT_S - now + max(question.since for question in patience)
+            await asyncio.wait([question.task for question in patience], timeout=left)
 
-    def _ask(self, server: str, kind: Kind) -> asyncio.Task[None]:
+    def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""
         key = (server, kind)
-        task = self._asking.get(key)
-        if task is None:
+        question = self._asking.get(key)
+        if question is None:
             task = asyncio.get_running_loop().create_task(self._refresh(server, kind))
-            self._asking[key] = task
+            question = self._asking[key] = Question(task, now)
             task.add_done_callback(lambda _: self._asking.pop(key, None))
-        return task
+        return question
 
     async def _refresh(self, server: str, kind: Kind) -> None:
         lister = self._listers[server]
@@ -77,7 +94,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Stop asking."""
-        tasks = list(self._asking.values())
+        tasks = [question.task for question in self._asking.values()]
         for task in tasks:
             task.cancel()
         if tasks:

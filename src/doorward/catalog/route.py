@@ -1,6 +1,6 @@
 """Which server, which tool: lookups in the snapshot, never string splitting."""
 
-from typing import Any
+from typing import Any, Final
 
 from doorward.catalog.snapshot import Index, Snapshot
 from doorward.model.call import Call
@@ -10,6 +10,19 @@ from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.wire import uri_template
 
+OWN_METHODS: Final = frozenset(
+    {
+        "initialize",
+        "ping",
+        "server/discover",
+        "logging/setLevel",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+    }
+)
+"""Answered by the gateway itself, from what it knows (pipeline/local.py)."""
 
 
 class SnapshotRouter:
@@ -18,7 +31,7 @@ class SnapshotRouter:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    def route(self, call: Call, principal: Principal) -> Target:  # noqa: ARG002 - who asks decides policy, not routing
+    def route(self, call: Call, principal: Principal) -> Target:
         """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS)."""
         index = self._snapshot.index(call.endpoint)
         match call.method:
@@ -30,6 +43,8 @@ class SnapshotRouter:
                 return self._resource(index, call)
             case "completion/complete":
                 return self._reference(index, call.params)
+        if call.method not in OWN_METHODS:
+            raise CallerError(Reason.METHOD_NOT_FOUND, "this method is not served here")
         return Target("", Kind.GATEWAY, call.method, OperationClass.READ)
 
     def _resource(self, index: Index, call: Call) -> Target:
@@ -37,9 +52,12 @@ class SnapshotRouter:
         target = index.by_name.get((Kind.RESOURCE, uri))
         if target is not None:
             return target
-        for entry in index.entries.get(Kind.TEMPLATE, ()):
-            if uri_template.matches(entry.exposed, uri):
-                return Target(entry.target.server, Kind.RESOURCE, uri, OperationClass.READ)
+        servers = {
+            entry.target.server for entry in index.entries.get(Kind.TEMPLATE, ()) if _fits(entry.exposed, uri)
+        }
+        if len(servers) == 1:
+            return Target(servers.pop(), Kind.RESOURCE, uri, OperationClass.READ)
+        # More than one: whoever lists a greedy template would be told what its neighbours' callers read.
         if call.endpoint is not None and "resources" in self._snapshot.listings[call.endpoint].capabilities:
             # A server need not list every URI that it can read; the grants' URI globs decide.
             return Target(call.endpoint, Kind.RESOURCE, uri, OperationClass.READ)
@@ -57,7 +75,14 @@ class SnapshotRouter:
             if target is not None:
                 return target
             raise CallerError(Reason.TARGET_UNKNOWN, "unknown reference")
-        raise CallerError(Reason.INVALID_PARAMS, "completion/complete: ref.type must be ref/prompt or ref/resource")
+        raise CallerError(
+            Reason.INVALID_PARAMS, "completion/complete: ref.type must be ref/prompt or ref/resource"
+        )
+
+
+def _fits(template: str, uri: str) -> bool:
+    """The prefix first: it is cheap, and most templates of most servers differ in it."""
+    return uri.startswith(template.partition("{")[0]) and uri_template.matches(template, uri)
 
 
 def _named(index: Index, kind: Kind, params: dict[str, Any]) -> Target:

@@ -41,18 +41,20 @@ class Index(msgspec.Struct, frozen=True):
 class Snapshot:
     """The listings of all servers and the indexes of all endpoints (None is the aggregate)."""
 
-    def __init__(self, listings: Mapping[str, Listing]) -> None:
+    def __init__(self, listings: Mapping[str, Listing], built: Mapping[str, Index] | None = None) -> None:
+        """`built`: indexes of listings that are known to be the same as before."""
         self.listings = dict(listings)
-        self._own = {name: _own_index(listing) for name, listing in self.listings.items()}
+        known = built or {}
+        self._own = {
+            name: known[name] if name in known else _own_index(listing)
+            for name, listing in self.listings.items()
+        }
         self._aggregate = _aggregate_index(self.listings, self._own)
 
     def with_listing(self, listing: Listing) -> "Snapshot":
         """The same with one server's offer replaced; the other servers' indexes are shared."""
-        new = Snapshot.__new__(Snapshot)
-        new.listings = self.listings | {listing.server: listing}
-        new._own = self._own | {listing.server: _own_index(listing)}
-        new._aggregate = _aggregate_index(new.listings, new._own)
-        return new
+        others = {name: index for name, index in self._own.items() if name != listing.server}
+        return Snapshot(self.listings | {listing.server: listing}, others)
 
     def index(self, endpoint: str | None) -> Index:
         """Raises KeyError for a server that is not configured."""
@@ -82,15 +84,15 @@ def _own_index(listing: Listing) -> Index:
 
 
 def _aggregate_index(listings: Mapping[str, Listing], own: Mapping[str, Index]) -> Index:
-    """Tools and prompts as `server__name`. A URI that two servers list would be ambiguous: neither is shown here,
-    both are reachable at /mcp/{server}."""
-    taken: dict[str, str] = {}
+    """Tools and prompts as `server__name`. A URI that two servers list would be ambiguous: neither is shown
+    here, both are reachable at /mcp/{server}."""
     entries: dict[Kind, list[Entry]] = {kind: [] for kind in Kind if kind is not Kind.GATEWAY}
-    for name, listing in listings.items():
-        for kind in (Kind.TOOL, Kind.PROMPT):
+    for kind in (Kind.TOOL, Kind.PROMPT):
+        taken: set[str] = set()
+        for name, listing in listings.items():
             for definition in listing.definitions.get(kind, ()):
                 exposed = names.expose(name, definition.name, taken)
-                taken[exposed.lower()] = definition.name
+                taken.add(exposed.lower())
                 entries[kind].append(_entry(definition, exposed))
     for kind in (Kind.RESOURCE, Kind.TEMPLATE):
         seen: dict[str, int] = {}
@@ -112,7 +114,8 @@ def describe(listings: Sequence[Listing], failing: Sequence[str], endpoint: str 
     capabilities: dict[str, Any] = {} if known else {"tools": {}}
     for listing in known:
         for name, value in listing.capabilities.items():
-            capabilities[name] = {**capabilities.get(name, {}), **value} if isinstance(value, dict) else value
+            if isinstance(value, dict):  # anything else is no capability, whatever server says it
+                capabilities[name] = {**capabilities.get(name, {}), **value}
     if endpoint is not None and known:
         return Description(capabilities, known[0].server_info, known[0].instructions, tuple(failing))
     said = [f"{listing.server}: {listing.instructions}" for listing in known if listing.instructions]

@@ -19,8 +19,9 @@ def looks_like_batch(body: bytes) -> bool:
 
 
 def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
-    """The messages of a batch as messages of their own; empty where the session's revision has no batches or the
-    bytes are no array of 1 to 64 items: the strict parser then refuses the whole with the exact reason."""
+    """The messages of a batch as messages of their own; empty where the session's revision has no batches or
+    the bytes are no array of 1 to 64 items: the strict parser then refuses the whole with the exact reason.
+    """
     session_id = inbound.headers.get(SESSION_HEADER)
     if session_id is None:
         return []

@@ -11,6 +11,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Deny, Hold, Permit
 from doorward.pipeline import batch, rescue
+from doorward.pipeline.evidence import unrecorded
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.read import SESSION_HEADER
 from doorward.pipeline.request import handle
@@ -19,6 +20,9 @@ from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
 
 ACCEPTED = Answer(202, b"")
+SILENCE = Answer(200, b"")
+"""Where the transport has no place for an answer."""
+Ended = Reply | Deny | Hold | Exception | asyncio.CancelledError | None
 
 
 class Door:
@@ -26,6 +30,8 @@ class Door:
 
     def __init__(self, gateway: Gateway, sessions: Sessions) -> None:
         self.gateway = gateway
+        self.stopping = False
+        """Set before running calls are cut: their callers are told that it was not they who cancelled."""
         self._sessions = sessions
 
     def swap(self, gateway: Gateway) -> None:
@@ -40,10 +46,32 @@ class Door:
                 return await self._serve_all(parts)
         return await self._serve_one(inbound)
 
+    async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
+        """The session behind a GET or DELETE and who asks, or the recorded refusal."""
+        gw = self.gateway
+        trail = Trail(inbound)
+        try:
+            trail.principal = principal = gw.identity.identify(inbound.credential)
+            session_id = inbound.headers.get(SESSION_HEADER, b"").decode("latin-1")
+            return self._sessions.get(session_id, principal, inbound.endpoint), principal
+        except DoorwardError as error:
+            return await self._failed(error, gw, trail)
+
+    async def refuse(self, inbound: Inbound, error: DoorwardError) -> Answer:
+        """The recorded refusal of a message that its transport did not let in."""
+        return await self._failed(error, self.gateway, Trail(inbound))
+
+    def end_session(self, session: Session) -> None:
+        """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
+        self._sessions.close(session.id)
+
     async def _serve_all(self, parts: list[Inbound]) -> Answer:
-        answers = await asyncio.gather(*(self._serve_one(part) for part in parts))
-        bodies = [answer.body for answer in answers if answer.body]
-        return Answer(200, b"[" + b",".join(bodies) + b"]", (rescue.JSON,)) if bodies else ACCEPTED
+        tasks = [asyncio.create_task(self._serve_one(part)) for part in parts]
+        # Cancelling the batch cancels its parts, and each of them still ends with its own record and answer.
+        await rescue.attempt(asyncio.gather(*tasks))
+        bodies = [task.result().body for task in tasks if not task.cancelled()]
+        joined = b",".join(body for body in bodies if body)
+        return Answer(200, b"[" + joined + b"]", (rescue.JSON,)) if joined else ACCEPTED
 
     async def _serve_one(self, inbound: Inbound) -> Answer:
         gw = self.gateway
@@ -55,22 +83,7 @@ class Door:
             if trail.call is not None:
                 gw.calls.leave(trail.call)
 
-    def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
-        """The session behind a GET or DELETE and who asks, or the refusal."""
-        try:
-            principal = self.gateway.identity.identify(inbound.credential)
-            session_id = inbound.headers.get(SESSION_HEADER, b"").decode("latin-1")
-            return self._sessions.get(session_id, principal, inbound.endpoint), principal
-        except DoorwardError as error:
-            return rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
-
-    def end_session(self, session: Session) -> None:
-        """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
-        self._sessions.close(session.id)
-
-    async def _answer(
-        self, ended: Reply | Deny | Hold | Exception | asyncio.CancelledError | None, gw: Gateway, trail: Trail
-    ) -> Answer:
+    async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> Answer:
         if ended is None:
             return ACCEPTED
         call = trail.call
@@ -79,30 +92,42 @@ class Door:
         if isinstance(ended, Deny | Hold) and call is not None and trail.principal is not None:
             see_rules = gw.policy.see_rules(trail.principal.agent)
             return rescue.refused(call, ended, trail.decision_id, see_rules=see_rules)
-        error = await self._recorded(ended, gw, trail)
+        return await self._failed(self._blamed(ended, trail), gw, trail)
+
+    async def _failed(self, error: DoorwardError, gw: Gateway, trail: Trail) -> Answer:
+        """The answer to an error, once it is on record. Where that fails, the answer says so."""
+        unwritten = await rescue.attempt(gw.recorder.ended(trail, error))
+        if unwritten is not None and trail.principal is not None:
+            error = _unwritten(error, trail)
+        if trail.inbound.transport == "stdio" and (trail.unanswerable or error.reason is Reason.CANCELLED):
+            # Only HTTP answers everything: on stdio an error without id, or for a call that its caller has
+            # cancelled, would be taken for somebody else's (MCP cancellation: SHOULD NOT respond).
+            return SILENCE
         return rescue.failed(
             error,
             request_id=trail.request_id,
             era=trail.era,
-            call=call,
+            call=trail.call,
             decision_id=trail.decision_id if trail.principal is not None else None,
         )
 
-    async def _recorded(self, ended: object, gw: Gateway, trail: Trail) -> DoorwardError:
-        """The error with its record written. Where even that fails, what the caller is told says so."""
-        error = as_blamed(ended)
-        unwritten = await rescue.attempt(gw.recorder.ended(trail, error))
-        if unwritten is None or error.reason is Reason.AUDIT_UNAVAILABLE:
-            return error
-        if trail.decided and isinstance(trail.verdict, Permit):
-            return GatewayError(Reason.OUTCOME_UNRECORDED, "the call was sent; its outcome could not be recorded")
-        return GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log cannot be written")
-
-
-def as_blamed(ended: object) -> DoorwardError:
-    """An end that is not a reply and not a verdict, as an error of one of the four families."""
-    if isinstance(ended, asyncio.CancelledError):
-        return rescue.cancelled()
-    if isinstance(ended, BaseException):
+    def _blamed(self, ended: object, trail: Trail) -> DoorwardError:
+        """An end that is not a reply and not a verdict, as an error of one of the four families."""
+        if isinstance(ended, asyncio.CancelledError):
+            if self.stopping:
+                return GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; this call was cut")
+            return rescue.cancelled()
+        if not isinstance(ended, DoorwardError):
+            # A bug: the caller gets an id to report, and whoever runs the gateway gets the traceback.
+            context = {"message": f"call {trail.decision_id} met a bug", "exception": ended}
+            asyncio.get_running_loop().call_exception_handler(context)
         return rescue.as_error(ended)
-    return GatewayError(Reason.INTERNAL_ERROR, "internal error")
+
+
+def _unwritten(error: DoorwardError, trail: Trail) -> DoorwardError:
+    """An unknown caller's refusal stands without its record; everybody else learns that there is none."""
+    if trail.decided and isinstance(trail.verdict, Permit):
+        return unrecorded()
+    if error.reason is Reason.AUDIT_UNAVAILABLE:
+        return error
+    return GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log cannot be written")

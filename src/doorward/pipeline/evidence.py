@@ -1,7 +1,8 @@
-"""Which record each end of a message gets: exactly one decision, and exactly one outcome for what was permitted.
+"""Which record each end of a message gets: exactly one decision, and exactly one outcome for what was
+permitted.
 
-A message whose caller never became known gets a refusal instead, which the recorder counts rather than writes when
-there are too many (DESIGN section 9).
+A message whose caller never became known gets a refusal instead, which the recorder counts rather than writes
+when there are too many (DESIGN section 9).
 """
 
 import time
@@ -19,6 +20,8 @@ OUTCOMES: Final = {
     Reason.CANCELLED: Outcome.CANCELLED,
     Reason.SHUTTING_DOWN: Outcome.CANCELLED,
     Reason.INVALID_PARAMS: Outcome.INVALID_ARGUMENTS,
+    Reason.CURSOR_UNKNOWN: Outcome.INVALID_ARGUMENTS,
+    Reason.REPLY_WITHHELD: Outcome.DENIED,
     Reason.UPSTREAM_TIMEOUT: Outcome.TIMEOUT,
     Reason.UPSTREAM_UNREACHABLE: Outcome.UNREACHABLE,
     Reason.UPSTREAM_CONNECTION_LOST: Outcome.UNREACHABLE,

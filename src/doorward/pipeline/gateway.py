@@ -1,4 +1,5 @@
-"""The ports and pure parts that the spine walks through. One frozen value per configuration and catalogue state.
+"""The ports and pure parts that the spine walks through. One frozen value per configuration and catalogue
+state.
 
 A reload or a changed tool list builds a new Gateway and swaps one reference; a call in flight keeps its own.
 """
@@ -6,9 +7,10 @@ A reload or a changed tool list builds a new Gateway and swaps one reference; a 
 from dataclasses import dataclass
 from typing import Protocol
 
-from doorward.model.errors import DoorwardError
 from doorward.model.call import Call, Inbound, Note, Reply
+from doorward.model.errors import DoorwardError
 from doorward.model.principal import Principal
+from doorward.model.target import Target
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.trail import Trail
 from doorward.policy.engine import Engine
@@ -21,6 +23,7 @@ class Reader(Protocol):
     """Bytes to meaning; see `pipeline/read.py`."""
 
     def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note: ...
+    def confirm(self, inbound: Inbound, call: Call, target: Target) -> None: ...
 
 
 class Calls(Protocol):

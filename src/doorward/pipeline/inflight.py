@@ -1,7 +1,7 @@
 """The calls in flight, so that a notification can cancel one (MCP cancellation, all revisions).
 
-Only ids that something can refer to are kept: those of a legacy session and those of a stdio peer. A modern HTTP
-caller cancels by closing its stream. Keys carry the JSON type of the id: 1 and "1" are two calls.
+Only ids that something can refer to are kept: those of a legacy session and those of a stdio peer. A modern
+HTTP caller cancels by closing its stream. Keys carry the JSON type of the id: 1 and "1" are two calls.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class InFlight:
         return len(self._tasks)
 
     def enter(self, call: Call) -> None:
-        """Raises CallerError(DUPLICATE_REQUEST_ID): answering two calls of one id would cross their replies."""
+        """Raises CallerError(DUPLICATE_REQUEST_ID): two calls of one id would cross their replies."""
         task = asyncio.current_task()
         if call.scope is None or task is None:
             return
@@ -33,7 +33,8 @@ class InFlight:
         self._tasks[key] = task
 
     def leave(self, call: Call) -> None:
-        """Forget a call that has ended; one that was refused as a duplicate does not take the first one along."""
+        """Forget a call that has ended; one that was refused as a duplicate does not take the first one
+        along."""
         if call.scope is None:
             return
         key = (call.scope, type(call.id), call.id)
@@ -41,7 +42,7 @@ class InFlight:
             del self._tasks[key]
 
     def note(self, note: Note) -> None:
-        """Act on a caller's notification. Unknown ones, and cancellations that come too late, are no error."""
+        """Act on a caller's notification. Unknown ones, and cancellations that come too late, are fine."""
         if note.method != "notifications/cancelled" or note.scope is None:
             return
         request_id = note.params.get("requestId")

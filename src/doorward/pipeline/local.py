@@ -1,6 +1,7 @@
 """What the gateway answers itself: handshakes, pings, log levels and the lists, filtered for who asks.
 
-Lists and calls are decided by the same function: what `decide` hides without arguments is not callable with any.
+Lists and calls are decided by the same function: what `decide` hides without arguments is not callable with
+any.
 """
 
 from typing import Any, Final, Protocol
@@ -14,9 +15,9 @@ from doorward.model.reasons import Reason
 from doorward.model.target import Kind
 from doorward.model.verdict import Allow, Permit
 from doorward.policy.engine import Engine
-from doorward.ports.catalog import Catalog, Entry
+from doorward.ports.catalog import Catalog, Description, Entry
 from doorward.ports.sessions import Sessions
-from doorward.wire import meta, versions
+from doorward.wire import bridge, meta
 
 LISTS: Final = {
     "tools/list": (Kind.TOOL, b"tools"),
@@ -24,7 +25,6 @@ LISTS: Final = {
     "resources/list": (Kind.RESOURCE, b"resources"),
     "resources/templates/list": (Kind.TEMPLATE, b"resourceTemplates"),
 }
-LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 UNAVAILABLE_META: Final = "dev.doorward/unavailable"
 MODERN_LIST_TAIL: Final = b',"resultType":"complete","ttlMs":0,"cacheScope":"private"'
 
@@ -49,7 +49,7 @@ class Local:
         """serverInfo of the aggregate endpoint."""
 
     async def send(self, permit: Permit) -> Reply:
-        """Raises CallerError for params that do not fit the method, UpstreamError for a list nobody can give."""
+        """Raises CallerError for params that do not fit the method, UpstreamError for a list nobody has."""
         call = permit.call
         if call.method in LISTS:
             return await self._list(call, permit.principal)
@@ -60,7 +60,9 @@ class Local:
                 return await self._discover(call)
             case "logging/setLevel":
                 return self._set_level(call)
-        return _ok({})  # ping
+            case "ping":
+                return _ok({})
+        raise CallerError(Reason.METHOD_NOT_FOUND, "this method is not served here")
 
     async def _list(self, call: Call, principal: Principal) -> Reply:
         if call.params.get("cursor") is not None:
@@ -69,66 +71,66 @@ class Local:
         await self._offer.catalog.refresh(call.endpoint, kind)
         catalog = self._offer.catalog
         entries = catalog.entries(call.endpoint, kind)
-        failing = catalog.describe(call.endpoint).failing
+        failing = self._failing(catalog, call.endpoint, principal)
         if call.endpoint is not None and failing and not entries:
-            raise UpstreamError(Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available")
+            raise UpstreamError(
+                Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available"
+            )
         modern = call.era is Era.MODERN
-        shown = [_bytes(entry, modern=modern) for entry in entries if self._visible(principal, entry)]
-        body = b"[" + b",".join(one for one in shown if one is not None) + b"]"
+        visible = [entry for entry in entries if self._visible(principal, entry)]
+        encoded = [entry.modern if modern else entry.legacy for entry in visible]
+        shown = [one for one in encoded if one is not None]
+        body = b"[" + b",".join(shown) + b"]"
         tail = MODERN_LIST_TAIL if modern else b""
         if failing:
-            tail += b',"_meta":' + msgspec.json.encode({UNAVAILABLE_META: list(failing)})
+            tail += b',"_meta":' + msgspec.json.encode({UNAVAILABLE_META: failing})
         result = b'{"' + member + b'":' + body + tail + b"}"
         return Reply(result, None, Outcome.OK if shown else Outcome.EMPTY)
 
     def _visible(self, principal: Principal, entry: Entry) -> bool:
         return isinstance(self._offer.policy.decide(principal, entry.target, None), Allow)
 
+    def _failing(self, catalog: Catalog, endpoint: str | None, principal: Principal) -> list[str]:
+        """Down, by name; a server that no grant of this agent names is not even mentioned."""
+        failing = catalog.describe(endpoint).failing
+        return [server for server in failing if self._offer.policy.reaches(principal, server)]
+
     async def _initialize(self, call: Call, principal: Principal) -> Reply:
         described = await self._described(call.endpoint)
         session = self._sessions.open(principal, call.endpoint, call.version, call.capabilities, call.client)
-        result: dict[str, Any] = {
-            "protocolVersion": call.version,
-            "capabilities": legacy_capabilities(described.capabilities),
-            "serverInfo": described.server_info or self._identity,
-        }
-        if described.instructions:
-            result["instructions"] = described.instructions
+        result = bridge.initialize_result(
+            version=call.version,
+            capabilities=legacy_capabilities(described.capabilities),
+            server_info=described.server_info or self._identity,
+            instructions=described.instructions,
+        )
         return Reply(msgspec.json.encode(result), None, Outcome.OK, session_id=session.id)
 
     async def _discover(self, call: Call) -> Reply:
         described = await self._described(call.endpoint)
-        result: dict[str, Any] = {
-            "resultType": "complete",
-            "supportedVersions": list(versions.MODERN_VERSIONS),
-            "capabilities": modern_capabilities(described.capabilities),
-            "ttlMs": 0,
-            "cacheScope": "private",
-            "_meta": {meta.SERVER_INFO: described.server_info or self._identity},
-        }
-        if described.instructions:
-            result["instructions"] = described.instructions
-        return _ok(result)
+        return _ok(
+            bridge.discover_result(
+                capabilities=modern_capabilities(described.capabilities),
+                server_info=described.server_info or self._identity,
+                instructions=described.instructions,
+            )
+        )
 
-    async def _described(self, endpoint: str | None) -> Any:
+    async def _described(self, endpoint: str | None) -> Description:
         await self._offer.catalog.refresh(endpoint, Kind.TOOL)
         return self._offer.catalog.describe(endpoint)
 
     @staticmethod
     def _set_level(call: Call) -> Reply:
         level = call.params.get("level")
-        if level not in LOG_LEVELS or call.session is None:
-            raise CallerError(Reason.INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}")
+        if level not in meta.LOG_LEVELS or call.session is None:
+            raise CallerError(Reason.INVALID_PARAMS, f"level must be one of {', '.join(meta.LOG_LEVELS)}")
         call.session.log_level = level
         return _ok({})
 
 
 def _ok(result: dict[str, Any]) -> Reply:
     return Reply(msgspec.json.encode(result), None, Outcome.OK)
-
-
-def _bytes(entry: Entry, *, modern: bool) -> bytes | None:
-    return entry.modern if modern else entry.legacy
 
 
 def legacy_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
@@ -147,4 +149,6 @@ def legacy_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
 
 def modern_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
     """The same for 2026-07-28, where change notices need `subscriptions/listen`, which is not offered yet."""
-    return {name: {} for name in ("tools", "prompts", "resources", "completions", "logging") if name in offered}
+    return {
+        name: {} for name in ("tools", "prompts", "resources", "completions", "logging") if name in offered
+    }

@@ -1,4 +1,4 @@
-"""Notifications that belong to no call: each one is decided, as a read, for each principal that would see it."""
+"""Notifications that belong to no call: each is decided, as a read, for each principal that would see it."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,14 +27,16 @@ class Notices:
         self._policy = policy
 
     def list_changed(self, server: str, kind: Kind) -> None:
-        """Tell every session that this server stands behind. What changed is asked for, and filtered, by a list."""
+        """Tell the sessions that this server stands behind and whose agent may know of it. What changed is
+        asked for, and filtered, by a list."""
         message = jsonrpc.encode_notification(CHANGED[kind], None)
-        for session, _ in list(self._streams.listening()):
-            if session.endpoint in (None, server):
+        for session, principal in list(self._streams.listening()):
+            if session.endpoint in (None, server) and self._policy().reaches(principal, server):
                 self._streams.push(session.id, message)
 
     def resource_updated(self, server: str, key: str | None, params: dict[str, Any]) -> None:
-        """Pass a server's notice on to the session, or to the sessions of the owner, whose conversation it came on."""
+        """Pass a server's notice on to the session, or to the sessions of the owner, whose conversation it
+        came on."""
         uri = params.get("uri")
         if not isinstance(uri, str) or key is None:
             return

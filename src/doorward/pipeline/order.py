@@ -1,9 +1,10 @@
-"""Which stages stand in which phase, one row each, with the reason it stands there and what its failure means.
+"""Which stages stand in which phase, one row each, with the reason it stands there and what its failure
+means.
 
-The fixed steps (identity, protocol, route, policy, audit) are code in `request.py`; their failure always denies.
-Nothing is registered by import: a stage that is not in this table does not run. Both tables are empty until the
-first inspecting stage arrives with tool pinning and inspection; the runner in `run.py` already gives every row
-its declared failure meaning.
+The fixed steps (identity, protocol, route, policy, audit) are code in `request.py`; their failure always
+denies. Nothing is registered by import: a stage that is not in this table does not run. Both tables are empty
+until the first inspecting stage arrives with tool pinning and inspection; the runner in `run.py` already
+gives every row its declared failure meaning.
 """
 
 from enum import StrEnum
@@ -28,7 +29,7 @@ class BeforeSlot(NamedTuple):
 
 
 class AfterSlot(NamedTuple):
-    """A row of AFTER. A reply cannot be held back for a person: its only failure meaning is to withhold it."""
+    """A row of AFTER. A reply cannot wait for a person: its only failure meaning is to withhold it."""
 
     stage: AfterStage
     why_here: str

@@ -1,7 +1,7 @@
 """Bytes to meaning: one strictly parsed message becomes one Call of a known era, or a Note.
 
-The era is decided per message (research brief 2.1): a modern claim in body or header is held to the modern rules
-and never downgraded; everything else lives in a legacy session that belongs to the same principal.
+The era is decided per message (research brief 2.1): a modern claim in body or header is held to the modern
+rules and never downgraded; everything else lives in a legacy session that belongs to the same principal.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from doorward.model.call import Call, Era, Inbound, Note, Session
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
+from doorward.model.target import Target
 from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
 from doorward.wire import era, jsonrpc, meta, methods, versions
@@ -43,6 +44,17 @@ class Reader:
             return self._modern(message, inbound, seen.version)
         return self._legacy(message, inbound, principal, session_id, seen.version)
 
+    @staticmethod
+    def confirm(inbound: Inbound, call: Call, target: Target) -> None:
+        """What the head says of arguments, which only the tool's schema explains (2026-07-28, Mcp-Param-*).
+
+        Raises CallerError(HEADER_MISMATCH).
+        """
+        if call.era is Era.MODERN and inbound.transport == "http" and target.definition is not None:
+            era.check_param_headers(
+                inbound.headers, target.definition.listed.get("inputSchema"), call.arguments
+            )
+
     def _modern(self, message: jsonrpc.Message, inbound: Inbound, version: str) -> Call | Note:
         scope = STDIO_SCOPE if inbound.transport == "stdio" else None
         if not isinstance(message, jsonrpc.Request):
@@ -68,7 +80,12 @@ class Reader:
         )
 
     def _legacy(
-        self, message: jsonrpc.Message, inbound: Inbound, principal: Principal, session_id: bytes | None, version: str
+        self,
+        message: jsonrpc.Message,
+        inbound: Inbound,
+        principal: Principal,
+        session_id: bytes | None,
+        version: str,
     ) -> Call | Note:
         session: Session | None = None
         opening = isinstance(message, jsonrpc.Request) and message.method == "initialize"

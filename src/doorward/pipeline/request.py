@@ -1,9 +1,9 @@
 """The spine: everything that happens to one message, in order. Nothing else calls an upstream.
 
-Guarantees (DESIGN section 2): no step can be skipped, because each one needs what the step before it returned;
-`send` takes a `Permit`, and only the final step of policy makes one. No record, no effect: the decision record
-has left our memory before the call leaves the building. Errors are not handled here: `door.py`, the only
-caller, gives every end its record and `rescue.py` gives it its answer.
+Guarantees (DESIGN section 2): no step can be skipped, because each one needs what the step before it
+returned; `send` takes a `Permit`, and only the final step of policy makes one. No record, no effect: the
+decision record has left our memory before the call leaves the building. Errors are not handled here:
+`door.py`, the only caller, gives every end its record and `rescue.py` gives it its answer.
 """
 
 from doorward.model.call import Call, Inbound, Reply
@@ -37,6 +37,7 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
 
     facts = Facts()
     if isinstance(verdict, Allow):  # the stages may only tighten, or change arguments
+        gw.reader.confirm(inbound, call, target)  # not earlier: it would betray a hidden tool
         call, facts, verdict = await gw.before.run(call, target, verdict, trail)
 
     if isinstance(verdict, Allow):  # the final word, on what will really be sent

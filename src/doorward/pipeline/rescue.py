@@ -1,9 +1,9 @@
 """The one place where outcomes and exceptions become JSON-RPC and HTTP answers, and the only broad `except`.
 
-How much a caller may learn is decided here: a hidden target answers byte for byte like one that does not exist,
-rule locations are shown only to agents with `see_rules`, and a bug of ours shows nothing but its decision id.
-Statuses and codes: MCP 2026-07-28 and 2025-11-25 transports (research brief 2.2, 2.3); our own codes lie outside
--32768..-32000 as JSON-RPC 2.0 demands.
+How much a caller may learn is decided here: a hidden target answers byte for byte like one that does not
+exist, rule locations are shown only to agents with `see_rules`, and a bug of ours shows nothing but its decision
+id. Statuses and codes: MCP 2026-07-28 and 2025-11-25 transports (research brief 2.2, 2.3); our own codes lie
+outside -32768..-32000 as JSON-RPC 2.0 demands.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ JSON: Final = (b"content-type", b"application/json")
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes back: on HTTP all of it, on stdio only the body. An empty body means there is nothing to say."""
+    """What goes back: on HTTP all of it, on stdio only the body, which is empty for nothing to say."""
 
     status: int
     body: bytes
@@ -155,8 +155,8 @@ def _say(verdict: Deny | Hold, decision_id: str, denial: dict[str, Any]) -> str:
 
 
 def unknown_target(call: Call) -> bytes:
-    """The same bytes for what does not exist and for what this caller may not see: nothing but the caller's own
-    words may differ."""
+    """The same bytes for what does not exist and for what this caller may not see: nothing but the caller's
+    own words may differ."""
     noun = _NOUNS.get(call.method, "target")
     data: dict[str, Any] | None = None
     code = -32602
@@ -217,7 +217,7 @@ def _headers(reason: Reason) -> tuple[tuple[bytes, bytes], ...]:
     return (JSON,)
 
 
-def as_error(failure: BaseException) -> DoorwardError:
+def as_error(failure: object) -> DoorwardError:
     """Every exception as one of the four families. A bug tells the caller nothing about itself."""
     if isinstance(failure, DoorwardError):
         return failure

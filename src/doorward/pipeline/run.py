@@ -32,8 +32,7 @@ class BeforePhase:
         """The call as the stages leave it, what they learned, and Allow unless one objected."""
         facts = Facts()
         for slot in self._slots:
-            said = await self._ask(slot, call, target, facts)
-            trail.ran(slot.stage.id, type(said).__name__.lower())
+            said = await self._ask(slot, call, target, facts, trail)
             if isinstance(said, Deny | Hold):
                 return call, facts, said
             changed = facts.changed
@@ -43,12 +42,15 @@ class BeforePhase:
         return call, facts, allowed
 
     @staticmethod
-    async def _ask(slot: BeforeSlot, call: Call, target: Target, facts: Facts) -> Pass | Change | Deny | Hold:
+    async def _ask(
+        slot: BeforeSlot, call: Call, target: Target, facts: Facts, trail: Trail
+    ) -> Pass | Change | Deny | Hold:
         said = await attempt(slot.stage.check(call, target, facts))
-        if not isinstance(said, BaseException):
-            return said
         if isinstance(said, CancelledError):
             raise said
+        trail.ran(slot.stage.id, _verdict_of(said))
+        if not isinstance(said, BaseException):
+            return said
         if slot.on_error is OnError.HOLD:
             return Hold(Reason.CHECK_FAILED, FAILED, softenable=False)
         return Deny(Reason.CHECK_FAILED, FAILED, visible=True, softenable=False)
@@ -69,13 +71,18 @@ class AfterPhase:
             said = await attempt(slot.stage.check(permit, reply))
             if isinstance(said, CancelledError):
                 raise said
+            trail.ran(slot.stage.id, _verdict_of(said))
             if isinstance(said, BaseException):
                 raise PolicyError(
                     Reason.REPLY_WITHHELD, f"{slot.stage.id} could not check the reply"
                 ) from said
-            trail.ran(slot.stage.id, type(said).__name__.lower())
             if isinstance(said, Deny):
                 raise PolicyError(Reason.REPLY_WITHHELD, said.message)
             if isinstance(said, Replace):
                 reply = said.reply
         return reply
+
+
+def _verdict_of(said: object) -> str:
+    """As it stands in the record: pass, change, replace, deny, hold, or failed for a stage that raised."""
+    return "failed" if isinstance(said, BaseException) else type(said).__name__.lower()

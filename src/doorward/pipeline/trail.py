@@ -1,7 +1,7 @@
 """What is known so far of one message on its way: the only mutable thing in the spine.
 
-The spine writes a line into it at each step, so that however the call ends (denied, refused, cancelled, failed)
-its record says how far it came and which controls ran.
+The spine writes a line into it at each step, so that however the call ends (denied, refused, cancelled,
+failed) its record says how far it came and which controls ran.
 """
 
 import time

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from doorward.model.call import Call
+from doorward.model.globs import matches
 from doorward.model.grants import AgentRules, PolicySpec
 from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, Target
@@ -83,6 +84,15 @@ class Engine:
                 return again
             allowed = again
         return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)
+
+    def reaches(self, principal: Principal, server: str) -> bool:
+        """Whether this agent may know that `server` exists: some grant names it, or its mode is audit."""
+        rules = self._agents.get(principal.agent)
+        if rules is not None and any(
+            matches(glob.pattern, server) for grant in rules.grants for glob in grant.servers
+        ):
+            return True
+        return self.mode(server) is Mode.AUDIT
 
     def see_rules(self, agent: str) -> bool:
         """Whether denials tell this agent which rule they come from."""
