@@ -50,6 +50,8 @@ def classify(headers: Mapping[bytes, bytes], message: Message, *, has_session: b
     raises; for a legacy message SESSION_REQUIRED without a session, unless it is `initialize`.
     """
     said = headers.get(names.PROTOCOL_VERSION)
+    if said is not None and b"," in said:  # whichever copy another reader takes, we would rather not guess
+        raise CallerError(Reason.HEADER_MISMATCH, "MCP-Protocol-Version is repeated")
     version = None if said is None else _LEGACY_HEADERS.get(said.strip(b" \t"))
     if claims_modern(message) or (said is not None and version is None):
         return Classified(Era.MODERN, check_modern(headers, message))
