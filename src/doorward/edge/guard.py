@@ -1,7 +1,7 @@
 """What the head of a request must satisfy before anything else is looked at: Host, Origin, media types.
 
-Host and Origin checks stop DNS rebinding (MCP transports, "Security Warning"); the Host allow-list comes from the
-configuration, never from the request (DESIGN section 4).
+Host and Origin checks stop DNS rebinding (MCP transports, "Security Warning"); the Host allow-list comes from
+the configuration, never from the request (DESIGN section 4).
 """
 
 import ipaddress
@@ -81,7 +81,8 @@ class Guard:
 
     @staticmethod
     def check_post(request: HttpRequest) -> None:
-        """Raises CallerError(UNSUPPORTED_MEDIA_TYPE | NOT_ACCEPTABLE). A missing Accept and `*/*` are tolerated."""
+        """Raises CallerError(UNSUPPORTED_MEDIA_TYPE | NOT_ACCEPTABLE). A missing Accept and `*/*` are
+        tolerated."""
         kind = request.headers.get(b"content-type", b"")
         if kind != b"application/json" and kind.split(b";")[0].strip().lower() != b"application/json":
             raise CallerError(Reason.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
@@ -89,7 +90,9 @@ class Guard:
         if accept is None or b"*/*" in accept:
             return
         if b"application/json" not in accept or b"text/event-stream" not in accept:
-            raise CallerError(Reason.NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream")
+            raise CallerError(
+                Reason.NOT_ACCEPTABLE, "Accept must list application/json and text/event-stream"
+            )
 
     @staticmethod
     def credential(request: HttpRequest, peer: str) -> Credential:
@@ -98,14 +101,18 @@ class Guard:
         bearer = headers.get(b"authorization")
         key = headers.get(b"x-doorward-key")
         if bearer is not None and key is not None:
-            raise CallerError(Reason.CREDENTIAL_AMBIGUOUS, "credentials in both Authorization and X-Doorward-Key")
+            raise CallerError(
+                Reason.CREDENTIAL_AMBIGUOUS, "credentials in both Authorization and X-Doorward-Key"
+            )
         secret: str | None = None
         if bearer is not None:
             secret = _bearer(bearer)
         elif key is not None:
             secret = key.decode("latin-1")
         local = peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer)
-        proxied = any(name in headers for name in FORWARDING) if secret is None or request.path == "/readyz" else False
+        # Forwarding only matters where locality is the credential; a key is looked at for itself.
+        trusting = secret is None or request.path == "/readyz"
+        proxied = trusting and any(name in headers for name in FORWARDING)
         return Credential(secret, peer, local, proxied)
 
 

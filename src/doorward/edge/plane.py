@@ -1,26 +1,28 @@
 """The data plane's HTTP face: paths, headers and streams around the one door.
 
-Everything that is decided here is decided from the head of the request alone; the body is not looked at before
-the caller is known. Rules: MCP transports of 2025-11-25 and 2026-07-28 (research brief 2.1-2.3), DESIGN section 4.
+Everything that is decided here is decided from the head of the request alone; the body is not looked at
+before the caller is known. Rules: MCP transports of 2025-11-25 and 2026-07-28 (research brief 2.1-2.3),
+DESIGN section 4.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
 
-from doorward.edge.guard import Guard
 from doorward.edge.exchange import Exchange
+from doorward.edge.guard import Guard
 from doorward.edge.streams import SseStreams
-from doorward.model.call import Credential, Inbound
-from doorward.model.errors import CallerError, DoorwardError
+from doorward.model.call import Credential, Inbound, Session
+from doorward.model.errors import CallerError, GatewayError
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.pipeline import rescue
 from doorward.pipeline.door import Door
 from doorward.pipeline.rescue import Answer
-from doorward.wire import sse, versions
+from doorward.wire import headers, sse, versions
 
 SSE_HEADERS: Final = (
     (b"content-type", b"text/event-stream"),
@@ -28,7 +30,8 @@ SSE_HEADERS: Final = (
     (b"x-accel-buffering", b"no"),
 )
 MODERN: Final = frozenset(version.encode() for version in versions.MODERN_VERSIONS)
-ALLOW: Final = ((b"allow", b"POST, GET, DELETE"),)
+Fields = tuple[tuple[bytes, bytes], ...]
+ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
 
 
 class PlaneSettings(msgspec.Struct, frozen=True):
@@ -42,18 +45,18 @@ class PlaneSettings(msgspec.Struct, frozen=True):
 class ReplyStream:
     """The answer of one POST: stays a plain JSON answer until a notification has to go first, then it is SSE."""
 
-    __slots__ = ("_exchange", "_headers", "_started")
+    __slots__ = ("_cors", "_exchange", "_started")
 
-    def __init__(self, exchange: Exchange, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def __init__(self, exchange: Exchange, cors: Fields) -> None:
         self._exchange = exchange
-        self._headers = headers
+        self._cors = cors
         self._started = False
 
     async def emit(self, message: bytes) -> None:
         if self._exchange.disconnected:
             return
         if not self._started:
-            self._exchange.start(200, SSE_HEADERS + self._headers)
+            self._exchange.start(200, SSE_HEADERS + self._cors)
             self._started = True
         await self._exchange.write(sse.encode_event(message))
 
@@ -62,7 +65,7 @@ class ReplyStream:
         if self._exchange.disconnected:
             return
         if not self._started:
-            self._exchange.respond(answer.status, answer.headers + self._headers, answer.body)
+            self._exchange.respond(answer.status, answer.headers + self._cors, answer.body)
             return
         if answer.body:
             self._exchange.write_nowait(sse.encode_event(answer.body))
@@ -70,10 +73,14 @@ class ReplyStream:
 
 
 class DataPlane:
-    """Hands each request to the door; one task per POST, none per connection."""
+    """Hands each request to the door; one task per request, none per connection."""
 
     def __init__(
-        self, door: Door, streams: SseStreams, settings: PlaneSettings, readiness: Callable[[], dict[str, Any]]
+        self,
+        door: Door,
+        streams: SseStreams,
+        settings: PlaneSettings,
+        readiness: Callable[[], dict[str, Any]],
     ) -> None:
         self._door = door
         self._streams = streams
@@ -83,82 +90,108 @@ class DataPlane:
 
     def handle(self, exchange: Exchange) -> None:
         """Called by the HTTP server for one request at a time per connection."""
-        settings = self.settings
+        cors: Fields = ()
         try:
-            cors = settings.guard.check(exchange.request)
-            endpoint = settings.endpoints.get(exchange.request.path, ...)
+            cors = self.settings.guard.check(exchange.request)
+            endpoint = self.settings.endpoints.get(exchange.request.path, ...)
             if endpoint is ...:
                 self._other(exchange)
-                return
-            self._dispatch(exchange, endpoint, cors)
-        except DoorwardError as error:
-            answer = rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
-            headers = answer.headers
-            if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED:
-                headers += ALLOW
-            exchange.respond(answer.status, headers, answer.body)
+            else:
+                self._dispatch(exchange, endpoint, cors)
+        except CallerError as error:
+            self._run(exchange, self._refuse(exchange, None, cors, error))
 
-    def _dispatch(self, exchange: Exchange, endpoint: str | None, cors: tuple[tuple[bytes, bytes], ...]) -> None:
-        method = exchange.request.method
-        if method == b"POST":
-            self.settings.guard.check_post(exchange.request)
-            task = asyncio.get_running_loop().create_task(self._post(exchange, endpoint, cors))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            if exchange.request.headers.get(b"mcp-protocol-version") in MODERN:
+    def _dispatch(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
+        """Raises CallerError for what the head alone forbids."""
+        request = exchange.request
+        fields = request.headers
+        modern = fields.get(headers.PROTOCOL_VERSION) in MODERN
+        if request.method == b"POST":
+            self.settings.guard.check_post(request)
+            task = self._run(exchange, self._post(exchange, endpoint, cors))
+            if modern:
                 # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
                 exchange.on_disconnect = lambda: cancel(task)
-        elif method == b"GET":
-            self._get(exchange, endpoint, cors)
-        elif method == b"DELETE":
-            self._delete(exchange, endpoint, cors)
-        elif method == b"OPTIONS" and cors:
-            exchange.respond(204, cors + self.settings.guard.preflight(exchange.request))
+        elif request.method == b"GET":
+            if headers.SESSION_ID not in fields or modern:
+                raise CallerError(
+                    Reason.HTTP_METHOD_NOT_ALLOWED, "GET opens the stream of a legacy session only"
+                )
+            if b"text/event-stream" not in fields.get(b"accept", b""):
+                raise CallerError(Reason.NOT_ACCEPTABLE, "GET needs Accept: text/event-stream")
+            self._run(exchange, self._get(exchange, endpoint, cors))
+        elif request.method == b"DELETE":
+            if headers.SESSION_ID not in fields or modern:
+                raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "DELETE ends a legacy session only")
+            self._run(exchange, self._delete(exchange, endpoint, cors))
+        elif request.method == b"OPTIONS" and cors:
+            exchange.respond(204, cors + self.settings.guard.preflight(request))
         else:
             raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "use POST, GET or DELETE")
 
-    async def _post(
-        self, exchange: Exchange, endpoint: str | None, cors: tuple[tuple[bytes, bytes], ...]
-    ) -> None:
+    async def _post(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         stream = ReplyStream(exchange, cors)
-        answer = await self._door.serve(self._inbound(exchange, endpoint, stream))
-        stream.end(answer)
+        try:
+            inbound = self._inbound(exchange, endpoint, stream)
+        except CallerError as error:
+            await self._refuse(exchange, endpoint, cors, error)
+            return
+        stream.end(await self._door.serve(inbound))
+
+    async def _get(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
+        found = await self._session(exchange, endpoint, cors)
+        if found is not None and not exchange.disconnected:
+            exchange.start(200, SSE_HEADERS + cors)
+            self._streams.open(*found, exchange)
+
+    async def _delete(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
+        found = await self._session(exchange, endpoint, cors)
+        if found is not None:
+            self._door.end_session(found[0])
+            exchange.respond(200, cors)
+
+    async def _session(
+        self, exchange: Exchange, endpoint: str | None, cors: Fields
+    ) -> tuple[Session, Principal] | None:
+        """None once the request has been refused."""
+        try:
+            found = await self._door.session(self._inbound(exchange, endpoint, None))
+        except CallerError as error:
+            await self._refuse(exchange, endpoint, cors, error)
+            return None
+        if isinstance(found, Answer):
+            exchange.respond(found.status, found.headers + cors, found.body)
+            return None
+        return found
+
+    async def _refuse(
+        self, exchange: Exchange, endpoint: str | None, cors: Fields, error: CallerError
+    ) -> None:
+        """Answer what never gets to the door; the door keeps the record all the same."""
+        nobody = Credential(None, exchange.peer, local=False, proxied=False)
+        inbound = self._message(exchange, endpoint, nobody, None)
+        answer = await self._door.refuse(inbound, error)
+        allow = ALLOW if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED else ()
+        exchange.respond(answer.status, answer.headers + allow + cors, answer.body)
 
     def _inbound(self, exchange: Exchange, endpoint: str | None, stream: ReplyStream | None) -> Inbound:
-        request = exchange.request
+        """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_AMBIGUOUS)."""
+        credential = self.settings.guard.credential(exchange.request, exchange.peer)
+        return self._message(exchange, endpoint, credential, stream)
+
+    @staticmethod
+    def _message(
+        exchange: Exchange, endpoint: str | None, credential: Credential, stream: ReplyStream | None
+    ) -> Inbound:
         return Inbound(
             transport="http",
             endpoint=endpoint,
-            credential=self.settings.guard.credential(request, exchange.peer),
-            headers=request.headers,
-            body=request.body,
+            credential=credential,
+            headers=exchange.request.headers,
+            body=exchange.request.body,
             events=stream,
             received=time.monotonic(),
         )
-
-    def _get(self, exchange: Exchange, endpoint: str | None, cors: tuple[tuple[bytes, bytes], ...]) -> None:
-        headers = exchange.request.headers
-        if b"mcp-session-id" not in headers or headers.get(b"mcp-protocol-version") in MODERN:
-            raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "GET opens the stream of a legacy session only")
-        if b"text/event-stream" not in headers.get(b"accept", b""):
-            raise CallerError(Reason.NOT_ACCEPTABLE, "GET needs Accept: text/event-stream")
-        found = self._door.session(self._inbound(exchange, endpoint, None))
-        if isinstance(found, Answer):
-            exchange.respond(found.status, found.headers + cors, found.body)
-            return
-        session, principal = found
-        exchange.start(200, SSE_HEADERS + cors)
-        self._streams.open(session, principal, exchange)
-
-    def _delete(self, exchange: Exchange, endpoint: str | None, cors: tuple[tuple[bytes, bytes], ...]) -> None:
-        if b"mcp-session-id" not in exchange.request.headers:
-            raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "DELETE ends a legacy session only")
-        found = self._door.session(self._inbound(exchange, endpoint, None))
-        if isinstance(found, Answer):
-            exchange.respond(found.status, found.headers + cors, found.body)
-            return
-        self._door.end_session(found[0])
-        exchange.respond(200, cors)
 
     def _other(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -168,21 +201,42 @@ class DataPlane:
             exchange.respond(200, (rescue.JSON,), b'{"status":"ok"}')
             return
         state = self._readiness()
-        credential: Credential = self.settings.guard.credential(request, exchange.peer)
+        credential = self.settings.guard.credential(request, exchange.peer)
         if not credential.local or credential.proxied:
             state = {"status": state["status"]}
         status = 200 if state["status"] != "not_ready" else 503
         exchange.respond(status, (rescue.JSON,), msgspec.json.encode(state))
+
+    def _run(self, exchange: Exchange, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(doing)
+        self._running.add(task)
+        task.add_done_callback(lambda done: self._ended(done, exchange))
+        return task
+
+    def _ended(self, task: asyncio.Task[None], exchange: Exchange) -> None:
+        """No request is left without an answer, whatever became of its task."""
+        self._running.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            context = {"message": "the HTTP face met a bug", "exception": failure, "task": task}
+            task.get_loop().call_exception_handler(context)
+        if exchange.started or exchange.disconnected:
+            return
+        reason = Reason.SHUTTING_DOWN if task.cancelled() else Reason.INTERNAL_ERROR
+        error = GatewayError(reason, "the gateway could not answer this request")
+        answer = rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
+        exchange.respond(answer.status, answer.headers, answer.body)
 
     @property
     def running(self) -> int:
         """Calls being worked on, whether or not their caller is still connected."""
         return len(self._running)
 
-    async def drain(self, timeout: float) -> int:
-        """Wait for running calls, then cancel what is left. Returns how many were cut."""
+    async def drain(self, grace: float) -> int:
+        """Wait `grace` seconds for running calls, then cancel what is left. Returns how many were cut."""
         if self._running:
-            await asyncio.wait(self._running, timeout=timeout)
+            await asyncio.wait(self._running, timeout=grace)
+        self._door.stopping = True
         left = list(self._running)
         for task in left:
             task.cancel()

@@ -20,7 +20,9 @@ class SseStreams:
         self._beat: asyncio.TimerHandle | None = None
 
     def open(self, session: Session, principal: Principal, exchange: Exchange) -> None:
-        """Adopt a started SSE response."""
+        """Adopt a started SSE response, unless its peer is gone already."""
+        if exchange.disconnected:
+            return
         self.close(session.id)
         self._open[session.id] = (session, principal, exchange)
         exchange.on_disconnect = lambda: self._gone(session.id, exchange)
@@ -31,8 +33,9 @@ class SseStreams:
         return [(session, principal) for session, principal, _ in self._open.values()]
 
     def push(self, session_id: str, message: bytes) -> bool:
+        """What a slow reader misses it can ask for: a notice only says that something changed."""
         found = self._open.get(session_id)
-        if found is None or found[2].disconnected:
+        if found is None or found[2].disconnected or found[2].congested:
             return False
         found[2].write_nowait(sse.encode_event(message))
         return True
@@ -60,7 +63,7 @@ class SseStreams:
     def _keep_alive(self) -> None:
         """One timer for all streams: proxies cut a silent one."""
         for _, _, exchange in self._open.values():
-            if not exchange.disconnected:
+            if not exchange.disconnected and not exchange.congested:
                 exchange.write_nowait(sse.COMMENT)
         again = bool(self._open)
         self._beat = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive) if again else None
