@@ -27,7 +27,7 @@ Ask = Callable[[str], Live]
 """A request of our own by method, with a fresh id and the usual deadline."""
 
 
-Crashed = Callable[[str | None, str], None]
+Crashed = Callable[[str | None, UpstreamError], None]
 """Key of the conversation whose process ended by itself, and why."""
 
 
@@ -127,9 +127,10 @@ class StdioDialer:
                     self._settings.name, conversation, self._ask
                 )
         except BaseException as error:
+            await conversation.close(min(self._settings.stop_s, 1.0))
             if isinstance(error, UpstreamError):
                 self._note_crash(key)
-            await conversation.close(min(self._settings.stop_s, 1.0))
+                error.add_note(conversation.last_words)
             raise
         conversation.on_end = lambda error: self._ended(conversation, error)
         return conversation
@@ -142,7 +143,8 @@ class StdioDialer:
 
     def _ended(self, conversation: StdioConversation, error: UpstreamError) -> None:
         self._note_crash(conversation.key)
-        self._crashed(conversation.key, with_last_words(error, conversation.last_words))
+        error.add_note(conversation.last_words)
+        self._crashed(conversation.key, error)
 
     def _note_crash(self, key: str | None) -> None:
         known = self._restarts.get(key)
@@ -171,8 +173,3 @@ async def _discover(server: str, conversation: Conversation, ask: Ask) -> Introd
             Reason.UPSTREAM_PROTOCOL_ERROR, server, "names no protocol version that Doorward speaks"
         )
     return found
-
-
-def with_last_words(error: UpstreamError, last_words: str) -> str:
-    """For an operator: what happened, and what the process said on stderr."""
-    return f"{error.message}; stderr: {last_words[-2000:]}" if last_words else error.message

@@ -9,6 +9,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.dialers import Dialer
+from doorward.upstream.failure import again
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.probe import Evidence, Verdict
 from doorward.upstream.settings import ServerState
@@ -70,8 +71,7 @@ class Discovery:
             await asyncio.shield(self.attempt())
         if self.verdict is None:
             assert self._problem is not None
-            problem = self._problem
-            raise UpstreamError(problem.reason, problem.server, problem.message)
+            raise again(self._problem, self._problem.reason)
         return self.verdict
 
     def attempt(self) -> asyncio.Task[None]:
@@ -88,11 +88,11 @@ class Discovery:
     def failed(self, error: UpstreamError) -> None:
         """A call found that it cannot be reached or does not let us in."""
         if error.reason in (Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_AUTH_FAILED):
-            self.lost(error.message)
+            self.lost(error)
 
-    def lost(self, cause: str) -> None:
-        """It is down for the reason given, as far as we know; look again."""
-        self._say("down", cause)
+    def lost(self, error: UpstreamError) -> None:
+        """It is down as far as we know; look again."""
+        self._say("down", _cause(error))
         self._doubt.set()
 
     def doubt_era(self) -> None:
@@ -113,7 +113,7 @@ class Discovery:
         except UpstreamError as error:
             self._failed_at = self._loop.time()
             self._problem = error
-            self._say("down", error.message)
+            self._say("down", _cause(error))
             return
         self.introduction = conversation.introduction
         self._problem = None
@@ -140,3 +140,9 @@ class Discovery:
         version = self.introduction.version if self.introduction is not None else None
         since = old.since if old.level == level else time.time()
         self.state = ServerState(old.name, level, cause, self.era, version, since)
+
+
+def _cause(error: UpstreamError) -> str:
+    """For an operator: what happened, and a process's stderr (the error's note), which no caller gets."""
+    last_words = "".join(getattr(error, "__notes__", []))[-2000:]
+    return f"{error.message}; stderr: {last_words}" if last_words else error.message

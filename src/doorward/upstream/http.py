@@ -24,10 +24,16 @@ from doorward.wire.sse import SseParser
 LINGER_S = 1.0
 """How long a stream may take to end after its answer, before its connection is given up."""
 JSON = b"application/json"
+METHOD_NOT_FOUND = -32601
 
 
 class SessionGone(Exception):
     """404 for a session: the server does not know it any more and has processed nothing (MCP, transports)."""
+
+    def __init__(self, said: jsonrpc.UpstreamError | None = None) -> None:
+        super().__init__()
+        self.said = said
+        """The JSON-RPC error that answers our request; it counts where there was no session."""
 
 
 class Talk(Protocol):
@@ -181,31 +187,28 @@ class HttpLeg:
         self.pool.give(connection)
 
     def _read(self, response: Response, live: Live) -> Answer:
-        if response.content_type != JSON or not (200 <= response.status < 300 or response.body):
+        if not 200 <= response.status < 300:
+            return self._refusal(response, live)
+        if response.content_type != JSON:
             raise refused(self._server, response)
         try:
             message = jsonrpc.parse_upstream(response.body)
         except WireError as error:
-            if response.status >= 300:
-                raise refused(self._server, response) from error
             raise self._nonsense(error) from error
-        if response.status >= 300:
-            return self._refusal(response, message, live)
         if isinstance(message, jsonrpc.UpstreamResult | jsonrpc.UpstreamError) and _is_for(message, live):
             return message
         raise failure(
             Reason.UPSTREAM_PROTOCOL_ERROR, self._server, "answered something else than the request"
         )
 
-    def _refusal(self, response: Response, message: object, live: Live) -> Answer:
+    def _refusal(self, response: Response, live: Live) -> Answer:
         """A JSON-RPC error in a 4xx is the server's own word; without an id it means the only message."""
-        if response.status == 404 and not (
-            isinstance(message, jsonrpc.UpstreamError) and message.code == -32601
-        ):
-            raise SessionGone
+        error = _error_in(response)
+        if response.status == 404 and (error is None or error.code != METHOD_NOT_FOUND):
+            raise SessionGone(error if error is not None and _is_for(error, live) else None)
         own_word = 400 <= response.status < 500 and response.status not in (401, 403, 429)
-        if own_word and isinstance(message, jsonrpc.UpstreamError) and _may_be_for(message, live):
-            return message
+        if own_word and error is not None and (error.id is None or _is_for(error, live)):
+            return error
         raise refused(self._server, response)
 
     async def _follow(self, connection: Connection, live: Live, talk: Talk) -> Answer:
@@ -234,8 +237,14 @@ def _is_for(message: Answer, live: Live) -> bool:
     return type(message.id) is int and message.id == live.id
 
 
-def _may_be_for(message: jsonrpc.UpstreamError, live: Live) -> bool:
-    return message.id is None or _is_for(message, live)
+def _error_in(response: Response) -> jsonrpc.UpstreamError | None:
+    if response.content_type != JSON:
+        return None
+    try:
+        message = jsonrpc.parse_upstream(response.body)
+    except WireError:
+        return None
+    return message if isinstance(message, jsonrpc.UpstreamError) else None
 
 
 def refused(server: str, response: Response) -> UpstreamError:

@@ -16,7 +16,7 @@ from doorward.upstream.conversations import Conversations
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
 from doorward.upstream.discovery import Discovery
-from doorward.upstream.failure import failure
+from doorward.upstream.failure import again, failure
 from doorward.upstream.http import HttpLeg, SessionGone
 from doorward.upstream.incoming import incoming
 from doorward.upstream.live import Answer, Live
@@ -204,9 +204,12 @@ class Server:
                 await self._set_level(permit.call.log_level, conversation)
                 return conversation
         except TimeoutError:
-            raise failure(
-                Reason.UPSTREAM_UNREACHABLE, self.name, "was not ready in time; nothing was sent"
-            ) from None
+            raise failure(Reason.UPSTREAM_UNREACHABLE, self.name, "was not ready in time") from None
+        except UpstreamError as error:
+            if error.reason not in (Reason.UPSTREAM_CONNECTION_LOST, Reason.UPSTREAM_TIMEOUT):
+                raise
+            # Those two say that the call may have run, and it was not even sent.
+            raise again(error, Reason.UPSTREAM_UNREACHABLE) from error
 
     def _check_method(self, method: str, version: str) -> None:
         try:
@@ -282,6 +285,6 @@ class _Running:
         assert verdict is not None
         return await self.dialer.open(key, verdict)
 
-    def _crashed(self, key: str | None, cause: str) -> None:
+    def _crashed(self, key: str | None, error: UpstreamError) -> None:
         if key is None:
-            self.discovery.lost(cause)
+            self.discovery.lost(error)

@@ -84,11 +84,13 @@ class HttpConversation:
         try:
             answer, _ = await self._leg.exchange(head, body, live, self)
             return answer
-        except SessionGone:
-            if self._session_id is None:
-                raise failure(Reason.UPSTREAM_HTTP_ERROR, self._server, "answered HTTP 404") from None
-            self._gone = True
-            raise
+        except SessionGone as gone:
+            if self._session_id is not None:
+                self._gone = True
+                raise
+            if gone.said is not None:
+                return gone.said
+            raise failure(Reason.UPSTREAM_HTTP_ERROR, self._server, "answered HTTP 404") from None
         except asyncio.CancelledError:
             self._cancel(live, "cancelled by the caller")
             raise

@@ -7,7 +7,6 @@ import msgspec
 
 Fields = list[tuple[bytes, bytes]]
 """HTTP header fields: name, value."""
-ContextSource = Callable[[], SSLContext]
 
 
 class NoAuth(msgspec.Struct, frozen=True):

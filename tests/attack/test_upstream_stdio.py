@@ -1,0 +1,206 @@
+"""Hostile and broken stdio servers: one clear answer, no other caller touched, no process left behind."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doorward.model.call import Era, Outcome
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.server import Server
+from doorward.upstream.settings import ServerSettings
+from tests.attack.hostile_server import Events, permit, until
+
+pytestmark = [pytest.mark.asyncio]
+CHILD = str(Path(__file__).with_name("hostile_child.py"))
+
+
+@asynccontextmanager
+async def child(*manners: str, **settings: Any) -> AsyncIterator[Server]:
+    before = asyncio.all_tasks()
+    command = (sys.executable, "-S", "-E", CHILD, *manners)
+    server = Server(ServerSettings(name="lab", command=command, probe_s=1.0, stop_s=1.0, **settings))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close(1.0)
+    assert asyncio.all_tasks() == before
+
+
+async def ask(server: Server, do: str = "", **options: Any) -> dict[str, Any]:
+    reply = await server.send(permit(params={"name": "x", "arguments": {"do": do}}, **options))
+    assert reply.outcome is Outcome.OK
+    text: dict[str, Any] = json.loads(json.loads(reply.result or b"")["content"][0]["text"])
+    return text
+
+
+async def refused(server: Server, do: str, **options: Any) -> UpstreamError:
+    with pytest.raises(UpstreamError, match="server lab") as caught:
+        await ask(server, do, **options)
+    return caught.value
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").exists() and " Z " in Path(f"/proc/{pid}/stat").read_text()
+
+
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+async def until_gone(pid: int) -> None:
+    await until(lambda: gone(pid))
+
+
+async def test_each_principal_has_a_process_and_none_is_left() -> None:
+    async with child() as server:
+        a, b, again = await asyncio.gather(
+            ask(server, agent="a"), ask(server, agent="b"), ask(server, agent="a")
+        )
+        assert a["pid"] == again["pid"] != b["pid"]
+        discovery = int((await server.list("tools/list"))[0]["name"])
+        assert discovery not in (a["pid"], b["pid"])
+        assert server.era is Era.LEGACY
+    for pid in (a["pid"], b["pid"], discovery):
+        assert gone(pid)
+
+
+@pytest.mark.parametrize("settings", [{"shared": True}, {}])
+async def test_shared_and_modern_servers_have_one_process(settings: dict[str, Any]) -> None:
+    manners = () if settings else ("modern",)
+    async with child(*manners, **settings) as server:
+        found = await asyncio.gather(ask(server, agent="a"), ask(server, agent="b"))
+        assert found[0]["pid"] == found[1]["pid"]
+
+
+async def test_only_the_allowed_environment_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOORWARD_TEST_SECRET", "x")
+    async with child(env={"GIVEN": "1"}) as server:
+        seen = (await ask(server))["env"]
+        assert "GIVEN" in seen
+        assert "PATH" in seen
+        assert "DOORWARD_TEST_SECRET" not in seen
+
+
+@pytest.mark.parametrize("manner", ["noisy", "dies-on-probe", "mute-on-probe"])
+async def test_odd_servers_are_served(manner: str) -> None:
+    async with child(manner) as server:
+        assert (await ask(server))["calls"] == 1
+
+
+async def test_a_crash_answers_its_calls_and_only_those() -> None:
+    async with child() as server:
+        other = await ask(server, agent="b")
+        hanging = asyncio.create_task(ask(server, "hang", agent="a"))
+        await asyncio.sleep(0.2)
+        error = await refused(server, "crash", agent="a")
+        assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
+        assert "exit status 3" in error.message
+        with pytest.raises(UpstreamError):
+            await hanging
+        assert (await ask(server, agent="b"))["pid"] == other["pid"]
+        assert (await ask(server, agent="a"))["calls"] == 1
+
+
+async def test_a_server_that_keeps_crashing_is_left_alone() -> None:
+    async with child(restart_budget=2) as server:
+        for _ in range(3):
+            assert (await refused(server, "crash")).reason is Reason.UPSTREAM_CONNECTION_LOST
+        error = await refused(server, "crash")
+        assert error.reason is Reason.UPSTREAM_UNREACHABLE
+        assert "keeps crashing" in error.message
+
+
+async def test_last_words_of_a_server_that_cannot_start_are_shown() -> None:
+    async with child("dies-at-once") as server:
+        error = await refused(server, "")
+        assert error.reason is Reason.UPSTREAM_UNREACHABLE
+        assert "no licence" not in error.message
+        assert server.state.level == "down"
+        assert "no licence" in (server.state.cause or "")
+
+
+async def test_a_command_that_does_not_exist_is_said() -> None:
+    server = Server(ServerSettings(name="lab", command=("/no/such/command",)))
+    await server.start()
+    error = await refused(server, "")
+    assert error.reason is Reason.UPSTREAM_UNREACHABLE
+    assert "/no/such/command" in error.message
+    await server.close(1.0)
+
+
+async def test_an_endless_line_ends_the_process() -> None:
+    async with child(max_reply_bytes=50_000) as server:
+        pid = (await ask(server))["pid"]
+        assert (await refused(server, "long")).reason is Reason.UPSTREAM_REPLY_TOO_LARGE
+        await until_gone(pid)
+
+
+async def test_closed_output_ends_the_process() -> None:
+    async with child() as server:
+        pid = (await ask(server))["pid"]
+        assert (await refused(server, "close")).reason is Reason.UPSTREAM_CONNECTION_LOST
+        await until_gone(pid)
+
+
+async def test_wrong_and_repeated_ids_reach_nobody() -> None:
+    async with child() as server:
+        assert (await ask(server, "wrong"))["calls"] == 1
+        assert (await ask(server, "twice"))["calls"] == 2
+        assert (await ask(server))["calls"] == 3
+        assert sum(server.dropped.values()) == 4
+
+
+async def test_requests_to_the_client_are_refused() -> None:
+    async with child() as server:
+        reply = await server.send(permit(params={"name": "x", "arguments": {"do": "ask"}}))
+        assert json.loads(reply.result or b"")["content"][0]["text"] == "-32601"
+
+
+async def test_progress_has_the_callers_token() -> None:
+    async with child() as server:
+        events = Events()
+        await ask(server, "progress", events=events, token=7)
+        assert [one["params"]["progressToken"] for one in events.got] == [7, 7, 7]
+
+
+async def test_timeout_and_cancellation_reach_the_process() -> None:
+    async with child(timeout_s=1.0) as server:
+        await ask(server)
+        assert (await refused(server, "hang")).reason is Reason.UPSTREAM_TIMEOUT
+        first = (await ask(server))["cancelled"]
+        assert isinstance(first, int)
+        task = asyncio.create_task(ask(server, "hang"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await ask(server))["cancelled"] > first
+
+
+async def test_a_deaf_process_and_its_children_are_killed() -> None:
+    async with child("deaf", "parent") as server:
+        pid = (await ask(server))["pid"]
+        children = children_of(pid)
+        assert children
+    assert gone(pid)
+    for grandchild in children:
+        await until_gone(int(grandchild))
+
+
+async def test_idle_processes_are_ended() -> None:
+    async with child(conversation_idle_s=0.2) as server:
+        await until_gone((await ask(server))["pid"])
+        assert (await ask(server))["calls"] == 1

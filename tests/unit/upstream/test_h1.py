@@ -1,0 +1,135 @@
+"""One connection over a fake transport: whatever the pieces, the response is the same."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.h1 import Connection, Response
+
+REPLY = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    b"Keep-Alive: timeout=3\r\n\r\n"
+    b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+)
+
+
+class FakeTransport:
+    def __init__(self) -> None:
+        self.written = b""
+        self.closing = False
+        self.paused = 0
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def abort(self) -> None:
+        self.closing = True
+
+    def pause_reading(self) -> None:
+        self.paused += 1
+
+    def resume_reading(self) -> None:
+        self.paused -= 1
+
+
+def connection() -> tuple[Connection, Any]:
+    made, transport = Connection("s", 4.0, lambda _: None), FakeTransport()
+    made.connection_made(transport)  # type: ignore[arg-type]
+    return made, transport
+
+
+def fed(pieces: list[bytes], limit: int = 1000) -> tuple[Connection, asyncio.Future[Response], Any]:
+    loop = asyncio.new_event_loop()
+    try:
+        made, transport = connection()
+        waiter: asyncio.Future[Response] = loop.create_future()
+        made.send(b"POST", limit, waiter)
+        for piece in pieces:
+            made.data_received(piece)
+        return made, waiter, transport
+    finally:
+        loop.close()
+
+
+@given(st.lists(st.integers(0, len(REPLY)), max_size=8))
+def test_pieces_do_not_matter(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(REPLY)]
+    pieces = [REPLY[a:b] for a, b in pairwise(edges) if a < b]
+    made, waiter, _ = fed(pieces)
+    assert waiter.result().body == b"abcde"
+    assert waiter.result().content_type == b"application/json"
+    assert made.clean
+    assert made.idle_limit == 2.0
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_break_it(data: bytes) -> None:
+    made, waiter, transport = fed([data])
+    if waiter.done():
+        error = waiter.exception()
+        assert error is None or isinstance(error, UpstreamError)
+        assert error is None or transport.closing
+    else:
+        assert not made.clean
+
+
+def test_what_follows_an_answer_spoils_the_connection() -> None:
+    made, waiter, _ = fed([REPLY + b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"])
+    assert waiter.result().body == b"abcde"
+    assert not made.clean
+    made, waiter, transport = fed([REPLY])
+    made.data_received(b"x")
+    assert transport.closing
+    assert not made.usable(0.0)
+
+
+def test_connection_close_and_age_end_its_use() -> None:
+    made, waiter, _ = fed([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"])
+    assert waiter.result().body == b"x"
+    assert not made.clean
+    made, _, _ = fed([REPLY])
+    assert made.usable(1.9)
+    assert not made.usable(2.0)
+
+
+def test_a_body_that_ends_with_the_connection_is_whole() -> None:
+    made, waiter, _ = fed([b"HTTP/1.1 200 OK\r\n\r\nabc"])
+    assert not waiter.done()
+    made.eof_received()
+    assert waiter.result().body == b"abc"
+    assert not made.clean
+
+
+def test_a_body_that_breaks_off_is_an_error() -> None:
+    made, waiter, _ = fed([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
+    made.eof_received()
+    made.connection_lost(None)
+    error = waiter.exception()
+    assert isinstance(error, UpstreamError)
+    assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
+
+
+@pytest.mark.asyncio
+async def test_a_stream_waits_for_its_reader() -> None:
+    made, transport = connection()
+    waiter: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    made.send(b"POST", 1000, waiter)
+    made.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    assert (await waiter).streams
+    made.data_received(b"x" * 70_000)
+    assert transport.paused == 1
+    assert len(await made.read()) == 70_000
+    assert transport.paused == 0
+    made.connection_lost(None)
+    with pytest.raises(UpstreamError):
+        await made.read()
