@@ -1,4 +1,4 @@
-"""The composition root: the only code that names concrete backends. One file for each thing that can be started.
+"""The composition root: the only code that names concrete backends, one file for each thing that starts.
 
 Nothing is imported here, so that starting one thing does not pay for the others.
 """

@@ -1,4 +1,4 @@
-"""`doorward demo`: runs the bundled demonstration as a process of its own, because it imports nothing of ours."""
+"""`doorward demo`: runs the bundled demonstration as a process of its own: it imports nothing of ours."""
 
 import subprocess
 import sys

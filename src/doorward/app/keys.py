@@ -59,8 +59,8 @@ class KeyService:
 
 @contextmanager
 def open_keys(loaded: Loaded) -> Iterator[KeyService]:
-    """Straight to the store (WAL). A running gateway notices within a quarter of a second; without one, the change
-    records are moved into the log here, under the lock that a gateway would hold."""
+    """Straight to the store (WAL). A running gateway notices within a quarter of a second; without one, the
+    change records are moved into the log here, under the lock that a gateway would hold."""
     where = paths(loaded.settings)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     store = open_sqlite(where.database)

@@ -27,9 +27,9 @@ from doorward.edge.limits import HttpLimits
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SseStreams
 from doorward.model.call import Session
+from doorward.model.errors import GatewayError
 from doorward.model.target import Kind
 from doorward.pipeline.door import Door
-from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.notices import Notices
 from doorward.ports.store import KeyRecord
@@ -40,7 +40,9 @@ ROLL_UP_S = 10.0
 class Process:
     """Open with `open`, stop with `drain` and `close`."""
 
-    def __init__(self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: SegmentLog) -> None:
+    def __init__(
+        self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: SegmentLog
+    ) -> None:
         self._lock = lock
         self._store = store
         self.log = log
@@ -52,12 +54,14 @@ class Process:
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
         self.notices = Notices(self.streams, lambda: self.world.policy)
         self._lasting = Lasting(self.sessions, self.calls, self.recorder, ring, self._on_notification)
-        self.world = World(loaded, self._lasting, self._swap, self._listing_changed, None)
+        self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
         self.plane = DataPlane(self.door, self.streams, plane_settings(loaded.settings), self.readiness)
         self.http = H1Server(self.plane.handle, HttpLimits())
         self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
         self._background: set[asyncio.Task[None]] = set()
+        self._keys: Sequence[KeyRecord] = ()
+        """As the store last said."""
 
     @classmethod
     async def open(cls, loaded: Loaded) -> "Process":
@@ -102,23 +106,34 @@ class Process:
         return f"http://{shown}:{port}/mcp"
 
     async def adopt(self, loaded: Loaded) -> None:
-        """Build the new world, swap it in, let the old one go. Raises what building raises, changing nothing."""
+        """Build the new world, swap it in, let the old one go.
+
+        Raises OSError for TLS files, ValueError for a server or rule that cannot be built, and DoorwardError
+        for rules, an unreadable store or an unwritable log; then nothing has changed.
+        """
         old = self.world
-        new = World(loaded, self._lasting, self._swap, self._listing_changed, old)
-        new.directory.replace(await asyncio.to_thread(self._store.keys))
-        await new.start()
+        new = World(loaded, self._lasting, self._listing_changed, old)
+        try:
+            await new.start()
+            if self._watch.failure is not None:
+                raise self._watch.failure  # these keys may be out of date, and adopting them would hide it
+            await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
+        except BaseException:
+            await new.retire(old, 0.0)
+            raise
+        # Nothing is awaited from here to the swap, so that no revocation falls between the two worlds.
+        new.directory.replace(self._keys)
         self.world = new
-        self._swap(new.gateway)
+        self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
-        await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain))
 
-    async def drain(self, timeout: float) -> int:
-        """Stop listening, let calls end, cut what is left. Returns how many calls were cut."""
+    async def drain(self, grace: float) -> int:
+        """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""
         self.streams.close_all()
-        cut, _ = await asyncio.gather(self.plane.drain(timeout), self.http.drain(timeout + 1.0))
+        cut, _ = await asyncio.gather(self.plane.drain(grace), self.http.drain(grace + 1.0))
         return cut
 
     async def close(self) -> None:
@@ -128,11 +143,13 @@ class Process:
         if self._background:
             await asyncio.wait(self._background)
         await self.world.retire(None, self.world.loaded.settings.gateway.drain)
-        await self.recorder.roll_up()
-        await self.world.recorder.lifecycle("stopped")
-        await self.log.close()
-        self._store.close()
-        self._lock.release()
+        try:
+            await self.recorder.roll_up()
+            await self.world.recorder.lifecycle("stopped")
+            await self.log.close()
+        finally:
+            self._store.close()
+            self._lock.release()
 
     def readiness(self) -> dict[str, Any]:
         """What /readyz says: ready while any server is up or none is configured; each server by name."""
@@ -159,11 +176,11 @@ class Process:
             },
         }
 
-    def _swap(self, gateway: Gateway) -> None:
-        self.door.swap(gateway)
-
-    def _listing_changed(self, listing: Listing, kind: Kind) -> None:
-        self.notices.list_changed(listing.server, kind)
+    def _listing_changed(self, world: World, listing: Listing, kind: Kind) -> None:
+        """A world that a reload has replaced, or not yet put in force, has nothing to say."""
+        if world is self.world:
+            self.door.swap(world.gateway)
+            self.notices.list_changed(listing.server, kind)
 
     def _on_notification(self, server: str, key: str | None, method: str, params: dict[str, Any]) -> None:
         if method.endswith("/list_changed"):
@@ -179,7 +196,10 @@ class Process:
             server.close_conversation(session.id)
 
     def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
+        self._keys = keys
         self.world.directory.replace(keys)
+        live = {key.id for key in keys if key.revoked_at is None}
+        self.streams.close_where(lambda principal: principal.key_id not in {None, *live})
 
     def _keys_confirmed(self) -> None:
         self.world.directory.confirm()
@@ -188,7 +208,10 @@ class Process:
         while True:
             await asyncio.sleep(ROLL_UP_S)
             self.sessions.sweep()
-            await self.recorder.roll_up()
+            try:
+                await self.recorder.roll_up()
+            except GatewayError:
+                continue  # /readyz says so, and what could not be written is counted again
 
     def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(doing)

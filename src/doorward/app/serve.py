@@ -15,7 +15,7 @@ from doorward.app.watch import FileWatch
 from doorward.config.errors import ConfigError
 from doorward.config.load import Loaded, load
 from doorward.config.settings import Settings
-from doorward.model.errors import DoorwardError
+from doorward.model.errors import DoorwardError, GatewayError
 
 CONFIG_POLL_S = 0.5
 
@@ -39,6 +39,9 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
             await serve_stdio(process, stopping)
         else:
             await _serve_http(process, stopping)
+    except OSError as error:
+        say(f"doorward: {error}")
+        return 2
     finally:
         watcher.cancel()
         await process.close()
@@ -83,17 +86,30 @@ async def reload(process: Process) -> bool:
     try:
         loaded = load(before.path)
     except ConfigError as error:
-        say(f"{error.render()}\ndoorward: {before.path} is not valid; the running configuration stays in force")
-        return False
+        return await _refused(process, f"{error.render()}\ndoorward: {before.path} is not valid", "not valid")
     if loaded.digest == before.digest and loaded.settings == before.settings:
         return False
     fixed = needs_restart(before.settings, loaded.settings)
     if fixed:
-        say(f"doorward: {', '.join(fixed)} cannot change while running; the running configuration stays in force")
-        return False
-    await process.adopt(loaded)
+        names = ", ".join(fixed)
+        return await _refused(process, f"doorward: {names} cannot change while running", f"changes {names}")
+    try:
+        await process.adopt(loaded)
+    except (DoorwardError, OSError, ValueError) as error:
+        return await _refused(process, f"doorward: {error}", "cannot be built")
     say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
     return True
+
+
+async def _refused(process: Process, said: str, cause: str) -> bool:
+    """Say so and record it; the old world goes on. `cause` holds nothing of the file, which has secrets in
+    it."""
+    say(f"{said}; the running configuration stays in force")
+    try:
+        await process.world.recorder.lifecycle("reload_refused", cause=cause)
+    except GatewayError as error:
+        say(f"doorward: {error}")
+    return False
 
 
 def needs_restart(old: Settings, new: Settings) -> list[str]:
@@ -110,7 +126,8 @@ def summary(settings: Settings) -> str:
     """What an operator wants to see at the first glance."""
     names = ", ".join(settings.servers) or "none yet"
     auth = "keys" if settings.requires_key else "none (loopback only)"
-    return f"mode {settings.mode} · auth {auth} · servers {names} · agents {', '.join(settings.agents) or 'none yet'}"
+    agents = ", ".join(settings.agents) or "none yet"
+    return f"mode {settings.mode} · auth {auth} · servers {names} · agents {agents}"
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

@@ -11,7 +11,7 @@ from doorward.upstream.tls import ReloadingContext
 
 
 class FixedFields(msgspec.Struct, frozen=True):
-    """Header fields of one configuration. A rotated `${file:}` secret is a new configuration: the file is watched."""
+    """Header fields of one configuration: a rotated `${file:}` secret makes a new one."""
 
     fields: Fields
     """The same list each time: request heads are built again only when it is another one."""

@@ -1,7 +1,7 @@
 """`doorward serve --stdio`: the whole gateway for one client over standard input and output.
 
-The client's credential comes from the environment (MCP authorization: stdio has no OAuth): DOORWARD_KEY, or none with
-`auth: none`.
+The client's credential comes from the environment (MCP authorization: stdio has no OAuth): DOORWARD_KEY, or
+none with `auth: none`.
 """
 
 import asyncio
@@ -19,11 +19,13 @@ KEY_VARIABLE = "DOORWARD_KEY"
 
 
 class StdioClient:
-    """One peer: remembers the session that its `initialize` opened, because stdio has no header to repeat it in."""
+    """One peer: remembers the session that its `initialize` opened; stdio has no header to repeat it in."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._credential = Credential(os.environ.get(KEY_VARIABLE) or None, "stdio", local=True, proxied=False)
+        self._credential = Credential(
+            os.environ.get(KEY_VARIABLE) or None, "stdio", local=True, proxied=False
+        )
         self._headers: dict[bytes, bytes] = {}
         self.edge: StdioEdge | None = None
 
@@ -49,6 +51,7 @@ async def serve_stdio(process: Process, stopping: asyncio.Event) -> None:
         serving = asyncio.get_running_loop().create_task(client.edge.run())
         told = asyncio.get_running_loop().create_task(stopping.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        process.door.stopping = True
         for task in (serving, told):
             task.cancel()
         await asyncio.wait({serving, told})

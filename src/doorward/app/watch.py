@@ -6,7 +6,7 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class FileWatch:
-    """Compares what `stat` says; a file that is missing for a moment (an editor saving) is a change of its own."""
+    """Compares what `stat` says; a file that is gone for a moment (an editor saving) is a change too."""
 
     def __init__(self, files: tuple[Path, ...]) -> None:
         self._files = files

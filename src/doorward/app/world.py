@@ -15,6 +15,7 @@ from doorward.catalog.route import SnapshotRouter
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
 from doorward.config.load import Loaded
 from doorward.config.policy import policy_spec
+from doorward.identity.directory import KeyDirectory
 from doorward.model.target import Kind
 from doorward.pipeline.dispatch import Dispatch
 from doorward.pipeline.evidence import Evidence
@@ -26,7 +27,6 @@ from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
-from doorward.identity.directory import KeyDirectory
 from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
 from doorward.upstream.server import Server
@@ -52,12 +52,14 @@ class World:
     """Implements `pipeline.local.Offer` and ports.Catalog for its own listings."""
 
     def __init__(
-        self, loaded: Loaded, lasting: Lasting, swap: Callable[[Gateway], None], changed: Callable[[Listing, Kind], None],
+        self,
+        loaded: Loaded,
+        lasting: Lasting,
+        changed: Callable[["World", Listing, Kind], None],
         previous: "World | None",
     ) -> None:
         self.loaded = loaded
         self._lasting = lasting
-        self._swap = swap
         self._changed = changed
         self.servers = _servers(loaded, previous, lasting)
         kept = _kept_listings(self.servers, previous)
@@ -79,6 +81,11 @@ class World:
         self.gateway = self._gateway()
 
     @property
+    def listings(self) -> Mapping[str, Listing]:
+        """What each server offers, as last heard."""
+        return self._snapshot.listings
+
+    @property
     def catalog(self) -> "World":
         """The catalogue that belongs to `policy`."""
         return self
@@ -96,27 +103,26 @@ class World:
 
     async def refresh_server(self, server: str, kinds: Sequence[Kind] = KINDS) -> None:
         """Ask again now: the server said that a list changed, or has just come up."""
-        await self._keeper.recent((server,), kinds, max_age=0.0)
+        await self._keeper.renew(server, kinds)
 
     async def start(self) -> None:
         """Start the servers that this world does not share with the one before it, and begin asking them."""
         for server in self.servers.values():
             await server.start()
 
-    async def retire(self, successor: "World | None", timeout: float) -> None:
-        """Stop asking; close the servers that the successor does not use."""
+    async def retire(self, successor: "World | None", grace: float) -> None:
+        """Stop asking; close the servers that the successor does not use, after `grace` seconds at most."""
         await self._keeper.close()
         kept = set(map(id, successor.servers.values())) if successor else set()
         for server in self.servers.values():
             if id(server) not in kept:
-                await server.close(timeout)
+                await server.close(grace)
 
     def _listing_changed(self, listing: Listing, kind: Kind) -> None:
         self._snapshot = self._snapshot.with_listing(listing)
         self.policy = self.policy.with_definitions(listing.server, listing.all())
         self.gateway = self._gateway()
-        self._swap(self.gateway)
-        self._changed(listing, kind)
+        self._changed(self, listing, kind)
 
     def _gateway(self) -> Gateway:
         return Gateway(
@@ -144,7 +150,9 @@ def _servers(loaded: Loaded, previous: World | None, lasting: Lasting) -> dict[s
 
 def _new(settings: ServerSettings, lasting: Lasting) -> Server:
     server = Server(settings)
-    server.on_notification = lambda key, method, params: lasting.on_notification(settings.name, key, method, params)
+    server.on_notification = lambda key, method, params: lasting.on_notification(
+        settings.name, key, method, params
+    )
     return server
 
 
@@ -152,7 +160,7 @@ def _kept_listings(servers: Mapping[str, Server], previous: World | None) -> dic
     if previous is None:
         return {}
     return {
-        name: previous._snapshot.listings[name]
+        name: previous.listings[name]
         for name, server in servers.items()
         if previous.servers.get(name) is server
     }

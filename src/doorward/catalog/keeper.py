@@ -56,11 +56,23 @@ class Keeper:
         questions = [
             self._ask(*key, now) for key in wanted if now - self._asked.get(key, -math.inf) > max_age
         ]
-        # The wait is for a question, not for each asker: a server that hangs costs one list its patience, not all.
+        # A wait for each question, not for each asker: a server that hangs makes one list wait, not all.
         patience = [question for question in questions if now - question.since < WAIT_S]
         if patience:
             left = WAIT_S - now + max(question.since for question in patience)
             await asyncio.wait([question.task for question in patience], timeout=left)
+
+    async def renew(self, server: str, kinds: Iterable[Kind]) -> None:
+        """The same for a server that says that it has changed: what it is being asked now may be older."""
+        kinds = tuple(kinds)
+        older = [
+            question.task
+            for (asked, kind), question in self._asking.items()
+            if asked == server and kind in kinds
+        ]
+        if older:
+            await asyncio.wait(older)
+        await self.recent((server,), kinds, max_age=-1.0)
 
     def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""

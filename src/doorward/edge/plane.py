@@ -43,7 +43,7 @@ class PlaneSettings(msgspec.Struct, frozen=True):
 
 
 class ReplyStream:
-    """The answer of one POST: stays a plain JSON answer until a notification has to go first, then it is SSE."""
+    """The answer of one POST: plain JSON, unless a notification has to go first; then it is SSE."""
 
     __slots__ = ("_cors", "_exchange", "_started")
 

@@ -1,7 +1,7 @@
 """The GET streams of legacy sessions."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from doorward.edge.exchange import Exchange
@@ -46,6 +46,12 @@ class SseStreams:
         if found is not None and not found[2].disconnected:
             found[2].on_disconnect = None
             found[2].finish()
+
+    def close_where(self, ended: Callable[[Principal], bool]) -> None:
+        """End the streams of everybody of whom `ended` is true: their key was revoked."""
+        for session, principal, _ in list(self._open.values()):
+            if ended(principal):
+                self.close(session.id)
 
     def close_all(self) -> None:
         """The gateway is stopping."""

@@ -1,9 +1,9 @@
 """The one place where outcomes and exceptions become JSON-RPC and HTTP answers, and the only broad `except`.
 
 How much a caller may learn is decided here: a hidden target answers byte for byte like one that does not
-exist, rule locations are shown only to agents with `see_rules`, and a bug of ours shows nothing but its decision
-id. Statuses and codes: MCP 2026-07-28 and 2025-11-25 transports (research brief 2.2, 2.3); our own codes lie
-outside -32768..-32000 as JSON-RPC 2.0 demands.
+exist, rule locations are shown only to agents with `see_rules`, and a bug of ours shows nothing but its
+decision id. Statuses and codes: MCP 2026-07-28 and 2025-11-25 transports (research brief 2.2, 2.3); our own
+codes lie outside -32768..-32000 as JSON-RPC 2.0 demands.
 """
 
 import asyncio
