@@ -2,13 +2,20 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from doorward.edge.h1 import REFUSALS, Exchange, H1Server, HttpLimits, Refusal
 from tests.unit.edge.refusals import REFUSED
@@ -261,6 +268,71 @@ def test_a_unix_socket_is_private_and_replaced(runner: asyncio.Runner, tmp_path:
         await server.drain(1)
         assert peers == ["unix"]
         assert not path.exists()
+
+    with runner:
+        runner.run(main())
+
+
+def certificate(folder: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "server.pem"
+    file.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def test_over_tls(runner: asyncio.Runner, tmp_path: Path) -> None:
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    trust = ssl.create_default_context(cafile=str(file))
+
+    async def main() -> None:
+        gone = asyncio.Event()
+
+        def handler(exchange: Exchange) -> None:
+            if exchange.request.path == "/hang":
+                exchange.on_disconnect = gone.set
+            else:
+                echo(exchange)
+
+        server = H1Server(handler, HttpLimits(linger_timeout=0.5))
+        host, port = await server.listen_tcp("127.0.0.1", 0, context)
+
+        async def send(raw: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection(host, port, ssl=trust)
+            writer.write(raw)
+            return reader, writer
+
+        for raw, status in ((b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"200"), (b"GET /\r\n", b"400")):
+            reader, writer = await send(raw)
+            async with asyncio.timeout(5):
+                assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+            writer.close()
+            await writer.wait_closed()
+        _, writer = await send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.close()
+        async with asyncio.timeout(1):
+            await gone.wait()
+        await writer.wait_closed()
+        plain_reader, plain_writer = await asyncio.open_connection(host, port)
+        plain_writer.write(GET % 1)
+        assert b"HTTP" not in await plain_reader.read()
+        plain_writer.close()
+        assert await server.drain(2) == 0
 
     with runner:
         runner.run(main())

@@ -14,6 +14,8 @@ from doorward.edge.limits import REFUSALS, Refusal, Refused
 from doorward.edge.reader import Awaits, RequestReader
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TOLD: Final = 64
+"""Connections beyond the limit that are told so; more are cut, because telling takes a place as well."""
 
 
 class Connection(asyncio.Protocol):
@@ -84,7 +86,11 @@ class Connection(asyncio.Protocol):
             self.peer = peername[0]
         self._allow(self._hub.limits.header_timeout)
         excess = self._hub.admit(self)
-        if excess is not None:
+        if excess is not None and len(self._hub.connections) > self._hub.limits.connections + _TOLD:
+            self._hub.count(excess)
+            self._closing = True
+            self._transport.abort()
+        elif excess is not None:
             self._refuse(excess)
         elif self._hub.draining:
             self._close(linger=False)

@@ -5,14 +5,11 @@ ahead of it was answered. The result never depends on how the bytes were cut.
 """
 
 from enum import IntEnum
-from typing import Final
 
 from doorward.edge.chunked import ChunkDecoder
 from doorward.edge.head import CHUNKED, END, Head, check_partial, oversized, parse_head
 from doorward.edge.limits import HttpLimits, Refusal, Refused
-
-_REPEATABLE: Final = 4096
-"""Bytes of the largest head that is kept for comparison with the next one."""
+from doorward.edge.repeat import RepeatedHead
 
 
 class Awaits(IntEnum):
@@ -27,10 +24,7 @@ class Awaits(IntEnum):
 class RequestReader:
     """The input of one connection. After Refused it must not be used again."""
 
-    __slots__ = (
-        "_at", "_checked", "_chunks", "_head", "_input", "_last_head", "_last_raw", "_limits",
-        "_skipped_line",
-    )  # fmt: skip
+    __slots__ = ("_at", "_checked", "_chunks", "_head", "_input", "_limits", "_repeated", "_skipped_line")
 
     def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
@@ -43,8 +37,7 @@ class RequestReader:
         self._head: Head | None = None
         """Of the request whose body is being awaited."""
         self._chunks: ChunkDecoder | None = None
-        self._last_raw = b""
-        self._last_head: Head | None = None
+        self._repeated = RepeatedHead(limits.header_bytes)
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
@@ -95,10 +88,9 @@ class RequestReader:
 
     def _next_head(self) -> Head | None:
         given, at = self._input, self._at
-        # Clients repeat themselves: a head with the same bytes as the last one need not be parsed again.
-        if self._last_head is not None and given.startswith(self._last_raw, at):
-            self._at = at + len(self._last_raw)
-            return self._last_head
+        known = self._repeated.match(given, at)
+        if known is not None:
+            return self._begin(*known)
         if not self._skipped_line and given.startswith(b"\r\n", at):
             self._skipped_line = True  # one empty line may precede a request (RFC 9112 section 2.2)
             self._at = at = at + 2
@@ -108,13 +100,15 @@ class RequestReader:
             return None
         raw = bytes(given[at : end + 4])
         head = parse_head(raw, self._limits)
+        self._repeated.remember(raw, head)
+        return self._begin(head, end + 4)
+
+    def _begin(self, head: Head, end: int) -> Head:
         if head.length > self._limits.body_bytes:
             raise Refused(Refusal.BODY_TOO_LARGE)
-        self._at = end + 4
+        self._at = end
         self._checked = 0
         self._skipped_line = False
-        if len(raw) <= _REPEATABLE:
-            self._last_raw, self._last_head = raw, head
         return head
 
     def _check_partial(self, seen: bytes) -> None:

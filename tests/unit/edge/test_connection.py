@@ -165,6 +165,14 @@ async def test_too_many_connections() -> None:
     assert len(bench.hub.connections) == 2
 
 
+async def test_a_flood_of_connections_is_cut_without_a_word() -> None:
+    bench = Bench(echo, HttpLimits(connections=2))
+    transports = [bench.connect()[1] for _ in range(70)]
+    assert [transport.did for transport in transports[2:66]] == [["eof"]] * 64
+    assert [(transport.did, transport.out) for transport in transports[66:]] == [(["abort"], b"")] * 4
+    assert bench.hub.refused == {"connections": 68}
+
+
 async def test_too_many_connections_from_one_address() -> None:
     bench = Bench(echo, HttpLimits(connections_per_ip=1))
     first, _ = bench.connect()

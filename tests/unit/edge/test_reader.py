@@ -213,6 +213,47 @@ def test_a_repeated_head_is_shared_and_a_different_one_is_not() -> None:
     assert third[0].headers == {b"host": b"b"}
 
 
+LINES = [
+    b"Host: a\r\n", b"Content-Length: 0\r\n", b"Content-Length: 3\r\n", b"content-length:12\r\n",
+    b"Content-Length: 03\r\n", b"Content-Length: +3\r\n", b"Content-Length: 3 \r\n",
+    b"Content-Length: 3x\r\n", b"Content-Length: 5000\r\n", b"Content-Length: 1111111111111111111\r\n",
+    b"Content-Length: \r\n", b"X: y\r\n", b"X: \r\n", b"X: content-length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+]  # fmt: skip
+HEADS = st.lists(st.sampled_from(LINES), min_size=1, max_size=4).map(
+    lambda lines: b"POST / HTTP/1.1\r\n" + b"".join(lines) + b"\r\n"
+)
+
+
+@given(st.permutations(LINES[:1] + LINES[-5:-3]), st.sampled_from(LINES[1:4]), HEADS, st.data())
+def test_a_head_means_the_same_whatever_came_before(
+    others: list[bytes], length: bytes, second: bytes, data: st.DataObject
+) -> None:
+    first = b"POST / HTTP/1.1\r\n" + b"".join([*others, length]) + b"\r\n"
+    if data.draw(st.booleans()):
+        second = first.replace(length, data.draw(st.sampled_from(LINES)))
+    body = b"0\r\n\r\n" + b"x" * 20
+    (seen, *_), _ = read([first + b"x" * int(length.split(b":")[1])])
+    both, reason = read([first + seen[4] + second + body])
+    alone, reason_alone = read([second + body])
+    assert (both[1:], reason) == (alone, reason_alone)
+
+
+def test_only_the_length_may_differ_from_the_last_head() -> None:
+    reader = RequestReader(LIMITS)
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nX: y\r\n\r\n"
+    found = []
+    for size in (3, 0, 120, 3):
+        reader.feed(post % size + b"b" * size)
+        found.append(reader.next())
+    assert [one and (one[0].length, one[1], one[0].headers[b"content-length"]) for one in found] == [
+        (size, b"b" * size, b"%d" % size) for size in (3, 0, 120, 3)
+    ]
+    reader.feed(post % 5000)
+    with pytest.raises(Refused) as refused:
+        reader.next()
+    assert refused.value.reason is Refusal.BODY_TOO_LARGE
+
+
 def test_what_is_awaited() -> None:
     reader = RequestReader(LIMITS)
     states = []
