@@ -172,13 +172,14 @@ def test_an_input_schema_is_of_type_object_or_not_shown() -> None:
         Kind.TOOL, {"name": "t", "inputSchema": {"properties": {}}}, "2025-11-25"
     )
     assert implied == {"name": "t", "inputSchema": {"type": "object", "properties": {}}}
-    for schema in (None, True, [], {"type": "string"}, {"type": ["object", "null"]}):
+    unusable: list[Any] = [None, True, [], {"type": "string"}, {"type": ["object", "null"]}]
+    for schema in unusable:
         assert bridge.definition_down(Kind.TOOL, {"name": "t", "inputSchema": schema}, "2025-11-25") is None
     assert bridge.definition_down(Kind.TOOL, {"name": "t"}, "2025-11-25") is None
 
 
 def test_the_handshakes() -> None:
-    capabilities = {"tools": {}, "extensions": {"x": {}}, "tasks": {}}
+    capabilities: dict[str, Any] = {"tools": {}, "extensions": {"x": {}}, "tasks": {}}
     assert bridge.initialize_result(
         version="2025-06-18", capabilities=capabilities, server_info={"name": "s"}, instructions="do"
     ) == {
