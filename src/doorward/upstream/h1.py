@@ -24,19 +24,16 @@ STREAM_BUFFER: Final = 64 * 1024
 class Response:
     """What came back. `body` is whole, except for a stream, which is read with `Connection.read`."""
 
-    __slots__ = ("body", "headers", "status", "streams")
+    __slots__ = ("body", "content_type", "headers", "status", "streams")
 
     def __init__(self, status: int, headers: dict[bytes, bytes], streams: bool) -> None:
         self.status = status
         self.headers = headers
         """Lower-case names; of repeated fields the last counts (llhttp refuses repeated framing)."""
         self.streams = streams
-        self.body = b""
-
-    @property
-    def content_type(self) -> bytes:
+        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         """Without parameters, lower case; b"" when absent."""
-        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        self.body = b""
 
 
 class Connection(asyncio.Protocol):
@@ -131,7 +128,7 @@ class Connection(asyncio.Protocol):
         self._limit = limit
         self._done = False
         self._error = None
-        self._begin_head()
+        self._in_head = True
         self._transport.write(request)
 
     async def read(self) -> bytes:
@@ -229,7 +226,9 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._done:
             self._spoiled = True
-        self._begin_head()
+        self._headers = {}
+        self._in_head = True
+        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._headers
@@ -301,11 +300,6 @@ class Connection(asyncio.Protocol):
             self._chunk.set_result(b"")
 
     # helpers
-
-    def _begin_head(self) -> None:
-        self._headers = {}
-        self._in_head = True
-        self._head_bytes = 0
 
     def _answer(self, response: Response) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -30,7 +30,7 @@ class Live:
         self.deadline = deadline
         self.lost = 0
         """Notifications dropped because the caller reads too slowly."""
-        self._notes: deque[jsonrpc.UpstreamNotification] = deque()
+        self._notes: deque[jsonrpc.UpstreamNotification] | None = None
         self._over: Answer | UpstreamError | None = None
         self._wake: asyncio.Future[None] | None = None
 
@@ -51,6 +51,8 @@ class Live:
             await self._wake
 
     def note(self, notification: jsonrpc.UpstreamNotification) -> None:
+        if self._notes is None:
+            self._notes = deque()
         if len(self._notes) >= MAX_NOTES:
             self._notes.popleft()
             self.lost += 1

@@ -23,7 +23,10 @@ _tool_result: Final = msgspec.json.Decoder(_ToolResult)
 
 def of_result(method: str, result: bytes) -> Outcome:
     """OK, EMPTY or TOOL_ERROR. A result that is no CallToolResult is OK: the reply is relayed, not judged."""
-    if method != "tools/call" or (len(result) > _SMALL and _MAYBE_ERROR(result) is None):
+    if method != "tools/call":
+        return Outcome.OK
+    # The plain search is four times as fast as the pattern, and most long results end here.
+    if len(result) > _SMALL and (b'"isError"' not in result or _MAYBE_ERROR(result) is None):
         return Outcome.OK
     try:
         decoded = _tool_result.decode(result)

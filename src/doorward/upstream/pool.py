@@ -129,6 +129,9 @@ class Pool:
             raise self._unreachable(f"did not accept a connection within {self._connect_s:g} s") from None
         except ssl.SSLError as error:
             raise self._unreachable(f"failed the TLS handshake: {_said(error)}") from error
+        except (ConnectionResetError, ConnectionAbortedError) as error:
+            where = "during the TLS handshake" if self._address.tls else "at once"
+            raise self._unreachable(f"closed the connection {where}") from error
         except OSError as error:
             raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
         finally:

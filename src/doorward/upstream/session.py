@@ -25,6 +25,7 @@ BOTH: Final = b"application/json, text/event-stream"
 TYPE: Final = (b"Content-Type", b"application/json")
 NOTICE_S: Final = 5.0
 """For what nobody waits for: notifications, answers to the server, DELETE."""
+MAX_HEADS: Final = 1024
 _SESSION_ID: Final = re.compile(rb"[\x21-\x7e]{1,512}").fullmatch
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -58,6 +59,8 @@ class HttpConversation:
         self._session_id = session_id
         self._auth: Fields = []
         self._head = b""
+        self._modern_heads: dict[tuple[str, Any, int], tuple[object, bytes]] = {}
+        """The schema is kept with the head, so that its id cannot become another one's."""
         self._gone = False
         self._answers = 0
         self._listening = False
@@ -203,11 +206,23 @@ class HttpConversation:
         return headers.upstream_headers(self.era, self.introduction.version, "", None, session_id=session_id)
 
     def _modern_fields(self, method: str, params: dict[str, Any], schema: dict[str, Any] | None) -> bytes:
-        """Computed from the very params that are sent (MCP 2026-07-28, transports)."""
+        """Computed from the very params that are sent (MCP 2026-07-28, transports).
+
+        They depend on method and name only, unless the schema has annotated arguments.
+        """
+        key = (method, params.get(headers.NAME_PARAM.get(method, "")), id(schema))
+        known = self._modern_heads.get(key)
+        if known is not None and known[0] is schema:
+            return known[1]
         fields = headers.upstream_headers(
             self.era, self.introduction.version, method, params, input_schema=schema
         )
-        return b"".join(b"%b: %b\r\n" % field for field in fields)
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
+        if schema is None or b"x-mcp-header" not in msgspec.json.encode(schema):
+            if len(self._modern_heads) >= MAX_HEADS:
+                self._modern_heads.clear()
+            self._modern_heads[key] = (schema, head)
+        return head
 
 
 async def open_session(means: Means, key: str | None, live: Live) -> HttpConversation:

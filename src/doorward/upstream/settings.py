@@ -12,8 +12,10 @@ Fields = list[tuple[bytes, bytes]]
 class NoAuth(msgspec.Struct, frozen=True):
     """Nothing to present."""
 
+    fields: Fields = []
+
     def __call__(self) -> Fields:
-        return []
+        return self.fields
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
