@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ def started(tmp_path: Path, *flags: str) -> subprocess.Popen[str]:
     )
 
 
-def processes_about(folder: Path) -> list[str]:
-    """Command lines of live processes that work in `folder` or name it."""
-    found = []
+def processes_about(folder: Path) -> dict[int, str]:
+    """Command lines, by process id, of live processes that work in `folder` or name it."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
@@ -34,8 +35,16 @@ def processes_about(folder: Path) -> list[str]:
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
             if str(folder) in command or where.startswith(str(folder)):
-                found.append(command)
+                found[int(entry.name)] = command
     return found
+
+
+@pytest.fixture(autouse=True)
+def swept(tmp_path: Path) -> Iterator[None]:
+    """What a failing test leaves behind is not left to the next one."""
+    yield
+    for pid in processes_about(tmp_path):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_it_succeeds_in_time_and_leaves_nothing(tmp_path: Path) -> None:
@@ -50,7 +59,7 @@ def test_it_succeeds_in_time_and_leaves_nothing(tmp_path: Path) -> None:
     assert "✗" not in output
     assert max(map(len, output.splitlines())) <= 100
     assert list(tmp_path.iterdir()) == []
-    assert processes_about(tmp_path) == []
+    assert not processes_about(tmp_path)
 
 
 def test_the_first_words_come_at_once(tmp_path: Path) -> None:
@@ -80,7 +89,7 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path, number: signal.Signals) -
     demo.communicate(timeout=30)
 
     assert demo.returncode == 128 + number
-    wait_until(lambda: processes_about(tmp_path) == [], "no process is left")
+    wait_until(lambda: not processes_about(tmp_path), "no process is left")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,4 +103,4 @@ def test_keep_leaves_a_working_starting_point(tmp_path: Path) -> None:
     subprocess.run(
         [DOORWARD, "serve", "--check", "-c", str(folder / "doorward.yaml")], check=True, timeout=30
     )
-    assert processes_about(tmp_path) == []
+    assert not processes_about(tmp_path)

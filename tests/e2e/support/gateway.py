@@ -44,11 +44,10 @@ class Gateway:
         text = json.dumps({"version": 1, "gateway": gateway, **config}, indent=1)
         self.config.write_text(text + "\n", encoding="utf-8")
 
-    def start(self, *, wait: bool = True) -> None:
-        """Returns when it is ready."""
+    def start(self, *, settled: bool = True) -> None:
+        """Returns when it has looked for all its servers, or else as soon as it serves."""
         self.child = Child([DOORWARD, "serve", "-c", str(self.config)], self.folder / "gateway.log")
-        if wait:
-            self.process.wait_until(self.ready, "the gateway is ready")
+        self.process.wait_until(self.settled if settled else self.ready, "the gateway is ready")
 
     def stop(self) -> int:
         """A clean stop; the exit code."""
@@ -71,10 +70,18 @@ class Gateway:
         return next(number for number, line in enumerate(lines, 1) if text in line)
 
     def ready(self) -> bool:
+        """True when it serves."""
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return self.readyz().status_code == 200
         except httpx2.HTTPError:
             return False
+
+    def settled(self) -> bool:
+        """True when it serves and knows of each server whether it is there."""
+        if not self.ready():
+            return False
+        servers: dict[str, Json] = self.readyz().json()["servers"]
+        return all(server["state"] != "starting" for server in servers.values())
 
     def readyz(self) -> httpx2.Response:
         return httpx2.get(f"{self.url}/readyz", timeout=5)
