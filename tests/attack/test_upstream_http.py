@@ -421,3 +421,18 @@ async def test_a_modern_server_is_served_without_sessions() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert made.times("notifications/cancelled") == 0
+
+
+async def test_closing_lets_calls_end() -> None:
+    async def slow(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        made.honest(request, writer)
+
+    async with lab() as (made, server):
+        await server.send(permit())
+        made.acts["tools/call"] = slow
+        task = asyncio.create_task(server.send(permit()))
+        await made.until("tools/call", 2)
+        await server.close(2.0)
+        assert (await task).outcome is Outcome.OK
+        assert (await refused(server)).reason is Reason.UPSTREAM_UNREACHABLE

@@ -64,6 +64,13 @@ class Conversations:
             if not one.usable or (key is not None and not one.busy and now - one.last_used >= self._idle_s):
                 self.end(key)
 
+    async def drain(self, within: float) -> None:
+        """Returns when no request is in flight, or when the time is over."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        while any(one.busy for one in self._open.values()) and loop.time() < end:
+            await asyncio.sleep(0.02)
+
     async def close(self, within: float) -> None:
         """All of them, at the same time."""
         opening = list(self._opening.values())

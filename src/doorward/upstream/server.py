@@ -108,12 +108,14 @@ class Server:
         if running is None:
             return
         self._last_state = running.discovery.state
+        end = asyncio.get_running_loop().time() + timeout
         await running.discovery.close()
+        await running.conversations.drain(timeout / 2)  # a reload lets calls end where they began
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await running.conversations.close(timeout)
+        await running.conversations.close(max(end - asyncio.get_running_loop().time(), timeout / 4))
         running.dialer.close()
         running.deadlines.close()
 

@@ -41,7 +41,7 @@ def test_names_are_checked_and_old_versions_are_not_spoken() -> None:
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3
     assert build_context(min_version="1.2").minimum_version is ssl.TLSVersion.TLSv1_2
-    with pytest.raises(ValueError, match="use 1.2 or 1.3"):
+    with pytest.raises(ValueError, match="TLS version"):
         build_context(min_version="1.1")
 
 
