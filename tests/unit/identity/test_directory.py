@@ -199,7 +199,7 @@ class TestWithoutAuthentication:
         error = World("none").refusal(credential(None, local=False))
         assert error.reason is Reason.CREDENTIAL_MISSING
 
-    @pytest.mark.parametrize("secret", [KEY.text, "anything", ""])
+    @pytest.mark.parametrize("secret", [KEY.text, "anything", ""], ids=["a real key", "anything", "empty"])
     def test_a_credential_is_never_ignored(self, secret: str) -> None:
         error = World("none").refusal(credential(secret))
         assert isinstance(error, CallerError)
