@@ -208,6 +208,8 @@ class Process:
         while True:
             await asyncio.sleep(ROLL_UP_S)
             self.sessions.sweep()
+            for name in self.world.unlisted():
+                self._spawn(self.world.refresh_server(name))
             try:
                 await self.recorder.roll_up()
             except GatewayError:

@@ -105,6 +105,10 @@ class World:
         """Ask again now: the server said that a list changed, or has just come up."""
         await self._keeper.renew(server, kinds)
 
+    def unlisted(self) -> list[str]:
+        """Servers that have come up since they were asked in vain what they offer."""
+        return [name for name, server in self.servers.items() if server.up and not self.listings[name].known]
+
     async def start(self) -> None:
         """Start the servers that this world does not share with the one before it, and begin asking them."""
         for server in self.servers.values():
