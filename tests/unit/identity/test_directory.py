@@ -87,6 +87,7 @@ def test_no_credential_is_missing() -> None:
         keys.VirtualKey("live", KEY.id, "a" * 43).text,
         keys.VirtualKey("test", KEY.id, KEY.secret).text,
     ],
+    ids=["empty", "garbage", "short", "cut", "surrogate", "another", "wrong-secret", "wrong-environment"],
 )
 def test_anything_but_a_known_key_is_invalid(secret: str) -> None:
     error = World().refusal(credential(secret))
