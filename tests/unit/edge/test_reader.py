@@ -217,7 +217,8 @@ LINES = [
     b"Host: a\r\n", b"Content-Length: 0\r\n", b"Content-Length: 3\r\n", b"content-length:12\r\n",
     b"Content-Length: 03\r\n", b"Content-Length: +3\r\n", b"Content-Length: 3 \r\n",
     b"Content-Length: 3x\r\n", b"Content-Length: 5000\r\n", b"Content-Length: 1111111111111111111\r\n",
-    b"Content-Length: \r\n", b"X: y\r\n", b"X: \r\n", b"X: content-length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+    b"Content-Length: \r\n", b"X: y\r\n", b"X: \r\n", b"X: content-length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
 ]  # fmt: skip
 HEADS = st.lists(st.sampled_from(LINES), min_size=1, max_size=4).map(
     lambda lines: b"POST / HTTP/1.1\r\n" + b"".join(lines) + b"\r\n"
