@@ -1,6 +1,7 @@
 """HTTP towards one gateway: one request per exchange, no redirect followed, nothing sent twice."""
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
@@ -24,6 +25,13 @@ EVENTS_ONLY: Final = b"text/event-stream"
 
 def _no_matter() -> None:
     pass
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Reply(Protocol):
@@ -109,8 +117,7 @@ class HttpLeg:
     @property
     def exposes_key(self) -> bool:
         """Whether the key travels in clear over a network."""
-        loopback = self._address.host in ("localhost", "::1") or self._address.host.startswith("127.")
-        return bool(self._authorization) and not self._address.tls and not loopback
+        return bool(self._authorization) and not self._address.tls and not _is_loopback(self._address.host)
 
     @asynccontextmanager
     async def exchange(
