@@ -191,7 +191,7 @@ def _id(value: Any) -> RequestId:
 
 def _refuse_case_variants(given: Mapping[str, Any], known: frozenset[str], where: str) -> None:
     """Folding rather than lower-casing, because Go matches the long s and the Kelvin sign too."""
-    if given.keys() <= known:
+    if known.issuperset(given):
         return
     folded = {name.casefold() for name in known}
     seen: set[str] = set()

@@ -47,9 +47,11 @@ def decode(data: bytes) -> Any:
 
     Raises CallerError(PARSE_ERROR | INVALID_REQUEST), as the module's docstring says, and nothing else.
     """
-    brackets = data.count(b"[") + data.count(b"{")  # an upper bound: those in strings count too
-    if brackets > MAX_CONTAINERS and _containers(data) > MAX_CONTAINERS:
-        _refuse(f"more than {MAX_CONTAINERS} arrays and objects")
+    structure: bytes | None = None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:  # an upper bound: those in strings count too
+        structure = _structure(data)
+        if structure.count(b"[") + structure.count(b"{") > MAX_CONTAINERS:
+            _refuse(f"more than {MAX_CONTAINERS} arrays and objects")
     try:
         value = _decode(data)
     except msgspec.ValidationError:  # untyped decoding has one: a number out of range
@@ -58,12 +60,12 @@ def decode(data: bytes) -> Any:
         raise CallerError(Reason.PARSE_ERROR, "not a JSON text in UTF-8") from None
     except RecursionError:
         _refuse(f"nested deeper than {MAX_DEPTH} levels")
-    if brackets > MAX_DEPTH and depth(data) > MAX_DEPTH:
+    if structure is not None and _nesting(structure) > MAX_DEPTH:
         _refuse(f"nested deeper than {MAX_DEPTH} levels")
     # A decoder keeps one member of each name. So if what it kept, written out again, is the very input, then
     # nothing was dropped; and if only the spelling differs, then counting the members still tells.
     again = _encode(value)
-    if again != data and _structure(again).count(b":") != _structure(data).count(b":"):
+    if again != data and _members(again) != (_members(data) if structure is None else structure.count(b":")):
         _refuse("an object has two members of one name")
     return value
 
@@ -86,7 +88,11 @@ def canonical(value: Any) -> bytes:
 def depth(data: bytes) -> int:
     """How deeply a *valid* JSON text nests: 0 for a scalar, 1 for `[]`. Exact up to MAX_DEPTH, in linear
     time."""
-    brackets = _structure(data).translate(_AS_SQUARE, _NOT_BRACKETS)
+    return _nesting(_structure(data))
+
+
+def _nesting(structure: bytes) -> int:
+    brackets = structure.translate(_AS_SQUARE, _NOT_BRACKETS)
     # Each pass takes the innermost pairs away and therefore one level; real documents are empty after a few.
     for level in range(_SHALLOW_PASSES):
         if not brackets:
@@ -95,9 +101,8 @@ def depth(data: bytes) -> int:
     return _SHALLOW_PASSES + max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
-def _containers(data: bytes) -> int:
-    structure = _structure(data)
-    return structure.count(b"[") + structure.count(b"{")
+def _members(data: bytes) -> int:
+    return _structure(data).count(b":")
 
 
 def _structure(data: bytes) -> bytes:
