@@ -1,4 +1,4 @@
-"""A gateway of real parts with in-memory ends: what comes in, what is recorded, what is sent, what goes out."""
+"""A gateway of real parts with in-memory ends: a message comes in, records and an answer come out."""
 
 import asyncio
 import json
@@ -62,6 +62,7 @@ GRANTS = (
     grant(servers=["bank"], tools=scope(["transfer"]), conditions=[LIMIT]),
 )
 
+Message = dict[str, Any]
 Script = Callable[[Permit], Awaitable[Reply]]
 
 
@@ -223,7 +224,7 @@ class Caller:
         self.endpoint = endpoint
         self.secret = secret
 
-    async def ask(self, method: str, params: dict[str, Any] | None = None, *, id: Any = 1) -> Answer:
+    async def ask(self, method: str, params: dict[str, Any] | None = None, *, id: Any = 1) -> Answer:  # noqa: A002
         return await self.house.send(
             self.message(method, params, id=id),
             headers=self.fields(method, params),
@@ -231,7 +232,7 @@ class Caller:
             secret=self.secret,
         )
 
-    def message(self, method: str, params: dict[str, Any] | None = None, *, id: Any = None) -> dict[str, Any]:
+    def message(self, method: str, params: dict[str, Any] | None = None, *, id: Any = None) -> Message:  # noqa: A002
         given = dict(params or {})
         if self.modern:
             envelope = {meta.PROTOCOL_VERSION: MODERN, meta.CLIENT_CAPABILITIES: {}}
@@ -269,9 +270,9 @@ async def modern(house: House, *, endpoint: str | None = "bank", secret: str = "
 ERAS = [legacy, modern]
 
 
-def request(method: str, params: dict[str, Any] | None = None, *, id: Any = None) -> dict[str, Any]:
+def request(method: str, params: dict[str, Any] | None = None, *, id: Any = None) -> Message:  # noqa: A002
     """A request, or a notification without an id."""
-    message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    message: Message = {"jsonrpc": "2.0", "method": method}
     if id is not None:
         message["id"] = id
     if params is not None:

@@ -1,0 +1,97 @@
+"""What a caller may not see answers byte for byte like what does not exist, in the same order of steps."""
+
+import pytest
+
+from doorward.pipeline.rescue import Answer
+from tests.playbook.house import ERAS, House, body, error, legacy, modern
+from tests.unit.policy.build import grant, scope, when
+
+pytestmark = pytest.mark.asyncio
+
+PAIRS = [
+    (
+        "tools/call",
+        {"name": "close_account", "arguments": {"a": 1}},
+        {"name": "open_sesame", "arguments": {"a": 1}},
+    ),
+    ("prompts/get", {"name": "audit_plan"}, {"name": "other_plan"}),
+    (
+        "completion/complete",
+        {"ref": {"type": "ref/prompt", "name": "audit_plan"}, "argument": {"name": "x", "value": ""}},
+        {"ref": {"type": "ref/prompt", "name": "other_plan"}, "argument": {"name": "x", "value": ""}},
+    ),
+]
+
+
+def same(hidden: Answer, unknown: Answer) -> bool:
+    return (hidden.status, hidden.body, hidden.headers) == (unknown.status, unknown.body, unknown.headers)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("endpoint", ["bank", None])
+@pytest.mark.parametrize(("method", "hidden", "unknown"), PAIRS)
+async def test_hidden_and_unknown_are_the_same_bytes(era, endpoint, method, hidden, unknown) -> None:
+    house = House()
+    caller = await era(house, endpoint=endpoint)
+    if endpoint is None and "name" in hidden:
+        hidden = hidden | {"name": f"bank__{hidden['name']}"}
+
+    first, second = await caller.ask(method, hidden), await caller.ask(method, unknown)
+
+    assert same(first, second)
+    assert error(first) == (200, -32602, None)
+    assert house.servers.sent == []
+    assert [record["decision"]["effect"] for record in house.log.records] == (
+        ["deny", "refuse"] if endpoint or "name" in hidden else ["refuse", "refuse"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("era", "method"),
+    [(legacy, "resources/read"), (legacy, "resources/subscribe"), (modern, "resources/read")],
+)
+async def test_a_hidden_resource_differs_from_an_unknown_one_in_the_callers_own_uri_only(era, method) -> None:
+    house = House()
+    caller = await era(house)
+
+    hidden = await caller.ask(method, {"uri": "doc://vault"})
+    unknown = await caller.ask(method, {"uri": "doc://other"})
+
+    assert error(hidden)[:2] == (200, -32602 if caller.modern else -32002)
+    assert hidden.body.replace(b"vault", b"other") == unknown.body
+    assert hidden.headers == unknown.headers
+
+
+async def test_a_parameter_header_does_not_betray_a_hidden_tool() -> None:
+    schema = {"type": "object", "properties": {"to": {"type": "string", "x-mcp-header": "To"}}}
+    tools = {"bank": [{"name": name, "inputSchema": schema} for name in ("balance", "close_account")]}
+    house = House(tools=tools)
+    caller = await modern(house)
+
+    hidden = await caller.ask("tools/call", {"name": "close_account", "arguments": {"to": "x"}})
+    unknown = await caller.ask("tools/call", {"name": "open_sesame", "arguments": {"to": "x"}})
+    shown = await caller.ask("tools/call", {"name": "balance", "arguments": {"to": "x"}})
+
+    assert same(hidden, unknown)
+    assert error(shown) == (400, -32020, "header_mismatch")
+
+
+async def test_a_parameter_header_that_repeats_its_argument_passes() -> None:
+    schema = {"type": "object", "properties": {"to": {"type": "string", "x-mcp-header": "To"}}}
+    house = House(tools={"bank": [{"name": "balance", "inputSchema": schema}]})
+    caller = await modern(house)
+    caller.headers = {b"mcp-param-to": b"x"}
+
+    answer = await caller.ask("tools/call", {"name": "balance", "arguments": {"to": "x"}})
+
+    assert "result" in body(answer)
+
+
+async def test_a_denied_but_visible_prompt_answers_with_our_own_code() -> None:
+    shown = grant(servers=["bank"], prompts=scope(["greet"]), conditions=[when("lang", "equals", "en")])
+    house = House(grants=(shown,))
+    caller = await legacy(house)
+
+    answer = await caller.ask("prompts/get", {"name": "greet", "arguments": {"lang": "de"}})
+
+    assert error(answer) == (200, -31001, "argument_not_allowed")
