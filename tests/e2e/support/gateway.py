@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from tests.e2e.support.processes import LOOPBACK, Child, free_port
+from tests.e2e.support.raw import list_tools
 
 Json = dict[str, Any]
 
@@ -77,11 +78,16 @@ class Gateway:
             return False
 
     def settled(self) -> bool:
-        """True when it serves and knows of each server whether it is there."""
+        """True when it serves, and offers something of every server that is up to the first agent."""
         if not self.ready():
             return False
         servers: dict[str, Json] = self.readyz().json()["servers"]
-        return all(server["state"] != "starting" for server in servers.values())
+        up = [name for name, server in servers.items() if server["state"] == "up"]
+        if any(server["state"] == "starting" for server in servers.values()):
+            return False
+        with httpx2.Client(timeout=30) as http:
+            key = next(iter(self._keys.values()))["key"]
+            return all(list_tools(http, f"{self.url}/mcp/{name}", key)["result"]["tools"] for name in up)
 
     def readyz(self) -> httpx2.Response:
         return httpx2.get(f"{self.url}/readyz", timeout=5)
