@@ -66,8 +66,8 @@ def _operation_class(kind: Kind, item: dict[str, Any], rule: ToolRule | None) ->
     hints = item.get("annotations")
     if not isinstance(hints, dict):
         return OperationClass.WRITE
+    if hints.get("destructiveHint") is True:  # of two hints that contradict each other, the stricter counts
+        return OperationClass.DESTRUCTIVE
     if hints.get("readOnlyHint") is True:
         return OperationClass.READ
-    if hints.get("destructiveHint") is True:
-        return OperationClass.DESTRUCTIVE
     return OperationClass.WRITE

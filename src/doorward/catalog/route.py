@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from doorward.catalog.snapshot import Index, Snapshot
 from doorward.model.call import Call
-from doorward.model.errors import CallerError
+from doorward.model.errors import CallerError, UpstreamError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
@@ -32,7 +32,22 @@ class SnapshotRouter:
         self._snapshot = snapshot
 
     def route(self, call: Call, principal: Principal) -> Target:
-        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS)."""
+        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS), and UpstreamError(UPSTREAM_UNREACHABLE) for a server
+        that has not said yet what it offers: then nobody knows what is unknown."""
+        try:
+            return self._route(call)
+        except CallerError as error:
+            server = call.endpoint
+            if (
+                error.reason is not Reason.TARGET_UNKNOWN
+                or server is None
+                or self._snapshot.listings[server].known
+            ):
+                raise
+            text = f"server {server} has not answered since the gateway started"
+            raise UpstreamError(Reason.UPSTREAM_UNREACHABLE, server, text) from None
+
+    def _route(self, call: Call) -> Target:
         index = self._snapshot.index(call.endpoint)
         match call.method:
             case "tools/call":

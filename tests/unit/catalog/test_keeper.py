@@ -1,0 +1,156 @@
+"""Listings are kept recent without one slow server holding up the rest."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from doorward.catalog import keeper as module
+from doorward.catalog.keeper import Keeper
+from doorward.catalog.snapshot import Listing
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.model.target import Kind
+from tests.unit.catalog.build import listing, tool
+
+pytestmark = pytest.mark.asyncio
+
+
+class Lister:
+    """Offers `tools`; waits for `gate` when it has one, and fails with `error` when it has that."""
+
+    instructions = None
+    up = True
+
+    def __init__(self, *tools: str) -> None:
+        self.capabilities: dict[str, Any] = {"tools": {}}
+        self.server_info: dict[str, Any] = {"name": "s"}
+        self.tools = tools
+        self.asked: list[str] = []
+        self.gate: asyncio.Event | None = None
+        self.error: Exception | None = None
+
+    async def list(self, method: str) -> list[dict[str, Any]]:
+        self.asked.append(method)
+        offered = [tool(name) for name in self.tools]
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return offered if method == "tools/list" else []
+
+
+class Bench:
+    def __init__(self, *, known: dict[str, Listing] | None = None, **listers: Lister) -> None:
+        self.news: list[tuple[Listing, Kind]] = []
+        self.keeper = Keeper(listers, {}, lambda new, kind: self.news.append((new, kind)), known or {})
+
+    async def recent(self, *servers: str, max_age: float = 5.0) -> None:
+        await self.keeper.recent(servers, [Kind.TOOL], max_age=max_age)
+
+    @property
+    def names(self) -> list[list[str]]:
+        return [[one.name for one in new.definitions[Kind.TOOL]] for new, _ in self.news]
+
+
+async def test_what_is_new_is_handed_on_once() -> None:
+    bench = Bench(a=(lister := Lister("x")))
+
+    await bench.recent("a")
+    await bench.recent("a")
+    await bench.recent("a", max_age=-1.0)
+
+    assert bench.names == [["x"]]
+    assert bench.news[0][0].known
+    assert lister.asked == ["tools/list"] * 2
+
+
+async def test_what_a_previous_world_knew_is_no_news() -> None:
+    known = listing("a", tools=("x",), capabilities={"tools": {}})
+    known = Listing("a", known.definitions, {"tools": {}}, {"name": "s"}, None)
+    bench = Bench(a=Lister("x"), known={"a": known})
+
+    await bench.recent("a")
+
+    assert bench.news == []
+
+
+async def test_askers_share_a_question() -> None:
+    bench = Bench(a=(lister := Lister("x")))
+    lister.gate = asyncio.Event()
+
+    askers = [asyncio.create_task(bench.recent("a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    lister.gate.set()
+    await asyncio.gather(*askers)
+
+    assert lister.asked == ["tools/list"]
+
+
+async def test_a_server_that_cannot_answer_keeps_its_listing_and_is_asked_again() -> None:
+    bench = Bench(a=(lister := Lister("x")))
+    await bench.recent("a")
+    lister.error = UpstreamError(Reason.UPSTREAM_UNREACHABLE, "a", "gone")
+
+    await bench.recent("a", max_age=-1.0)
+    lister.error, lister.tools = None, ("x", "y")
+    await bench.recent("a", max_age=-1.0)
+
+    assert bench.names == [["x"], ["x", "y"]]
+
+
+async def test_failing_servers_are_named() -> None:
+    down = Lister()
+    down.up = False
+
+    assert Bench(a=Lister(), b=down).keeper.failing(["a", "b"]) == ("b",)
+
+
+async def test_a_server_that_hangs_makes_one_list_wait_and_no_other(monkeypatch) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 0.05)
+    bench = Bench(a=(slow := Lister("x")), b=Lister("y"))
+    slow.gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    began = loop.time()
+    await bench.recent("a", "b")
+    first = loop.time() - began
+    await bench.recent("a", "b")
+    second = loop.time() - began - first
+
+    assert bench.names == [["y"]]
+    assert first >= 0.04
+    assert second < 0.04
+    slow.gate.set()
+    await asyncio.sleep(0.01)
+    assert bench.names == [["y"], ["x"]]
+    await bench.keeper.close()
+
+
+async def test_renewing_does_not_trust_an_answer_that_was_on_its_way() -> None:
+    bench = Bench(a=(lister := Lister("old")))
+    lister.gate = asyncio.Event()
+    asking = asyncio.create_task(bench.recent("a"))
+    while not lister.asked:
+        await asyncio.sleep(0)
+
+    lister.tools = ("new",)
+    renewing = asyncio.create_task(bench.keeper.renew("a", [Kind.TOOL]))
+    await asyncio.sleep(0)
+    lister.gate.set()
+    await asyncio.gather(asking, renewing)
+
+    assert bench.names == [["old"], ["new"]]
+
+
+async def test_closing_stops_asking() -> None:
+    bench = Bench(a=(lister := Lister("x")))
+    lister.gate = asyncio.Event()
+    asking = asyncio.create_task(bench.recent("a"))
+    await asyncio.sleep(0)
+
+    await bench.keeper.close()
+    await asking
+
+    assert bench.news == []
+    await bench.keeper.close()

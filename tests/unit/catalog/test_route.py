@@ -1,0 +1,107 @@
+"""A name is looked up, never taken apart."""
+
+import pytest
+
+from doorward.catalog.route import OWN_METHODS, SnapshotRouter
+from doorward.model.errors import CallerError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.model.target import Kind, OperationClass, Target
+from doorward.pipeline.local import LISTS
+from doorward.wire import methods
+from tests.unit.catalog.build import call, listing, snapshot
+
+ME = Principal("default", "me", "agent", "none")
+
+
+def route(offer, method, params, endpoint: str | None = "a") -> Target:
+    return SnapshotRouter(offer).route(call(method, params, endpoint), ME)
+
+
+def refusal(offer, method, params, endpoint: str | None = "a") -> Reason:
+    with pytest.raises(CallerError) as caught:
+        route(offer, method, params, endpoint)
+    return caught.value.reason
+
+
+OFFER = snapshot(
+    listing("a", tools=("x", "b__x"), prompts=("p",), resources=("u:1",), templates=("n://{id}", "u:{+any}")),
+    listing("b", tools=("x",), resources=("u:1",), templates=("n://{name}",), capabilities={"tools": {}}),
+)
+
+
+def test_a_tool_by_its_own_name_and_by_the_exposed_one() -> None:
+    assert route(OFFER, "tools/call", {"name": "x"}).key == ("a", "tool", "x")
+    assert route(OFFER, "tools/call", {"name": "b__x"}).key == ("a", "tool", "b__x")
+    assert route(OFFER, "tools/call", {"name": "b__x"}, None).key == ("b", "tool", "x")
+    assert route(OFFER, "tools/call", {"name": "a__b__x"}, None).key == ("a", "tool", "b__x")
+    assert refusal(OFFER, "tools/call", {"name": "x"}, None) is Reason.TARGET_UNKNOWN
+    assert refusal(OFFER, "tools/call", {"name": "a__x"}) is Reason.TARGET_UNKNOWN
+    assert refusal(OFFER, "tools/call", {"name": "p"}) is Reason.TARGET_UNKNOWN
+
+
+def test_a_target_carries_its_definition() -> None:
+    target = route(OFFER, "tools/call", {"name": "x"})
+
+    assert target.definition is not None
+    assert target.definition.listed["name"] == "x"
+
+
+def test_a_resource_by_list_by_template_and_by_capability() -> None:
+    assert route(OFFER, "resources/read", {"uri": "u:1"}).definition is not None
+    assert route(OFFER, "resources/read", {"uri": "n://7"}).key == ("a", "resource", "n://7")
+    assert route(OFFER, "resources/read", {"uri": "else:9"}).key == ("a", "resource", "else:9")
+    assert refusal(OFFER, "resources/read", {"uri": "else:9"}, "b") is Reason.TARGET_UNKNOWN
+
+
+def test_at_the_aggregate_only_one_servers_template_may_fit() -> None:
+    assert route(OFFER, "resources/read", {"uri": "u:77"}, None).key == ("a", "resource", "u:77")
+    assert refusal(OFFER, "resources/read", {"uri": "n://7"}, None) is Reason.TARGET_UNKNOWN
+    assert refusal(OFFER, "resources/read", {"uri": "else:9"}, None) is Reason.TARGET_UNKNOWN
+
+
+def test_completion_goes_where_its_reference_goes() -> None:
+    for ref, key in [
+        ({"type": "ref/prompt", "name": "p"}, ("a", "prompt", "p")),
+        ({"type": "ref/resource", "uri": "n://{id}"}, ("a", "template", "n://{id}")),
+        ({"type": "ref/resource", "uri": "u:1"}, ("a", "resource", "u:1")),
+    ]:
+        assert route(OFFER, "completion/complete", {"ref": ref}).key == key
+    unlisted = {"ref": {"type": "ref/resource", "uri": "n://7"}}
+    assert refusal(OFFER, "completion/complete", unlisted) is Reason.TARGET_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {}),
+        ("tools/call", {"name": ["x"]}),
+        ("tools/call", {"name": "x", "arguments": "y"}),
+        ("tools/call", {"name": "nothing", "arguments": "y"}),
+        ("resources/subscribe", {"uri": 1}),
+        ("completion/complete", {"ref": "x"}),
+        ("completion/complete", {"ref": {"type": "ref/prompt"}}),
+        ("completion/complete", {"ref": {"type": []}}),
+    ],
+)
+def test_params_of_the_wrong_shape(method, params) -> None:
+    assert refusal(OFFER, method, params) is Reason.INVALID_PARAMS
+
+
+@pytest.mark.parametrize("method", sorted(OWN_METHODS))
+def test_what_we_answer_ourselves(method: str) -> None:
+    assert route(OFFER, method, {}) == Target("", Kind.GATEWAY, method, OperationClass.READ)
+
+
+def test_every_request_method_of_every_revision_is_routed_or_refused() -> None:
+    assert set(LISTS) < OWN_METHODS
+    for table in methods.TABLES.values():
+        for method in table.values():
+            if method.sender == "server" or method.kind is not methods.REQUEST or method.name in OWN_METHODS:
+                continue
+            expected = (
+                {Reason.METHOD_NOT_FOUND}
+                if method.name == "subscriptions/listen"
+                else {Reason.INVALID_PARAMS}
+            )
+            assert refusal(OFFER, method.name, {}) in expected
