@@ -90,8 +90,8 @@ class Process:
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
-        for server in self.world.servers:
-            self._spawn(self.world.refresh_server(server))
+        # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
+        await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
     async def listen(self) -> str:
         """The URL (or socket) that agents use."""

@@ -32,8 +32,11 @@ class SnapshotRouter:
         self._snapshot = snapshot
 
     def route(self, call: Call, principal: Principal) -> Target:
-        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS), and UpstreamError(UPSTREAM_UNREACHABLE) for a server
-        that has not said yet what it offers: then nobody knows what is unknown."""
+        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS).
+
+        Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then nobody
+        knows what is unknown.
+        """
         try:
             return self._route(call)
         except CallerError as error:

@@ -69,7 +69,9 @@ def _rules(ruling: dict[str, Any]) -> str:
     rules = ruling.get("rules")
     # Line 0 is no place in a file: the rule is built in.
     places = [
-        f"{rule.get('file')}:{rule.get('line')}" for rule in rules or [] if isinstance(rule, dict) and rule.get("line")
+        f"{rule.get('file')}:{rule.get('line')}"
+        for rule in rules or []
+        if isinstance(rule, dict) and rule.get("line")
     ]
     return f" at {', '.join(places)}" if places else ""
 

@@ -11,14 +11,22 @@ if TYPE_CHECKING:
 class KeyRow(Protocol):
     """What is shown of a key."""
 
-    id: str
-    name: str
-    agent: str
-    environment: str
-    created_at: float
-    created_by: str
-    expires_at: float | None
-    revoked_at: float | None
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def agent(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def created_at(self) -> float: ...
+    @property
+    def created_by(self) -> str: ...
+    @property
+    def expires_at(self) -> float | None: ...
+    @property
+    def revoked_at(self) -> float | None: ...
 
 
 class Keys(Protocol):
@@ -66,4 +74,3 @@ def audit_tail(loaded: "Loaded", follow: bool, count: int) -> Iterator[bytes]:
     from doorward.app import audit as app
 
     return app.audit_tail(loaded, follow, count)
-

@@ -93,7 +93,7 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """`params.arguments`, or an empty object. That it is an object where a method needs one, routing checks."""
+        """`params.arguments`, or an empty object. Routing refuses what is no object where one is needed."""
         given = self.params.get("arguments")
         return given if isinstance(given, dict) else {}
 

@@ -21,7 +21,7 @@ class Blame(StrEnum):
 class Reason(StrEnum):
     """Stable codes, grouped by blame. Documented in docs/reference/reasons.md."""
 
-    # caller: the bytes
+    # The caller, by its bytes.
     PARSE_ERROR = "parse_error"
     INVALID_REQUEST = "invalid_request"
     BATCH_UNSUPPORTED = "batch_unsupported"
@@ -33,7 +33,7 @@ class Reason(StrEnum):
     CAPABILITY_MISSING = "capability_missing"
     BODY_TOO_LARGE = "body_too_large"
     DUPLICATE_REQUEST_ID = "duplicate_request_id"
-    # caller: HTTP
+    # The caller, by its HTTP.
     NOT_ACCEPTABLE = "not_acceptable"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     ORIGIN_FORBIDDEN = "origin_forbidden"
@@ -42,25 +42,25 @@ class Reason(StrEnum):
     HTTP_METHOD_NOT_ALLOWED = "http_method_not_allowed"
     SESSION_REQUIRED = "session_required"
     SESSION_UNKNOWN = "session_unknown"
-    # caller: who
+    # The caller, by who it is.
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_INVALID = "credential_invalid"
     CREDENTIAL_EXPIRED = "credential_expired"
     CREDENTIAL_REVOKED = "credential_revoked"
     CREDENTIAL_AMBIGUOUS = "credential_ambiguous"
     PROXIED_WITHOUT_CREDENTIAL = "proxied_without_credential"
-    # caller: what
+    # The caller, by what it asks for.
     TARGET_UNKNOWN = "target_unknown"
     CURSOR_UNKNOWN = "cursor_unknown"
     CANCELLED = "cancelled"
-    # policy
+    # Policy.
     NO_GRANT = "no_grant"
     DENIED_BY_RULE = "denied_by_rule"
     ARGUMENT_NOT_ALLOWED = "argument_not_allowed"
     POLICY_EVALUATION_FAILED = "policy_evaluation_failed"
     CHECK_FAILED = "check_failed"
     REPLY_WITHHELD = "reply_withheld"
-    # upstream
+    # The server.
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_PROTOCOL_ERROR = "upstream_protocol_error"
@@ -70,7 +70,7 @@ class Reason(StrEnum):
     UPSTREAM_REPLY_TOO_LARGE = "upstream_reply_too_large"
     UPSTREAM_CONNECTION_LOST = "upstream_connection_lost"
     BRIDGE_UNSUPPORTED = "bridge_unsupported"
-    # ourselves
+    # Ourselves.
     AUDIT_UNAVAILABLE = "audit_unavailable"
     OUTCOME_UNRECORDED = "outcome_unrecorded"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -1,14 +1,17 @@
 """No record, no effect."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 
 class AuditLog(Protocol):
     """Append-only, single writer. A record is *written* when the kernel has it (DESIGN section 9)."""
 
-    async def append(self, record: bytes) -> None:
-        """Returns once `record` (one JSON object without newline) was handed to the kernel by write(2).
+    def append(self, record: bytes) -> Awaitable[None]:
+        """To be awaited: done once `record` (one JSON object without newline) was handed to the kernel by
+        write(2).
 
-        Records appended in one turn of the event loop share one write. Raises GatewayError(AUDIT_UNAVAILABLE).
+        Records appended in one turn of the event loop share one write.
+        Raises GatewayError(AUDIT_UNAVAILABLE).
         """
         ...

@@ -15,5 +15,5 @@ class Streams(Protocol):
         ...
 
     def push(self, session_id: str, message: bytes) -> bool:
-        """Hand one encoded notification to the session's stream; False when it has none or reads too slowly."""
+        """Hand one encoded notification to the session's stream; False when none takes it now."""
         ...

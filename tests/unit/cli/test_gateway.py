@@ -123,7 +123,9 @@ def test_something_else_at_that_address_is_no_gateway(gateway: Gateway, config: 
     assert main(["status", "-c", config]) == 4
 
 
-@pytest.mark.parametrize("lock", [None, b"", b"[]", b"{}", b'{"listen": []}', b'{"listen": ["unix:/nowhere/s"]}'])
+@pytest.mark.parametrize(
+    "lock", [None, b"", b"[]", b"{}", b'{"listen": []}', b'{"listen": ["unix:/nowhere/s"]}']
+)
 def test_without_a_gateway_status_is_unreachable(
     lock: bytes | None, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
