@@ -1,0 +1,135 @@
+"""Every reason has one form on the wire; how much a caller may learn is decided here alone."""
+
+import asyncio
+import json
+
+import pytest
+
+from doorward.model.call import Era
+from doorward.model.errors import CallerError, DoorwardError, GatewayError, PolicyError, UpstreamError
+from doorward.model.reasons import REASONS, Blame, Reason
+from doorward.model.verdict import Deny, Hold
+from doorward.pipeline import rescue
+from doorward.pipeline.rescue import FORMS, Answer
+from tests.unit.catalog.build import call
+
+FAMILIES = {Blame.CALLER: CallerError, Blame.POLICY: PolicyError, Blame.OURSELVES: GatewayError}
+# The exact rows of the brief (2.2, 2.3) and of DESIGN sections 4 and 5.
+EXPECTED = {
+    Reason.PARSE_ERROR: (400, -32700),
+    Reason.INVALID_REQUEST: (400, -32600),
+    Reason.BATCH_UNSUPPORTED: (400, -32600),
+    Reason.METHOD_NOT_FOUND: (200, -32601),
+    Reason.META_MISSING: (400, -32602),
+    Reason.HEADER_MISMATCH: (400, -32020),
+    Reason.CAPABILITY_MISSING: (400, -32021),
+    Reason.VERSION_UNSUPPORTED: (400, -32022),
+    Reason.BODY_TOO_LARGE: (413, -32600),
+    Reason.NOT_ACCEPTABLE: (406, -32600),
+    Reason.UNSUPPORTED_MEDIA_TYPE: (415, -32600),
+    Reason.ORIGIN_FORBIDDEN: (403, -32600),
+    Reason.HOST_FORBIDDEN: (403, -32600),
+    Reason.HTTP_METHOD_NOT_ALLOWED: (405, -32600),
+    Reason.SESSION_REQUIRED: (400, -32600),
+    Reason.SESSION_UNKNOWN: (404, -32600),
+    Reason.CREDENTIAL_REVOKED: (401, -31010),
+    Reason.PROXIED_WITHOUT_CREDENTIAL: (403, -31010),
+    Reason.TARGET_UNKNOWN: (200, -32602),
+    Reason.CURSOR_UNKNOWN: (200, -32602),
+    Reason.BRIDGE_UNSUPPORTED: (200, -32603),
+    Reason.STORE_UNAVAILABLE: (503, -32603),
+    Reason.INTERNAL_ERROR: (200, -32603),
+}
+
+
+def blamed(reason: Reason) -> DoorwardError:
+    if REASONS[reason].blame is Blame.UPSTREAM:
+        return UpstreamError(reason, "bank", "said no")
+    return FAMILIES[REASONS[reason].blame](reason, "said no", data={"requiredCapabilities": ["x"]})
+
+
+def failed(error: DoorwardError, *, era: Era | None = Era.LEGACY, decision_id: str | None = "d1") -> Answer:
+    return rescue.failed(error, request_id=5, era=era, call=None, decision_id=decision_id)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_an_error_says_reason_advice_and_whether_to_retry(reason: Reason) -> None:
+    answer = failed(blamed(reason))
+
+    said = json.loads(answer.body)
+    assert answer.status == FORMS[reason].status
+    assert said["id"] == 5
+    assert said["error"]["code"] == FORMS[reason].code
+    data = said["error"]["data"]
+    assert data["reason"] == reason.value
+    assert data["retryable"] is REASONS[reason].retryable
+    assert data["advice"] == REASONS[reason].advice
+    assert data["decision_id"] == "d1"
+    assert data.get("server") == ("bank" if REASONS[reason].blame is Blame.UPSTREAM else None)
+
+
+@pytest.mark.parametrize(("reason", "form"), EXPECTED.items())
+def test_the_forms_that_the_brief_prescribes(reason: Reason, form: tuple[int, int]) -> None:
+    assert FORMS[reason] == form
+
+
+def test_an_error_cannot_overwrite_its_own_reason_through_data() -> None:
+    answer = failed(CallerError(Reason.PARSE_ERROR, "no", data={"reason": "other", "x": 1}))
+
+    data = json.loads(answer.body)["error"]["data"]
+    assert (data["reason"], data["x"]) == ("parse_error", 1)
+
+
+@pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 404), (None, 200)])
+def test_an_unknown_method_is_404_in_the_modern_era_only(era: Era | None, status: int) -> None:
+    assert failed(CallerError(Reason.METHOD_NOT_FOUND, "no"), era=era).status == status
+
+
+def test_headers_that_tell_a_client_what_to_do() -> None:
+    def fields(reason: Reason) -> dict[bytes, bytes]:
+        return dict(failed(blamed(reason)).headers)
+
+    assert fields(Reason.CREDENTIAL_MISSING)[b"www-authenticate"] == b'Bearer realm="doorward"'
+    assert b'error="invalid_token"' in fields(Reason.CREDENTIAL_EXPIRED)[b"www-authenticate"]
+    assert fields(Reason.OVERLOADED)[b"retry-after"] == b"1"
+    assert b"www-authenticate" not in fields(Reason.PROXIED_WITHOUT_CREDENTIAL)
+
+
+@pytest.mark.parametrize("kind", [Deny, Hold])
+def test_an_invisible_verdict_is_an_unknown_target_whatever_it_holds(kind: type[Deny] | type[Hold]) -> None:
+    asked = call("tools/call", {"name": "x"})
+    verdict = kind(Reason.NO_GRANT, "agent bot has no grant for it", visible=False)
+
+    hidden = rescue.refused(asked, verdict, "d1", see_rules=True)
+    unknown = rescue.failed(
+        CallerError(Reason.TARGET_UNKNOWN, "unknown tool"),
+        request_id=1,
+        era=Era.LEGACY,
+        call=asked,
+        decision_id="d2",
+    )
+
+    assert hidden == unknown
+    assert b"grant" not in hidden.body
+
+
+async def _raise(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.asyncio
+async def test_attempt_returns_what_was_raised() -> None:
+    bug = RuntimeError("x")
+
+    assert await rescue.attempt(_raise(bug)) is bug
+    assert isinstance(await rescue.attempt(_raise(asyncio.CancelledError())), asyncio.CancelledError)
+    assert await rescue.attempt(asyncio.sleep(0, "fine")) == "fine"
+    with pytest.raises(KeyboardInterrupt):
+        await rescue.attempt(_raise(KeyboardInterrupt()))
+
+
+def test_an_exception_that_is_a_bug_says_nothing_of_itself() -> None:
+    error = rescue.as_error(RuntimeError("password"))
+
+    assert (error.reason, error.message) == (Reason.INTERNAL_ERROR, "internal error")
+    assert rescue.as_error(error) is error
