@@ -14,18 +14,18 @@ Key = tuple[str, type, RequestId]
 
 
 class InFlight:
-    """Calls by the scope their ids are unique in."""
+    """Calls by the scope their ids are unique in. Used from one event loop."""
 
     def __init__(self) -> None:
         self._tasks: dict[Key, asyncio.Task[object]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def enter(self, call: Call) -> None:
         """Raises CallerError(DUPLICATE_REQUEST_ID): two calls of one id would cross their replies."""
-        task = asyncio.current_task()
-        if call.scope is None or task is None:
+        if call.scope is None or (task := self._current()) is None:
             return
         key = (call.scope, type(call.id), call.id)
         if key in self._tasks:
@@ -38,8 +38,14 @@ class InFlight:
         if call.scope is None:
             return
         key = (call.scope, type(call.id), call.id)
-        if self._tasks.get(key) is asyncio.current_task():
+        if self._tasks.get(key) is self._current():
             del self._tasks[key]
+
+    def _current(self) -> asyncio.Task[object] | None:
+        # CPython 3.11 asks the kernel for the process id each time that it looks for the running loop.
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return asyncio.current_task(self._loop)
 
     def note(self, note: Note) -> None:
         """Act on a caller's notification. Unknown ones, and cancellations that come too late, are fine."""
