@@ -1,0 +1,66 @@
+"""Exchanges without a connection: what is sent stays here."""
+
+import asyncio
+import json
+from typing import Any
+
+from doorward.edge.exchange import Exchange, FieldBlocks, HttpRequest
+
+
+class Channel:
+    """Takes everything, unless `write_paused`."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.blocks = FieldBlocks()
+        self.draining = False
+        self.write_paused = False
+        self.out = b""
+        self.ended = asyncio.Event()
+
+    def send(self, data: bytes) -> None:
+        self.out += data
+
+    def writable(self) -> asyncio.Future[None]:
+        raise AssertionError("nobody waits here")
+
+    def finished(self, exchange: Exchange, *, keep_alive: bool) -> None:
+        self.ended.set()
+
+    @property
+    def status(self) -> int:
+        return int(self.out.split(b" ")[1])
+
+    @property
+    def fields(self) -> dict[str, str]:
+        head = self.out.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+        return dict(line.split(": ", 1) for line in head)
+
+    @property
+    def body(self) -> bytes:
+        return self.out.partition(b"\r\n\r\n")[2]
+
+    @property
+    def error(self) -> tuple[int, int, str]:
+        """HTTP status, JSON-RPC code, reason."""
+        said = json.loads(self.body)["error"]
+        return self.status, said["code"], said["data"]["reason"]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The messages of a chunked event stream."""
+        return [json.loads(line[6:]) for line in self.body.split(b"\n") if line.startswith(b"data: ")]
+
+
+def exchange(
+    method: bytes = b"POST",
+    path: str = "/mcp/bank",
+    headers: dict[bytes, bytes] | None = None,
+    body: bytes = b"",
+    *,
+    peer: str = "192.0.2.1",
+) -> tuple[Exchange, Channel]:
+    """Of a request that passes the guard, unless `headers` say otherwise."""
+    given = {b"host": b"localhost:1", b"content-type": b"application/json"} | (headers or {})
+    channel = Channel(peer)
+    return Exchange(HttpRequest(method, path.encode(), path, "", given, body), channel, True), channel

@@ -1,0 +1,104 @@
+"""The GET streams of legacy sessions: one per session, never a burden."""
+
+import asyncio
+
+import pytest
+
+from doorward.edge import streams as module
+from doorward.edge.streams import SseStreams
+from doorward.model.call import Session
+from doorward.model.principal import Principal
+from tests.unit.edge.exchanges import Channel, exchange
+
+pytestmark = pytest.mark.asyncio
+ME = Principal("default", "me", "agent", "key", "k1")
+
+
+def opened(streams: SseStreams, session_id: str, principal: Principal = ME) -> Channel:
+    one, channel = exchange(b"GET")
+    one.start(200)
+    streams.open(Session(session_id, principal.owner, None, "2025-11-25", {}, {}), principal, one)
+    channel.exchange = one
+    return channel
+
+
+async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None:
+    streams = SseStreams()
+    old, other = opened(streams, "s"), opened(streams, "t")
+    new = opened(streams, "s")
+
+    assert streams.push("s", b'{"n":1}')
+
+    assert old.ended.is_set()
+    assert (old.events, new.events, other.events) == ([], [{"n": 1}], [])
+    assert not streams.push("nobody", b"{}")
+    streams.close_all()
+    assert new.ended.is_set()
+    assert list(streams.listening()) == []
+
+
+async def test_a_reader_that_is_too_slow_misses_notices_instead_of_filling_memory() -> None:
+    streams = SseStreams()
+    channel = opened(streams, "s")
+    sent = len(channel.out)
+
+    channel.write_paused = True
+    assert not streams.push("s", b"{}")
+    assert len(channel.out) == sent
+    channel.write_paused = False
+    assert streams.push("s", b"{}")
+    streams.close_all()
+
+
+async def test_a_peer_that_is_gone_is_forgotten_and_does_not_take_its_successor_along() -> None:
+    streams = SseStreams()
+    first = opened(streams, "s")
+    first.exchange.lose()
+    assert list(streams.listening()) == []
+    assert not streams.push("s", b"{}")
+
+    second = opened(streams, "s")
+    first.exchange.lose()
+
+    assert streams.push("s", b"{}")
+    assert second.events == [{}]
+    streams.close_all()
+
+
+async def test_a_peer_that_left_before_its_stream_was_opened_is_not_kept() -> None:
+    streams = SseStreams()
+    one, _ = exchange(b"GET")
+    one.lose()
+    one.start(200)
+
+    streams.open(Session("s", ME.owner, None, "2025-11-25", {}, {}), ME, one)
+
+    assert list(streams.listening()) == []
+
+
+async def test_streams_of_a_revoked_key_end() -> None:
+    streams = SseStreams()
+    revoked, other = opened(streams, "s"), opened(streams, "t", Principal("default", "x", "a", "key", "k2"))
+
+    streams.close_where(lambda principal: principal.key_id == "k1")
+
+    assert revoked.ended.is_set()
+    assert not other.ended.is_set()
+    streams.close_all()
+
+
+async def test_silent_streams_are_kept_alive_while_somebody_reads(monkeypatch) -> None:
+    monkeypatch.setattr(module, "KEEP_ALIVE_S", 0.01)
+    streams = SseStreams()
+    read, slow = opened(streams, "s"), opened(streams, "t")
+    slow.write_paused = True
+    silent = len(slow.out)
+
+    await asyncio.sleep(0.05)
+
+    assert b":\n\n" in read.out
+    assert len(slow.out) == silent
+    streams.close_all()
+    said = len(read.out)
+    await asyncio.sleep(0.03)
+    assert len(read.out) == said
