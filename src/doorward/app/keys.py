@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from doorward.app.state import paths
+from doorward.app.state import open_ring, paths
 from doorward.audit.records import Actor
 from doorward.backends.files.lock import Holder, StateLock, holder
-from doorward.backends.files.ring import FileRing
 from doorward.backends.files.segments import SegmentLog
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.config.load import Loaded
@@ -65,7 +64,7 @@ def open_keys(loaded: Loaded) -> Iterator[KeyService]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     store = open_sqlite(where.database)
     try:
-        yield KeyService(store, FileRing(where.ring))
+        yield KeyService(store, open_ring(where, store))
         if holder(where.lock) is None:
             _drain(store, loaded, now)
     finally:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from doorward.app.state import paths
+from doorward.app.state import open_ring, paths
 from doorward.app.world import Lasting, World
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
@@ -73,8 +73,8 @@ class Process:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lock = StateLock(where.lock, Holder(os.getpid(), "serve", now))
         try:
-            ring = FileRing(where.ring)
             store = open_sqlite(where.database)
+            ring = open_ring(where, store)
             process = cls(loaded, lock, store, ring, SegmentLog(where.audit))
             await process._start()
         except BaseException:

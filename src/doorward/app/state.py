@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from doorward.backends.files.ring import FileRing
 from doorward.config.settings import Settings
+from doorward.model.errors import GatewayError
+from doorward.model.reasons import Reason
+from doorward.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,15 @@ def paths(settings: Settings) -> StatePaths:
         audit=root / "audit",
         lock=root / "lock",
     )
+
+
+def open_ring(where: StatePaths, store: Store) -> FileRing:
+    """The key ring that belongs to the store.
+
+    Raises GatewayError(STORE_UNAVAILABLE) when it is missing although the store has keys: a new pepper would
+    make every one of them invalid without a word.
+    """
+    if not where.ring.exists() and store.keys():
+        text = f"{where.ring} is missing, and no key in {where.database} works without it: restore it"
+        raise GatewayError(Reason.STORE_UNAVAILABLE, text)
+    return FileRing(where.ring)

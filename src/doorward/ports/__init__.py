@@ -1,1 +1,1 @@
-"""Protocols for everything with I/O: three to six verbs each, so exact that a contract suite can test them."""
+"""Protocols for everything with I/O: three to six verbs each, exact enough for a contract suite."""

@@ -13,8 +13,8 @@ class Router(Protocol):
     def route(self, call: Call, principal: Principal) -> Target:
         """The target of a call.
 
-        Raises CallerError(TARGET_UNKNOWN) for a name nobody lists, CallerError(INVALID_PARAMS) when the params
-        do not say what is meant, UpstreamError for a server that has not said yet what it offers.
+        Raises CallerError(TARGET_UNKNOWN) for a name nobody lists, CallerError(INVALID_PARAMS) when the
+        params do not say what is meant, UpstreamError for a server that has not said yet what it offers.
         Whether the caller may know it is policy's question, not ours.
         """
         ...
