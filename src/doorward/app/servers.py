@@ -29,7 +29,11 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
     context = None
     if tls is not None:
         ca, cert, key = (None if path is None else str(path) for path in (tls.ca, tls.cert, tls.key))
-        context = ReloadingContext(ca, cert, key, tls.min_version)
+        try:
+            context = ReloadingContext(ca, cert, key, tls.min_version)
+        except OSError as error:  # ssl's own message names no file
+            files = ", ".join(filter(None, (ca, cert, key)))
+            raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
     return ServerSettings(
         name=name,
         url=config.url,

@@ -1,0 +1,246 @@
+"""A reload gives the new world or keeps the old one; nothing falls between the two. No listener is opened."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from doorward.app import keys as key_commands
+from doorward.app.process import Process
+from doorward.app.serve import needs_restart, reload, summary
+from doorward.backends.files.read import last_records
+from doorward.config.load import load
+from doorward.model.call import Credential, Inbound
+from doorward.model.errors import CallerError, GatewayError
+from doorward.model.reasons import Reason
+
+pytestmark = pytest.mark.asyncio
+TEXT = """\
+version: 1
+mode: enforce
+gateway: {{listen: "127.0.0.1:0", state: state}}
+auth: {{keys: true}}
+servers: {{}}
+agents:
+  {agent}: {{grants: []}}
+"""
+
+
+def write(path: Path, agent: str = "one", *, text: str = TEXT) -> None:
+    path.write_text(text.format(agent=agent))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "doorward.yaml"
+    write(path)
+    return path
+
+
+@pytest_asyncio.fixture
+async def process(config: Path) -> AsyncIterator[Process]:
+    opened = await Process.open(load(config))
+    yield opened
+    await opened.close()
+
+
+def key(process: Process, agent: str = "one", name: str = "k") -> tuple[str, str]:
+    with key_commands.open_keys(process.world.loaded) as service:
+        record, text = service.create(agent, name, "live", None)
+    return record.id, text
+
+
+async def ping(process: Process, secret: str) -> tuple[int, str | None]:
+    """HTTP status and reason of a request without a session."""
+    credential = Credential(secret, "192.0.2.1", local=False, proxied=False)
+    message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    answer = await process.door.serve(Inbound("http", None, credential, {}, message, None, time.monotonic()))
+    return answer.status, json.loads(answer.body)["error"]["data"]["reason"]
+
+
+def events(process: Process) -> list[dict[str, Any]]:
+    directory = Path(process.world.loaded.settings.gateway.state) / "audit"
+    records = [json.loads(line) for line in last_records(directory, 100)]
+    return [record for record in records if record["kind"] == "lifecycle"]
+
+
+async def test_a_valid_file_is_adopted_and_on_record(process: Process, config: Path) -> None:
+    old = process.world
+    write(config, "two")
+
+    assert await reload(process)
+
+    assert process.world is not old
+    assert process.door.gateway is process.world.gateway
+    assert list(process.world.loaded.settings.agents) == ["two"]
+    last = events(process)[-1]
+    assert last["event"] == "reloaded"
+    assert last["detail"] == {"config": process.world.loaded.digest, "before": old.loaded.digest}
+
+
+TLS = "{{a: {{url: 'https://a.example/', tls: {{ca: none.pem}}}}}}"
+BAD = {
+    "unknown key": ("version: 1\nsurprise: 1\n", "not valid", "surprise"),
+    "empty": ("", "not valid", "empty"),
+    "listen": (TEXT.replace("127.0.0.1:0", "127.0.0.1:9"), "changes gateway.listen", "gateway.listen"),
+    "state": (TEXT.replace("state: state", "state: other"), "changes gateway.state", "gateway.state"),
+    "tls": (TEXT.replace("servers: {{}}", f"servers: {TLS}"), "cannot be built", "none.pem"),
+}
+
+
+@pytest.mark.parametrize("bad", sorted(BAD))
+async def test_a_file_that_cannot_be_served_keeps_the_old_world(
+    process: Process, config: Path, capsys: pytest.CaptureFixture[str], bad: str
+) -> None:
+    text, cause, said = BAD[bad]
+    old, gateway = process.world, process.door.gateway
+    write(config, text=text)
+
+    assert not await reload(process)
+
+    assert process.world is old
+    assert process.door.gateway is gateway
+    err = capsys.readouterr().err
+    assert said in err
+    assert "the running configuration stays in force" in err
+    last = events(process)[-1]
+    assert last["event"] == "reload_refused"
+    assert last["detail"] == {"cause": cause}
+
+
+async def test_the_same_file_again_changes_nothing(process: Process) -> None:
+    old = process.world
+
+    assert not await reload(process)
+
+    assert process.world is old
+    assert [event["event"] for event in events(process)] == ["started"]
+
+
+async def test_a_reload_that_cannot_be_recorded_does_not_happen(
+    process: Process, config: Path, capsys
+) -> None:
+    old = process.world
+
+    async def full(record: bytes) -> None:
+        raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
+
+    append, process.log.append = process.log.append, full
+    write(config, "two")
+
+    assert not await reload(process)
+
+    process.log.append = append
+    assert process.world is old
+    assert "the disk is full" in capsys.readouterr().err
+
+
+async def test_keys_live_on_and_a_revocation_holds_in_the_next_world(process: Process, config: Path) -> None:
+    key_id, secret = key(process)
+    await process._watch.look()
+    assert await ping(process, secret) == (400, "session_required")
+
+    write(config, "one", text=TEXT + "  two: {{grants: []}}\n")
+    assert await reload(process)
+    assert await ping(process, secret) == (400, "session_required")
+
+    with key_commands.open_keys(process.world.loaded) as service:
+        assert service.revoke(key_id)
+    await process._watch.look()
+    write(config, "one", text=TEXT + "  three: {{grants: []}}\n")
+    assert await reload(process)
+    assert await ping(process, secret) == (401, "credential_revoked")
+
+
+async def test_a_key_whose_agent_is_gone_is_refused(process: Process, config: Path) -> None:
+    _, secret = key(process)
+    await process._watch.look()
+
+    write(config, "two")
+    assert await reload(process)
+
+    assert await ping(process, secret) == (401, "credential_invalid")
+
+
+async def test_keys_that_may_be_out_of_date_are_not_adopted(process: Process, config: Path) -> None:
+    old = process.world
+    process._watch.failure = GatewayError(Reason.STORE_UNAVAILABLE, "the store is gone")
+    write(config, "two")
+
+    assert not await reload(process)
+
+    assert process.world is old
+
+
+async def test_a_world_that_was_replaced_cannot_come_back(process: Process, config: Path) -> None:
+    old = process.world
+    write(config, "two")
+    assert await reload(process)
+
+    old._changed(old, None, None)
+
+    assert process.door.gateway is process.world.gateway
+
+
+async def test_a_session_that_ends_takes_its_calls_along(process: Process) -> None:
+    _, secret = key(process)
+    await process._watch.look()
+    principal = process.world.directory.identify(Credential(secret, "x", local=False, proxied=False))
+    session = process.sessions.open(principal, None, "2025-11-25", {}, {})
+    ended: list[str] = []
+    process.calls.end = ended.append
+
+    process.door.end_session(session)
+
+    assert ended == [session.id]
+    with pytest.raises(CallerError):
+        process.sessions.get(session.id, principal, None)
+
+
+async def test_a_second_process_is_refused_the_state_directory(process: Process) -> None:
+    with pytest.raises(GatewayError):
+        await Process.open(process.world.loaded)
+    assert process.readiness()["status"] == "ready"
+
+
+async def test_closing_records_the_end_and_frees_the_directory(config: Path) -> None:
+    process = await Process.open(load(config))
+    await process.close()
+
+    assert [event["event"] for event in events(process)] == ["started", "stopped"]
+    again = await Process.open(load(config))
+    await again.close()
+
+
+async def test_a_full_disk_does_not_keep_the_directory_locked(config: Path) -> None:
+    process = await Process.open(load(config))
+
+    async def full(record: bytes) -> None:
+        raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
+
+    append, process.log.append = process.log.append, full
+    with pytest.raises(GatewayError):
+        await process.close()
+
+    process.log.append = append
+    await process.log.close()
+    again = await Process.open(load(config))
+    await again.close()
+
+
+async def test_readiness_follows_the_log(process: Process) -> None:
+    process.log.failure = "the disk is full"
+    assert (process.readiness()["status"], process.readiness()["audit"]) == ("not_ready", "the disk is full")
+    process.log.failure = None
+    assert process.readiness()["audit"] == "ok"
+
+
+async def test_what_an_operator_sees_first(process: Process) -> None:
+    settings = process.world.loaded.settings
+
+    assert summary(settings) == "mode enforce · auth keys · servers none yet · agents one"
+    assert needs_restart(settings, settings) == []
