@@ -34,8 +34,8 @@ class SnapshotRouter:
     def route(self, call: Call, principal: Principal) -> Target:
         """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS).
 
-        Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then nobody
-        knows what is unknown.
+        Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then
+        nobody knows what is unknown.
         """
         try:
             return self._route(call)

@@ -1,4 +1,4 @@
-"""Patterns in which `*` stands for any run of characters and nothing else is special (as in Cedar's `like`)."""
+"""Patterns in which `*` is any run of characters and nothing else is special, as in Cedar's `like`."""
 
 
 def matches(pattern: str, text: str) -> bool:

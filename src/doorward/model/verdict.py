@@ -92,7 +92,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """Proof that this call, by this principal, to this target, was decided: the only thing that can be sent."""
+    """Proof that this call, by this principal, to this target, was decided: nothing else can be sent."""
 
     call: Call
     principal: Principal
