@@ -139,3 +139,45 @@ def test_any_spelling_of_a_result_means_the_same(result: dict[str, Any]) -> None
         found = parse_upstream(text.encode())
         assert isinstance(found, UpstreamResult)
         assert msgspec.json.decode(found.result) == result
+
+
+ESSENTIAL = (b'"jsonrpc":"2.0"', b'"id":12', b'"result":{"a":1}')
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_usual_members_are_read_in_any_order(order: tuple[int, ...]) -> None:
+    data = b"{" + b",".join(ESSENTIAL[at] for at in order) + b"}"
+    assert parse_upstream(data) == UpstreamResult(12, b'{"a":1}')
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"jsonrpc":"2.0","id":1,"id":12,"result":{}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{},"result":{}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{},"\\u0072esult":{}}',
+        b'{"jsonrpc":"2.0","id":1,"\\u0072esult":{}}',
+        b'{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"result":{}}',
+        b'{"jsonrpc":"2.1","id":1,"result":{}}',
+        b'{"jsonrpc":"2.0","id":1,"result":[]}',
+        b'{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":"m"}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{},"method":"m"}',
+        # Numbers whose spelling is shorter than their digits would leave room for something else.
+        b'{"jsonrpc":"2.0","id":1e9,"a":1,"result":{}}',
+        b'{"jsonrpc":"2.0","id":1e9,"result":{}       }',
+        b'{"jsonrpc":"2.0","id":1,"result":{"a":"\xff"}}',
+    ],
+)
+def test_no_spelling_slips_past_the_strict_way(data: bytes) -> None:
+    with pytest.raises(WireError):
+        parse_upstream(data)
+
+
+@given(st.text(), st.integers(-(2**63), 2**64 - 1), st.sampled_from(["", " ", "\n", "\t"]))
+def test_the_quick_way_says_what_the_strict_way_says(text: str, number: int, space: str) -> None:
+    result = json.dumps({"t": text}, ensure_ascii=False, separators=(",", ":"))
+    try:
+        data = f'{{"jsonrpc":{space}"2.0","id":{number},"result":{result}}}'.encode()
+    except UnicodeEncodeError:
+        return
+    assert parse_upstream(data) == UpstreamResult(number, result.encode())
