@@ -7,7 +7,8 @@ import msgspec
 
 from doorward.model.call import Outcome, RpcError
 
-_MAYBE_ERROR: Final = re.compile(rb'"isError"\s*:\s*true').search
+_MEMBER: Final = b'"isError"'
+_IS_TRUE: Final = re.compile(rb"\s*:\s*true").match
 _SMALL: Final = 256
 """A result that says nothing is short; longer ones are not looked at for emptiness."""
 
@@ -25,8 +26,7 @@ def of_result(method: str, result: bytes) -> Outcome:
     """OK, EMPTY or TOOL_ERROR. A result that is no CallToolResult is OK: the reply is relayed, not judged."""
     if method != "tools/call":
         return Outcome.OK
-    # The plain search is four times as fast as the pattern, and most long results end here.
-    if len(result) > _SMALL and (b'"isError"' not in result or _MAYBE_ERROR(result) is None):
+    if len(result) > _SMALL and not _may_be_error(result):
         return Outcome.OK
     try:
         decoded = _tool_result.decode(result)
@@ -35,6 +35,16 @@ def of_result(method: str, result: bytes) -> Outcome:
     if decoded.isError:
         return Outcome.TOOL_ERROR
     return Outcome.OK if decoded.content or decoded.structuredContent is not None else Outcome.EMPTY
+
+
+def _may_be_error(result: bytes) -> bool:
+    """Whether somewhere in it `isError` is true; a plain search is several times as fast as a pattern."""
+    at = result.find(_MEMBER)
+    while at >= 0:
+        if _IS_TRUE(result, at + len(_MEMBER)) is not None:
+            return True
+        at = result.find(_MEMBER, at + 1)
+    return False
 
 
 def of_error(error: RpcError) -> Outcome:
