@@ -226,8 +226,7 @@ def encode_request(request_id: RequestId, method: str, params: Mapping[str, Any]
     """Without params when they are None."""
     if params is None:
         return b'{"jsonrpc":"2.0","id":%b,"method":%b}' % (_id_bytes(request_id), strict.encode(method))
-    head = (_id_bytes(request_id), strict.encode(method), strict.encode(params))
-    return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % head
+    return strict.encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
 
 
 def encode_notification(method: str, params: Mapping[str, Any] | None) -> bytes:
