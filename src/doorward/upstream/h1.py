@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
+import msgspec
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
+from doorward.upstream.repeat import RepeatedHead
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 32 * 1024
@@ -21,19 +23,22 @@ STREAM_BUFFER: Final = 64 * 1024
 """Bytes of a stream that wait unread before the server is made to wait."""
 
 
-class Response:
+class Response(msgspec.Struct, eq=False):
     """What came back. `body` is whole, except for a stream, which is read with `Connection.read`."""
 
-    __slots__ = ("body", "content_type", "headers", "status", "streams")
+    status: int
+    headers: dict[bytes, bytes]
+    """Lower-case names; of repeated fields the last counts (llhttp refuses repeated framing). An answer whose
+    head came before has the fields of that one, so only `body` tells its length."""
+    content_type: bytes
+    """Without parameters, lower case; b"" when absent."""
+    streams: bool = False
+    body: bytes = b""
 
-    def __init__(self, status: int, headers: dict[bytes, bytes], streams: bool) -> None:
-        self.status = status
-        self.headers = headers
-        """Lower-case names; of repeated fields the last counts (llhttp refuses repeated framing)."""
-        self.streams = streams
-        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        """Without parameters, lower case; b"" when absent."""
-        self.body = b""
+
+def media_type(headers: dict[bytes, bytes]) -> bytes:
+    """As `Response.content_type` has it."""
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
 
 class Connection(asyncio.Protocol):
@@ -45,13 +50,16 @@ class Connection(asyncio.Protocol):
         "_done",
         "_drained",
         "_error",
+        "_fresh",
         "_head_bytes",
         "_headers",
         "_in_head",
+        "_known",
         "_limit",
         "_on_lost",
         "_parser",
         "_paused",
+        "_repeated",
         "_response",
         "_server",
         "_size",
@@ -69,6 +77,9 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._repeated = RepeatedHead()
+        self._known: Response | None = None
+        """Whose head `_repeated` knows."""
         self._error: UpstreamError | None = None
         self._spoiled = False
         self._paused = False
@@ -77,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._headers: dict[bytes, bytes] = {}
         self._in_head = True
+        self._fresh = True
+        """Whether nothing of the answer has come yet."""
         self._head_bytes = 0
         self._body: list[bytes] = []
         self._size = 0
@@ -128,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._limit = limit
         self._done = False
         self._error = None
-        self._in_head = True
+        self._in_head = self._fresh = True
         self._transport.write(request)
 
     async def read(self) -> bytes:
@@ -190,6 +203,9 @@ class Connection(asyncio.Protocol):
         if self._done:
             self.close()  # nobody asked: a late or smuggled reply must never meet the next request
             return
+        fresh, self._fresh = self._fresh, False
+        if fresh and self._take_repeated(data):
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -198,7 +214,9 @@ class Connection(asyncio.Protocol):
             else:
                 self._broken("sent what is not HTTP")
             return
-        if self._in_head and not self._over():
+        if fresh and self._over():
+            self._remember(data)
+        elif self._in_head and not self._over():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._broken("sent a response head that is too large")
@@ -244,7 +262,7 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         length = headers.get(b"content-length")
         self._to_end = length is None and b"transfer-encoding" not in headers
-        response = Response(status, headers, False)
+        response = Response(status, headers, media_type(headers))
         self._response = response
         if headers.get(b"content-encoding", b"identity") != b"identity":
             self._broken("compressed its reply although nobody asked it to")
@@ -300,6 +318,24 @@ class Connection(asyncio.Protocol):
             self._chunk.set_result(b"")
 
     # helpers
+
+    def _take_repeated(self, data: bytes) -> bool:
+        """Answer from what is known of the head; False: feed the parser."""
+        body = self._repeated.body(data)
+        known = self._known
+        if body is None or known is None or len(body) > self._limit:
+            return False
+        self._done = True
+        self._response = Response(known.status, known.headers, known.content_type, False, body)
+        self._answer(self._response)
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """The answer came whole in one piece: the next one may be recognised by it."""
+        response = self._response
+        if response is not None and not self._spoiled and not response.streams:
+            self._repeated.remember(data, response.body)
+            self._known = response
 
     def _answer(self, response: Response) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -11,7 +11,7 @@ DISCOVERED = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}
 
 
 def response(status: int, body: Any, kind: bytes = b"application/json") -> Response:
-    made = Response(status, {b"content-type": kind}, False)
+    made = Response(status, {b"content-type": kind}, kind)
     made.body = body if isinstance(body, bytes) else json.dumps({"jsonrpc": "2.0", "id": 1, **body}).encode()
     return made
 
