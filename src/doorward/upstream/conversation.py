@@ -1,5 +1,6 @@
 """One conversation with a server, whatever carries it, and how every conversation begins."""
 
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 from doorward import __version__
@@ -32,9 +33,9 @@ class Conversation(Protocol):
         """False once it has ended; then another one is opened."""
         ...
 
-    async def request(
+    def request(
         self, live: Live, params: dict[str, Any], schema: dict[str, Any] | None = None
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         """Send one request and wait for its answer; cancelling cancels it at the server too.
 
         `schema` is the called tool's inputSchema: a modern server wants annotated arguments in fields.

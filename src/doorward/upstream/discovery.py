@@ -40,14 +40,10 @@ class Discovery:
         self._doubt = asyncio.Event()
         self._asked_at = -1e9
         self.verdict: Verdict | None = None
+        self.era: Era | None = None
+        """As the verdict has it."""
         self.introduction: Introduction | None = None
         self.state = ServerState(name, "starting", None, None, None, time.time())
-
-    @property
-    def era(self) -> Era | None:
-        if self.verdict is None:
-            return None
-        return Era.MODERN if self.verdict.evidence is Evidence.MODERN else Era.LEGACY
 
     async def run(self) -> None:
         """For ever: find out; look again when in doubt, when the verdict is old, and after a failure."""
@@ -124,6 +120,7 @@ class Discovery:
         if verdict.problem is not None:
             raise verdict.problem
         before, self.verdict = self.era, verdict
+        self.era = Era.MODERN if verdict.evidence is Evidence.MODERN else Era.LEGACY
         self._asked_at = self._loop.time()
         if before is not None and before is not self.era:
             self._era_changed()

@@ -19,6 +19,9 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
         )
         error = RpcError(code, message, data)
         return Reply(None, error, outcome.of_error(error), upstream_s)
+    if era is call.era:  # as `bridge.result_down` has it
+        result = answer.result
+        return Reply(result, None, outcome.of_result(call.method, result), upstream_s)
     try:
         result = bridge.result_down(
             answer.result,

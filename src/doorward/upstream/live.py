@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from doorward.model.call import Call
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
@@ -16,23 +18,20 @@ MAX_NOTES: Final = 256
 """Notifications that wait for a slow caller; a process serves many and must not wait for one of them."""
 
 
-class Live:
+class Live(msgspec.Struct, eq=False):
     """Its id and progress token are the same integer: unique among everything in flight on this server."""
 
-    __slots__ = ("_notes", "_over", "_wake", "call", "deadline", "id", "lost", "method", "server")
-
-    def __init__(self, server: str, number: int, method: str, call: Call | None, deadline: float) -> None:
-        self.server = server
-        self.id = number
-        self.method = method
-        self.call = call
-        """None for what we ask ourselves: the handshake, lists."""
-        self.deadline = deadline
-        self.lost = 0
-        """Notifications dropped because the caller reads too slowly."""
-        self._notes: deque[jsonrpc.UpstreamNotification] | None = None
-        self._over: Answer | UpstreamError | None = None
-        self._wake: asyncio.Future[None] | None = None
+    server: str
+    id: int
+    method: str
+    call: Call | None
+    """None for what we ask ourselves: the handshake, lists."""
+    deadline: float
+    lost: int = 0
+    """Notifications dropped because the caller reads too slowly."""
+    _notes: deque[jsonrpc.UpstreamNotification] | None = None
+    _over: Answer | UpstreamError | None = None
+    _wake: asyncio.Future[None] | None = None
 
     @property
     def done(self) -> bool:

@@ -16,13 +16,17 @@ def outgoing(permit: Permit, era: Era, version: str, token: int) -> dict[str, An
     """
     call, target = permit.call, permit.target
     params = dict(call.params)
+    kind = target.kind
     if call.method == "completion/complete":
-        member = "name" if target.kind is Kind.PROMPT else "uri"
+        member = "name" if kind is Kind.PROMPT else "uri"
         params["ref"] = {**params["ref"], member: target.name}
-    elif target.kind in (Kind.RESOURCE, Kind.TEMPLATE):
+    elif kind is Kind.RESOURCE or kind is Kind.TEMPLATE:
         params["uri"] = target.name
     else:
         params["name"] = target.name
+    asks = call.progress_token is not None and call.events is not None
+    if not (asks or call.meta) and era is Era.LEGACY:
+        return params  # the usual call: `stamp_meta` would have nothing to say
     stamped = meta.stamp_meta(
         call.meta,
         era=era,
@@ -30,7 +34,7 @@ def outgoing(permit: Permit, era: Era, version: str, token: int) -> dict[str, An
         capabilities={},
         client=call.client or CLIENT,
         log_level=call.log_level,
-        progress_token=token if call.progress_token is not None and call.events is not None else None,
+        progress_token=token if asks else None,
     )
     if stamped:
         params["_meta"] = stamped

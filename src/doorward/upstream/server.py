@@ -136,11 +136,11 @@ class Server:
             if conversation is None or permit.call.log_level is not None:
                 conversation = await self._prepare(permit, running)
             try:
-                answer = await self._call(permit, conversation)
+                answer = await self._call(permit, running, conversation)
             except SessionGone:
                 # 404 proves that nothing was processed (MCP, transports): the one case of sending again.
                 conversation = await self._prepare(permit, running)
-                answer = await self._call(permit, conversation)
+                answer = await self._call(permit, running, conversation)
         except SessionGone:
             raise failure(
                 Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened"
@@ -188,14 +188,18 @@ class Server:
                 continue
         raise failure(Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened")
 
-    async def _call(self, permit: Permit, conversation: Conversation) -> Answer:
-        loop = asyncio.get_running_loop()
+    def _call(
+        self, permit: Permit, running: "_Running", conversation: Conversation
+    ) -> Coroutine[Any, Any, Answer]:
+        """A plain function on purpose: one coroutine less on every call."""
         call = permit.call
-        if call.era is not conversation.era:
-            self._check_method(call.method, conversation.introduction.version)
-        live = Live(self.name, next(self._ids), call.method, call, loop.time() + self.settings.timeout_s)
-        params = outgoing(permit, conversation.era, conversation.introduction.version, live.id)
-        return await conversation.request(live, params, input_schema(permit))
+        era, version = conversation.era, conversation.introduction.version
+        if call.era is not era:
+            self._check_method(call.method, version)
+        deadline = running.loop.time() + self.settings.timeout_s
+        live = Live(self.name, next(self._ids), call.method, call, deadline)
+        params = outgoing(permit, era, version, live.id)
+        return conversation.request(live, params, input_schema(permit) if era is Era.MODERN else None)
 
     async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
         """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""
@@ -263,7 +267,8 @@ class _Running:
 
     def __init__(self, server: Server) -> None:
         settings, relay, spawn = server.settings, server.relay, server.spawn
-        self.deadlines = Deadlines(asyncio.get_running_loop())
+        self.loop = asyncio.get_running_loop()
+        self.deadlines = Deadlines(self.loop)
         self.dialer: Dialer
         if settings.url is not None:
             leg = HttpLeg(settings, self.deadlines, relay)
