@@ -1,5 +1,7 @@
 """`doorward serve --stdio`: the whole gateway inside one client's child process."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,35 @@ async def test_one_client_gets_the_whole_gateway(prepared: Gateway, mode: str) -
     assert (permit["decision"]["effect"], permit["actor"]["agent"]) == ("permit", "anonymous")
     assert refusal["decision"]["effect"] == "deny"
     assert permit["peer"] == "stdio"
+
+
+def test_standard_output_carries_notices_of_the_session(prepared: Gateway) -> None:
+    command = [DOORWARD, "serve", "--stdio", "-c", str(prepared.config)]
+    initialize = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "raw", "version": "1"},
+    }
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as gateway:
+        assert gateway.stdin is not None
+        assert gateway.stdout is not None
+
+        def say(message: dict[str, object]) -> None:
+            print(json.dumps({"jsonrpc": "2.0", **message}), file=gateway.stdin, flush=True)
+
+        def heard() -> dict[str, object]:
+            found: dict[str, object] = json.loads(gateway.stdout.readline())
+            return found
+
+        say({"id": 1, "method": "initialize", "params": initialize})
+        assert heard()["id"] == 1
+        say({"method": "notifications/initialized"})
+
+        # Marking a tool changes what is listed about it: the catalogue notices, and so does the client.
+        document = json.loads(prepared.config.read_text())
+        document["servers"]["files"]["tools"] = {"list_*": {"class": "destructive"}}
+        prepared.config.write_text(json.dumps(document))
+
+        assert heard()["method"] == "notifications/tools/list_changed"
+        gateway.stdin.close()
+        assert gateway.wait(15) == 0

@@ -25,7 +25,7 @@ from doorward.edge.guard import Guard
 from doorward.edge.h1 import H1Server
 from doorward.edge.limits import HttpLimits
 from doorward.edge.plane import DataPlane, PlaneSettings
-from doorward.edge.streams import SseStreams
+from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
 from doorward.model.errors import GatewayError
 from doorward.model.target import Kind
@@ -49,7 +49,7 @@ class Process:
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
-        self.streams = SseStreams()
+        self.streams = SessionStreams()
         self.calls = InFlight()
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
         self.notices = Notices(self.streams, lambda: self.world.policy)

@@ -16,6 +16,8 @@ from doorward.model.call import Credential, Inbound
 from doorward.pipeline.read import SESSION_HEADER
 
 KEY_VARIABLE = "DOORWARD_KEY"
+MOST_WAITING = 64
+"""Notices that wait for a client that reads slowly."""
 
 
 class StdioClient:
@@ -35,12 +37,44 @@ class StdioClient:
 
     async def handle(self, line: bytes) -> bytes | None:
         """The answer to one message; None where there is none."""
-        inbound = Inbound("stdio", None, self._credential, self._headers, line, self, time.monotonic())
-        answer = await self._process.door.serve(inbound)
+        answer = await self._process.door.serve(self._inbound(line))
         for name, value in answer.headers:
             if name == SESSION_HEADER:
                 self._headers = {SESSION_HEADER: value}
+                await self._listen()
         return answer.body or None
+
+    async def _listen(self) -> None:
+        """Standard output carries the session's notices too."""
+        found = await self._process.door.session(self._inbound(b""))
+        if isinstance(found, tuple) and self.edge is not None:
+            self._process.streams.adopt(*found, StdioOutlet(self.edge))
+
+    def _inbound(self, line: bytes) -> Inbound:
+        return Inbound("stdio", None, self._credential, self._headers, line, self, time.monotonic())
+
+
+class StdioOutlet:
+    """Implements edge.streams.Outlet. Bounded: a client that does not read misses notices."""
+
+    def __init__(self, edge: StdioEdge) -> None:
+        self._edge = edge
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def push(self, message: bytes) -> bool:
+        if len(self._sending) >= MOST_WAITING:
+            return False
+        task = asyncio.get_running_loop().create_task(self._edge.emit(message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return True
+
+    def beat(self) -> None:
+        """A pipe that is open is alive."""
+
+    def end(self) -> None:
+        for task in self._sending:
+            task.cancel()
 
 
 async def serve_stdio(process: Process, stopping: asyncio.Event) -> None:

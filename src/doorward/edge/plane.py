@@ -14,7 +14,7 @@ import msgspec
 
 from doorward.edge.exchange import Exchange
 from doorward.edge.guard import Guard
-from doorward.edge.streams import SseStreams
+from doorward.edge.streams import SessionStreams
 from doorward.model.call import Credential, Inbound, Session
 from doorward.model.errors import CallerError, GatewayError
 from doorward.model.principal import Principal
@@ -78,7 +78,7 @@ class DataPlane:
     def __init__(
         self,
         door: Door,
-        streams: SseStreams,
+        streams: SessionStreams,
         settings: PlaneSettings,
         readiness: Callable[[], dict[str, Any]],
     ) -> None:

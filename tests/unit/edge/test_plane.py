@@ -8,7 +8,7 @@ import pytest
 
 from doorward.edge.guard import Guard
 from doorward.edge.plane import DataPlane, PlaneSettings
-from doorward.edge.streams import SseStreams
+from doorward.edge.streams import SessionStreams
 from doorward.model.call import Reply
 from doorward.model.verdict import Permit
 from doorward.wire import jsonrpc
@@ -27,7 +27,7 @@ class Face:
 
     def __init__(self) -> None:
         self.house = House()
-        self.streams = SseStreams()
+        self.streams = SessionStreams()
         self.state: dict[str, Any] = dict(READY)
         settings = PlaneSettings(
             {"/mcp": None, "/mcp/bank": "bank", "/mcp/files": "files"},

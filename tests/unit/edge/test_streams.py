@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from doorward.edge import streams as module
-from doorward.edge.streams import SseStreams
+from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
 from doorward.model.principal import Principal
 from tests.unit.edge.exchanges import Channel, exchange
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio
 ME = Principal("default", "me", "agent", "key", "k1")
 
 
-def opened(streams: SseStreams, session_id: str, principal: Principal = ME) -> Channel:
+def opened(streams: SessionStreams, session_id: str, principal: Principal = ME) -> Channel:
     one, channel = exchange(b"GET")
     one.start(200)
     streams.open(Session(session_id, principal.owner, None, "2025-11-25", {}, {}), principal, one)
@@ -23,7 +23,7 @@ def opened(streams: SseStreams, session_id: str, principal: Principal = ME) -> C
 
 
 async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None:
-    streams = SseStreams()
+    streams = SessionStreams()
     old, other = opened(streams, "s"), opened(streams, "t")
     new = opened(streams, "s")
 
@@ -38,7 +38,7 @@ async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None
 
 
 async def test_a_reader_that_is_too_slow_misses_notices_instead_of_filling_memory() -> None:
-    streams = SseStreams()
+    streams = SessionStreams()
     channel = opened(streams, "s")
     sent = len(channel.out)
 
@@ -51,7 +51,7 @@ async def test_a_reader_that_is_too_slow_misses_notices_instead_of_filling_memor
 
 
 async def test_a_peer_that_is_gone_is_forgotten_and_does_not_take_its_successor_along() -> None:
-    streams = SseStreams()
+    streams = SessionStreams()
     first = opened(streams, "s")
     first.exchange.lose()
     assert list(streams.listening()) == []
@@ -66,7 +66,7 @@ async def test_a_peer_that_is_gone_is_forgotten_and_does_not_take_its_successor_
 
 
 async def test_a_peer_that_left_before_its_stream_was_opened_is_not_kept() -> None:
-    streams = SseStreams()
+    streams = SessionStreams()
     one, _ = exchange(b"GET")
     one.lose()
     one.start(200)
@@ -77,7 +77,7 @@ async def test_a_peer_that_left_before_its_stream_was_opened_is_not_kept() -> No
 
 
 async def test_streams_of_a_revoked_key_end() -> None:
-    streams = SseStreams()
+    streams = SessionStreams()
     revoked, other = opened(streams, "s"), opened(streams, "t", Principal("default", "x", "a", "key", "k2"))
 
     streams.close_where(lambda principal: principal.key_id == "k1")
@@ -89,7 +89,7 @@ async def test_streams_of_a_revoked_key_end() -> None:
 
 async def test_silent_streams_are_kept_alive_while_somebody_reads(monkeypatch) -> None:
     monkeypatch.setattr(module, "KEEP_ALIVE_S", 0.01)
-    streams = SseStreams()
+    streams = SessionStreams()
     read, slow = opened(streams, "s"), opened(streams, "t")
     slow.write_paused = True
     silent = len(slow.out)
