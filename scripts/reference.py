@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from doorward.edge.limits import REFUSALS
 from doorward.model.reasons import REASONS, Blame, Reason
 from doorward.pipeline.rescue import FORMS
 
@@ -19,6 +20,15 @@ unchanged. A denied tool that the caller can see answers as a tool result with `
 JSON-RPC code.
 """
 
+REFUSALS_HEAD = """
+## Before MCP: what the HTTP edge refuses
+
+From `edge/limits.py`. These requests never reach the gateway, so they have no JSON-RPC code; the body is
+`{"error": code, "message": text}`, and each is counted by its code.
+
+| code | HTTP | text |
+| --- | --- | --- |"""
+
 COLUMNS = "| code | HTTP | JSON-RPC | retry | what to do |"
 TITLES = {
     Blame.CALLER: "The caller has to change something",
@@ -34,6 +44,8 @@ def reasons_page() -> str:
     for blame, title in TITLES.items():
         parts.append(f"\n## {title}\n\n{COLUMNS}\n| --- | --- | --- | --- | --- |")
         parts.extend(row(reason) for reason in Reason if REASONS[reason].blame is blame)
+    parts.append(REFUSALS_HEAD)
+    parts.extend(f"| `{refusal}` | {status} | {text} |" for refusal, (status, text) in REFUSALS.items())
     return "\n".join(parts) + "\n"
 
 

@@ -30,7 +30,6 @@ class Reason(StrEnum):
     META_MISSING = "meta_missing"
     HEADER_MISMATCH = "header_mismatch"
     VERSION_UNSUPPORTED = "version_unsupported"
-    CAPABILITY_MISSING = "capability_missing"
     BODY_TOO_LARGE = "body_too_large"
     DUPLICATE_REQUEST_ID = "duplicate_request_id"
     # The caller, by its HTTP.
@@ -105,9 +104,6 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.HEADER_MISMATCH: ReasonInfo(_C, False, "Make the MCP headers repeat what the body says."),
     Reason.VERSION_UNSUPPORTED: ReasonInfo(
         _C, False, "Use one of the protocol versions named in data.supported."
-    ),
-    Reason.CAPABILITY_MISSING: ReasonInfo(
-        _C, False, "Declare the capabilities named in data.requiredCapabilities."
     ),
     Reason.BODY_TOO_LARGE: ReasonInfo(_C, False, "Send a smaller request body."),
     Reason.DUPLICATE_REQUEST_ID: ReasonInfo(_C, False, "Use an id that no request in flight has."),

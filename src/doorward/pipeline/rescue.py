@@ -56,7 +56,6 @@ FORMS: Final[dict[Reason, Form]] = {
     Reason.META_MISSING: Form(400, -32602),
     Reason.HEADER_MISMATCH: Form(400, -32020),
     Reason.VERSION_UNSUPPORTED: Form(400, -32022),
-    Reason.CAPABILITY_MISSING: Form(400, -32021),
     Reason.BODY_TOO_LARGE: Form(413, -32600),
     Reason.DUPLICATE_REQUEST_ID: _INVALID,
     Reason.NOT_ACCEPTABLE: Form(406, -32600),
