@@ -97,6 +97,14 @@ class Call(msgspec.Struct, frozen=True):
         given = self.params.get("arguments")
         return given if isinstance(given, dict) else {}
 
+    @property
+    def judged(self) -> dict[str, Any] | None:
+        """The arguments that rules look at. None asks whether any could be allowed, as for a list.
+
+        A completion comes before the arguments that it helps to write.
+        """
+        return None if self.method == "completion/complete" else self.arguments
+
 
 class Note(msgspec.Struct, frozen=True):
     """A notification or a posted response: accepted or refused, never answered."""

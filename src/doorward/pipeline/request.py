@@ -32,7 +32,7 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     trail.ran("route")
 
     verdict: Allow | Permit | Deny | Hold
-    verdict = gw.policy.decide(principal, target, call.arguments)  # what the rules say
+    verdict = gw.policy.decide(principal, target, call.judged)  # what the rules say
     trail.judged(verdict)
 
     facts = Facts()

@@ -78,8 +78,8 @@ class Engine:
         decision_id: str,
     ) -> Permit | Deny | Hold:
         """The final step: on what will really be sent. A static `allowed` is asked again."""
-        if facts.changed or allowed.depends:
-            again = self.decide(principal, target, call.arguments)
+        if facts.changed or (allowed.depends and call.judged is not None):
+            again = self.decide(principal, target, call.judged)
             if not isinstance(again, Allow):
                 return again
             allowed = again

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from doorward.model.call import Call, Era
@@ -423,6 +424,17 @@ def test_conclude_looks_again(facts: Facts, *, depends: bool) -> None:
     kept = world.engine.conclude(call({"limit": 1, "state": "open"}), BOT, aim("list"), allowed, facts, "d1")
     assert isinstance(kept, Permit)
     assert kept.rules == (world.bound.tools.allow[0].at,)
+
+
+def test_a_completion_follows_what_it_refers_to_before_there_are_arguments() -> None:
+    world = World()
+    asked = msgspec.structs.replace(call({}), method="completion/complete", params={"ref": {}})
+    for name, allowed in (("q", True), ("p1", True), ("other", False)):
+        verdict = world.engine.decide(BOT, aim(name, Kind.PROMPT), asked.judged)
+        assert isinstance(verdict, Allow) is allowed
+        if isinstance(verdict, Allow):
+            made = world.engine.conclude(asked, BOT, aim(name, Kind.PROMPT), verdict, Facts(), "d1")
+            assert isinstance(made, Permit)
 
 
 def test_conclude_carries_what_audit_mode_let_pass() -> None:
