@@ -23,11 +23,13 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing", "_awaits", "_closing", "_exchange", "_hub", "_loop", "_queued", "_reader",
-        "_reading_paused", "_taken", "_transport", "_waiters", "_written", "deadline", "peer", "write_paused",
+        "_reading_paused", "_taken", "_transport", "_waiters", "_written", "blocks", "deadline", "peer",
+        "write_paused",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
         self._hub = hub
+        self.blocks: FieldBlocks = hub.blocks
         self._loop = loop
         self._reader = RequestReader(hub.limits)
         self._exchange: Exchange | None = None
@@ -46,10 +48,6 @@ class Connection(asyncio.Protocol):
         """Bytes that the peer had taken when the write deadline was last set."""
 
     # what an exchange needs
-
-    @property
-    def blocks(self) -> FieldBlocks:
-        return self._hub.blocks
 
     @property
     def draining(self) -> bool:
@@ -98,10 +96,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._reader.feed(data)
         if self._exchange is None and not self.write_paused:
+            found = self._reader.whole(data)
+            if found is not None:
+                self._serve(*found)
+                return
+            self._reader.feed(data)
             self._advance()
-        elif not self._reading_paused:
+            return
+        self._reader.feed(data)
+        if not self._reading_paused:
             self._queued += data.count(END)
             self._bound_backlog()
 
@@ -212,7 +216,7 @@ class Connection(asyncio.Protocol):
     def _serve(self, head: Head, body: bytes) -> None:
         self.deadline = math.inf
         request = HttpRequest(
-            head.method, head.target, head.path, head.query, head.headers, body, head.version
+            head.method, head.target, head.path, head.query, head.headers, body, head.version, head.memo
         )
         exchange = self._exchange = Exchange(request, self, head.keep_alive)
         try:

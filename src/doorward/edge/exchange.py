@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from doorward.edge.head import Memo
+
 HeaderFields = Sequence[tuple[bytes, bytes]]
 
 _STATUS_LINES: Final = {
@@ -31,6 +33,8 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """Lower-case names; repeated fields joined with b", "."""
     body: bytes = b""
     version: tuple[int, int] = (1, 1)
+    memo: Memo = msgspec.field(default_factory=Memo)
+    """The same one while the connection repeats this head."""
 
 
 class FieldBlocks:
@@ -82,7 +86,7 @@ class Channel(Protocol):
     def finished(self, exchange: "Exchange", *, keep_alive: bool) -> None: ...
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, in any task.
 
     When the peer is gone `disconnected` turns true, `on_disconnect` is called once, and every method does
@@ -91,20 +95,14 @@ class Exchange:
     twice, or writing without `start`, is a bug and raises RuntimeError.
     """
 
-    __slots__ = (
-        "_channel", "_chunked", "_done", "_keep_alive", "_started", "disconnected", "on_disconnect",
-        "request",
-    )  # fmt: skip
-
-    def __init__(self, request: HttpRequest, channel: Channel, keep_alive: bool) -> None:
-        self.request = request
-        self.disconnected = False
-        self.on_disconnect: Callable[[], None] | None = None
-        self._channel = channel
-        self._keep_alive = keep_alive
-        self._started = False
-        self._done = False
-        self._chunked = False
+    request: HttpRequest
+    _channel: Channel
+    _keep_alive: bool
+    disconnected: bool = False
+    on_disconnect: Callable[[], None] | None = None
+    _started: bool = False
+    _done: bool = False
+    _chunked: bool = False
 
     @property
     def peer(self) -> str:
@@ -132,12 +130,12 @@ class Exchange:
             return
         connection = self._connection_field()
         if status >= 200 and status not in (204, 304):
-            length = b"content-length: %d\r\n" % len(body)
+            length = len(body)
             if self.request.method == b"HEAD":
                 body = b""
+            channel.send(b"%bcontent-length: %d\r\n%b\r\n%b" % (block, length, connection, body))
         else:
-            length = body = b""
-        channel.send(b"".join((block, length, connection, b"\r\n", body)))
+            channel.send(b"%b%b\r\n" % (block, connection))
         channel.finished(self, keep_alive=self._keep_alive)
 
     def start(self, status: int, headers: HeaderFields = ()) -> None:

@@ -28,6 +28,18 @@ _OWS: Final = b" \t"
 _HOP_OF_H2C: Final = frozenset({b"upgrade", b"http2-settings"})
 
 
+class Memo:
+    """A place for what a handler derives from a head, kept while its connection repeats that head.
+
+    It is never shared between connections, so the peer's address may be part of what is derived.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: object = None
+
+
 class Head(msgspec.Struct, frozen=True, gc=False):
     """A head that keeps every rule. Shared by all requests that repeat its bytes: never change `headers`."""
 
@@ -41,6 +53,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     """Bytes of body that follow, or CHUNKED."""
     keep_alive: bool
     expects_continue: bool
+    memo: Memo = msgspec.field(default_factory=Memo)
 
 
 class _Fields:

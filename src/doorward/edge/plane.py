@@ -42,6 +42,18 @@ class PlaneSettings(msgspec.Struct, frozen=True):
     guard: Guard
 
 
+class Admission(msgspec.Struct, frozen=True, gc=False):
+    """What the head of a POST alone decides: it is derived once for all requests that repeat the head."""
+
+    settings: PlaneSettings
+    """Those that it was derived under: a reload makes it void."""
+    endpoint: str | None
+    cors: Fields
+    modern: bool
+    credential: Credential
+    """Presented, not yet identified: who it is and whether it still holds is asked on every call."""
+
+
 class ReplyStream:
     """The answer of one POST: plain JSON, unless a notification has to go first; then it is SSE."""
 
@@ -65,7 +77,8 @@ class ReplyStream:
         if self._exchange.disconnected:
             return
         if not self._started:
-            self._exchange.respond(answer.status, answer.headers + self._cors, answer.body)
+            headers = answer.headers + self._cors if self._cors else answer.headers
+            self._exchange.respond(answer.status, headers, answer.body)
             return
         if answer.body:
             self._exchange.write_nowait(sse.encode_event(answer.body))
@@ -86,10 +99,15 @@ class DataPlane:
         self._streams = streams
         self.settings = settings
         self._readiness = readiness
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Exchange] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle(self, exchange: Exchange) -> None:
         """Called by the HTTP server for one request at a time per connection."""
+        known = exchange.request.memo.value
+        if isinstance(known, Admission) and known.settings is self.settings:
+            self._call(exchange, known)
+            return
         cors: Fields = ()
         try:
             cors = self.settings.guard.check(exchange.request)
@@ -108,10 +126,7 @@ class DataPlane:
         modern = fields.get(headers.PROTOCOL_VERSION) in MODERN
         if request.method == b"POST":
             self.settings.guard.check_post(request)
-            task = self._run(exchange, self._post(exchange, endpoint, cors))
-            if modern:
-                # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
-                exchange.on_disconnect = lambda: cancel(task)
+            self._admit(exchange, endpoint, cors, modern)
         elif request.method == b"GET":
             if headers.SESSION_ID not in fields or modern:
                 raise CallerError(
@@ -129,13 +144,25 @@ class DataPlane:
         else:
             raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "use POST, GET or DELETE")
 
-    async def _post(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
-        stream = ReplyStream(exchange, cors)
+    def _admit(self, exchange: Exchange, endpoint: str | None, cors: Fields, modern: bool) -> None:
         try:
-            inbound = self._inbound(exchange, endpoint, stream)
+            credential = self.settings.guard.credential(exchange.request, exchange.peer)
         except CallerError as error:
-            await self._refuse(exchange, endpoint, cors, error)
+            self._run(exchange, self._refuse(exchange, endpoint, cors, error))
             return
+        admission = Admission(self.settings, endpoint, cors, modern, credential)
+        exchange.request.memo.value = admission
+        self._call(exchange, admission)
+
+    def _call(self, exchange: Exchange, admission: Admission) -> None:
+        task = self._run(exchange, self._post(exchange, admission))
+        if admission.modern:
+            # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
+            exchange.on_disconnect = lambda: cancel(task)
+
+    async def _post(self, exchange: Exchange, admission: Admission) -> None:
+        stream = ReplyStream(exchange, admission.cors)
+        inbound = self._message(exchange, admission.endpoint, admission.credential, stream)
         stream.end(await self._door.serve(inbound))
 
     async def _get(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
@@ -155,7 +182,7 @@ class DataPlane:
     ) -> tuple[Session, Principal] | None:
         """None once the request has been refused."""
         try:
-            found = await self._door.session(self._inbound(exchange, endpoint, None))
+            found = await self._door.session(self._inbound(exchange, endpoint))
         except CallerError as error:
             await self._refuse(exchange, endpoint, cors, error)
             return None
@@ -174,10 +201,10 @@ class DataPlane:
         allow = ALLOW if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED else ()
         exchange.respond(answer.status, answer.headers + allow + cors, answer.body)
 
-    def _inbound(self, exchange: Exchange, endpoint: str | None, stream: ReplyStream | None) -> Inbound:
+    def _inbound(self, exchange: Exchange, endpoint: str | None) -> Inbound:
         """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_AMBIGUOUS)."""
         credential = self.settings.guard.credential(exchange.request, exchange.peer)
-        return self._message(exchange, endpoint, credential, stream)
+        return self._message(exchange, endpoint, credential, None)
 
     @staticmethod
     def _message(
@@ -208,14 +235,17 @@ class DataPlane:
         exchange.respond(status, (rescue.JSON,), msgspec.json.encode(state))
 
     def _run(self, exchange: Exchange, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(doing)
-        self._running.add(task)
-        task.add_done_callback(lambda done: self._ended(done, exchange))
+        loop = self._loop
+        if loop is None:  # asked for once: before Python 3.12 asking costs a system call
+            loop = self._loop = asyncio.get_running_loop()
+        task = loop.create_task(doing)
+        self._running[task] = exchange
+        task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[None], exchange: Exchange) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         """No request is left without an answer, whatever became of its task."""
-        self._running.discard(task)
+        exchange = self._running.pop(task)
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
             context = {"message": "the HTTP face met a bug", "exception": failure, "task": task}

@@ -65,6 +65,22 @@ class RequestReader:
         self._head = None
         return head, body
 
+    def whole(self, data: bytes) -> tuple[Head, bytes] | None:
+        """The request that `data` is, no more and no less, under a head that came before.
+
+        The usual case, without keeping input; None leaves `data` to `feed`.
+        """
+        if self._input or self._head is not None:
+            return None
+        known = self._repeated.match(data, 0)
+        if known is None:
+            return None
+        head, end = known
+        if head.length != len(data) - end or head.length > self._limits.body_bytes:
+            return None
+        self._skipped_line = False
+        return head, data[end:]
+
     @property
     def awaits(self) -> Awaits:
         """Asked after `next` returned None."""

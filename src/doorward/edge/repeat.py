@@ -5,12 +5,14 @@ from typing import Final
 
 import msgspec
 
-from doorward.edge.head import Head
+from doorward.edge.head import Head, Memo
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)\r\n", re.IGNORECASE)
 _REPEATABLE: Final = 4096
 _DIGITS: Final = 18
 """As many as `parse_head` takes."""
+_LENGTHS: Final = 64
+"""Body lengths whose heads are kept: calls of one kind differ by a few digits only."""
 
 
 class RepeatedHead:
@@ -20,13 +22,14 @@ class RepeatedHead:
     digits, the value of the one Content-Length, may be another run of digits.
     """
 
-    __slots__ = ("_after", "_before", "_digits", "_head", "_limit")
+    __slots__ = ("_after", "_before", "_head", "_heads", "_limit")
 
     def __init__(self, header_bytes: int) -> None:
         self._limit = min(header_bytes, _REPEATABLE) - _DIGITS
         self._head: Head | None = None
+        self._heads: dict[bytes, Head] = {}
+        """By the digits of their Content-Length."""
         self._before = b""
-        self._digits = b""
         self._after = b""
 
     def remember(self, raw: bytes, head: Head) -> None:
@@ -36,10 +39,11 @@ class RepeatedHead:
         self._head = head
         found = _LENGTH.search(raw)
         if found is None:
-            self._before, self._digits, self._after = raw, b"", b""
+            self._before, self._after, self._heads = raw, b"", {}
         else:
             start, end = found.span(1)
-            self._before, self._digits, self._after = raw[:start], raw[start:end], raw[end:]
+            self._before, self._after = raw[:start], raw[end:]
+            self._heads = {raw[start:end]: head}
 
     def match(self, given: bytes | bytearray, at: int) -> tuple[Head, int] | None:
         """The head that stands at `at` and where it ends, when it is the remembered one."""
@@ -53,7 +57,12 @@ class RepeatedHead:
         digits = bytes(given[start:end])
         if end < 0 or not digits.isdigit() or not given.startswith(self._after, end):
             return None
-        if digits != self._digits:
-            headers = {**head.headers, b"content-length": digits}
-            head = msgspec.structs.replace(head, headers=headers, length=int(digits))
-        return head, end + len(self._after)
+        return self._heads.get(digits) or self._of_length(head, digits), end + len(self._after)
+
+    def _of_length(self, head: Head, digits: bytes) -> Head:
+        headers = {**head.headers, b"content-length": digits}
+        found = msgspec.structs.replace(head, headers=headers, length=int(digits), memo=Memo())
+        if len(self._heads) >= _LENGTHS:
+            self._heads.clear()
+        self._heads[digits] = found
+        return found

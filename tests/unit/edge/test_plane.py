@@ -1,15 +1,21 @@
 """The HTTP face: paths, methods, headers, streams; every refusal answered exactly and on record."""
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from doorward.edge.exchange import Exchange
 from doorward.edge.guard import Guard
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SessionStreams
-from doorward.model.call import Reply
+from doorward.model.call import Credential, Reply
+from doorward.model.errors import CallerError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.wire import jsonrpc
 from tests.playbook.house import MODERN, House, hello, legacy, modern, request
@@ -276,3 +282,49 @@ async def test_health_says_nothing_and_readiness_names_servers_to_direct_loopbac
     face.state = {"status": "not_ready"}
     assert (await face.ask(b"GET", "/readyz")).status == 503
     assert face.house.log.records == []
+
+
+async def test_what_a_repeated_head_decides_is_void_after_a_reload() -> None:
+    face = Face()
+    headers = await face.session()
+    first, _ = exchange(headers=headers, body=CALL)
+    memo = first.request.memo
+    face.plane.handle(first)
+    assert await face.plane.drain(5.0) == 0
+
+    async def again() -> Channel:
+        one, channel = exchange(headers=headers, body=CALL)
+        repeated = msgspec.structs.replace(one.request, memo=memo)
+        face.plane.handle(Exchange(repeated, channel, True))
+        async with asyncio.timeout(5):
+            await channel.ended.wait()
+        return channel
+
+    face.house.door.stopping = False  # as `drain` left it
+    assert (await again()).status == 200
+    nobody = Guard(hosts=frozenset({"gw.example"}), origins=frozenset())
+    face.plane.settings = PlaneSettings({"/mcp/files": "files"}, nobody)
+    assert (await again()).error == (404, -32600, "path_not_found")
+
+
+class Nobody:
+    """Every key has been revoked."""
+
+    def identify(self, credential: Credential) -> Principal:
+        raise CallerError(Reason.CREDENTIAL_REVOKED, "revoked")
+
+
+async def test_a_revoked_key_is_refused_under_a_repeated_head_too() -> None:
+    face = Face()
+    headers = await face.session()
+    memo = exchange()[0].request.memo
+    statuses = []
+    for _ in range(2):
+        one, channel = exchange(headers=headers, body=CALL)
+        face.plane.handle(Exchange(msgspec.structs.replace(one.request, memo=memo), channel, True))
+        async with asyncio.timeout(5):
+            await channel.ended.wait()
+        statuses.append(channel.status)
+        assert memo.value is not None
+        face.house.door.swap(dataclasses.replace(face.house.door.gateway, identity=Nobody()))
+    assert statuses == [200, 401]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from doorward.edge.head import Head
 from doorward.edge.limits import HttpLimits, Refusal, Refused
 from doorward.edge.reader import Awaits, RequestReader
 from tests.unit.edge.refusals import REFUSED
@@ -18,13 +19,20 @@ Seen = list[tuple[bytes, str, str, tuple[tuple[bytes, bytes], ...], bytes, tuple
 def read(pieces: list[bytes], limits: HttpLimits = LIMITS) -> tuple[Seen, Refusal | None]:
     """What a connection would hand over, and the refusal that ended it."""
     reader, seen = RequestReader(limits), []
+
+    def keep(head: Head, body: bytes) -> None:
+        fields = tuple(sorted(head.headers.items()))
+        seen.append((head.method, head.path, head.query, fields, body, head.version, head.keep_alive))
+
     try:
         for piece in pieces:
+            found = reader.whole(piece)
+            if found is not None:
+                keep(*found)
+                continue
             reader.feed(piece)
             while (found := reader.next()) is not None:
-                head, body = found
-                fields = tuple(sorted(head.headers.items()))
-                seen.append((head.method, head.path, head.query, fields, body, head.version, head.keep_alive))
+                keep(*found)
     except Refused as refused:
         return seen, refused.reason
     return seen, None
@@ -316,3 +324,54 @@ def test_agrees_with_h11(
     assert reason is None
     assert (seen_method, seen_path.encode(), seen_body) == (theirs.method, theirs.target, data)
     assert dict(seen_fields) == joined
+
+
+@given(st.lists(st.binary(max_size=30), min_size=1, max_size=8), st.lists(st.integers(0, 2000), max_size=6))
+def test_requests_that_differ_in_length_only_are_read_the_same_however_cut(
+    bodies: list[bytes], places: list[int]
+) -> None:
+    requests = [POST.replace(b"Length: 5\r\n\r\nhello", b"Length: %d\r\n\r\n" % len(b)) + b for b in bodies]
+    one_by_one, refused = read(requests)
+    assert refused is None
+    assert [one[4] for one in one_by_one] == bodies
+    assert [dict(one[3])[b"content-length"] for one in one_by_one] == [b"%d" % len(b) for b in bodies]
+    assert read(cut(b"".join(requests), places)) == (one_by_one, None)
+
+
+def test_a_whole_request_under_a_known_head_may_not_be_too_large_either() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(POST)
+    assert reader.next() is not None
+    large = POST.replace(b"Length: 5\r\n\r\nhello", b"Length: 4097\r\n\r\n" + b"x" * 4097)
+    assert reader.whole(large) is None
+    reader.feed(large)
+    with pytest.raises(Refused, match="body_too_large"):
+        reader.next()
+
+
+def test_a_memo_lasts_while_its_head_comes_again_and_is_nobody_elses() -> None:
+    ours, theirs = RequestReader(LIMITS), RequestReader(LIMITS)
+    for reader in (ours, theirs):
+        reader.feed(POST)
+    first, other = ours.next(), theirs.next()
+    again = ours.whole(POST)
+    longer = ours.whole(POST.replace(b"Length: 5", b"Length: 6") + b"!")
+    assert first is not None
+    assert other is not None
+    assert again is not None
+    assert longer is not None
+    assert again[0].memo is first[0].memo
+    assert len({id(found[0].memo) for found in (first, other, longer)}) == 3
+
+
+def test_what_is_kept_of_a_client_of_many_lengths_is_bounded() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(POST)
+    assert reader.next() is not None
+    for length in range(1000):
+        found = reader.whole(
+            POST.replace(b"Length: 5\r\n\r\nhello", b"Length: %d\r\n\r\n" % length) + b"x" * length
+        )
+        assert found is not None
+        assert found[0].length == len(found[1]) == length
+    assert len(reader._repeated._heads) <= 64
