@@ -436,3 +436,48 @@ async def test_closing_lets_calls_end() -> None:
         await server.close(2.0)
         assert (await task).outcome is Outcome.OK
         assert (await refused(server)).reason is Reason.UPSTREAM_UNREACHABLE
+
+
+DISCOVERED = {
+    "resultType": "complete",
+    "supportedVersions": ["2026-07-28"],
+    "capabilities": {"tools": {}},
+    "ttlMs": 0,
+    "cacheScope": "private",
+}
+
+
+async def test_a_modern_server_that_answers_in_event_streams_only_is_known_as_modern() -> None:
+    def stream(request: Request, writer: asyncio.StreamWriter) -> None:
+        result = DISCOVERED if request.method == "server/discover" else {"content": [], "x": 1}
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": 1}}
+        asks = {"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {}}
+        answer = event(json.loads(request.result(result)))
+        writer.write(STREAM + event(note) + event(asks) + answer + END)
+
+    async with lab() as (made, server):
+        made.acts["server/discover"] = made.acts["tools/call"] = stream
+        reply = await server.send(permit(era=Era.MODERN))
+        assert json.loads(reply.result or b"")["x"] == 1
+        assert server.era is Era.MODERN
+        assert made.times("initialize") == 0
+        assert server.dropped["request that may not be made"] == 2
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        STREAM + event({"jsonrpc": "2.0", "id": 999_999, "result": DISCOVERED}) + END,
+        STREAM + event(b"no json") + END,
+        STREAM + END,
+        STREAM,
+        STREAM + b"nonsense",
+    ],
+)
+async def test_a_probe_s_stream_without_its_answer_proves_nothing_modern(stream: bytes) -> None:
+    async with lab(probe_s=0.2) as (made, server):
+        made.acts["server/discover"] = raw(stream)
+        reply = await server.send(permit())
+        assert reply.outcome is Outcome.OK
+        assert server.era is Era.LEGACY
+        assert made.times("server/discover") == 1

@@ -60,7 +60,7 @@ class HttpDialer:
         settings, leg = self._means.settings, self._means.leg
         head, body = probe_request(leg, settings, live)
         deadline = asyncio.get_running_loop().time() + settings.probe_s
-        return of_response(settings.name, await leg.post(head, body, deadline))
+        return of_response(settings.name, *await leg.probe(head, body, live, deadline))
 
     async def open(self, key: str | None, verdict: Verdict) -> Conversation:
         if verdict.evidence is Evidence.MODERN:

@@ -4,6 +4,7 @@ Sources: MCP 2025-11-25 and 2026-07-28, basic/transports. No redirect is followe
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Protocol
 
@@ -43,6 +44,18 @@ class Talk(Protocol):
 
     def asked(self, request: jsonrpc.UpstreamRequest) -> None:
         """The server asks something of its client."""
+
+
+class _Probing:
+    """Implements Talk before there is a conversation: nobody is there to be asked anything."""
+
+    key: str | None = None
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
+        self._relay.dropped["request that may not be made"] += 1
 
 
 class EventReader:
@@ -125,8 +138,32 @@ class HttpLeg:
             self._deadlines.forget(connection)
             self._leave(connection)
 
+    async def probe(
+        self, head: bytes, body: bytes, live: Live, deadline: float
+    ) -> tuple[Response, Answer | None]:
+        """POST a question to a server of unknown era: the response, and what its event stream answered.
+
+        A stream that ends, breaks off or stays silent gave no answer. Raises UpstreamError when no response
+        came at all.
+        """
+        connection = self.pool.take() or await self.pool.open()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        connection.deadline = deadline
+        self._deadlines.watch(connection)
+        try:
+            connection.send(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), self._limit, waiter)
+            response = await waiter
+            if not response.streams:
+                return response, None
+            with contextlib.suppress(UpstreamError):
+                return response, await self._follow(connection, live, _Probing(self._relay))
+            return response, None
+        finally:
+            self._deadlines.forget(connection)
+            self._leave(connection)
+
     async def post(self, head: bytes, body: bytes, deadline: float) -> Response:
-        """POST and take what comes, whatever it is: notifications, answers, the probe. Raises UpstreamError.
+        """POST and take what comes, whatever it is: notifications, answers. Raises UpstreamError.
 
         The body of an answer that streams is left unread.
         """

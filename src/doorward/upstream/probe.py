@@ -41,11 +41,16 @@ class Verdict(msgspec.Struct, frozen=True):
 LEGACY: Final = Verdict(Evidence.LEGACY)
 
 
-def of_response(server: str, response: Response) -> Verdict:
-    """What an HTTP response to the probe means. 401, 403, 429, 3xx and 5xx are no evidence."""
+def of_response(server: str, response: Response, streamed: Answer | None = None) -> Verdict:
+    """What an HTTP response to the probe means. 401, 403, 429, 3xx and 5xx are no evidence.
+
+    `streamed` is what its event stream answered: some servers never answer in another way.
+    """
     status = response.status
     if status in (401, 403, 408, 425, 429) or 300 <= status < 400 or status >= 500:
         return Verdict(Evidence.NONE, problem=refused(server, response))
+    if streamed is not None:
+        return of_answer(server, streamed)
     if response.content_type != JSON:
         return LEGACY
     try:
