@@ -1,0 +1,167 @@
+"""Does tests/unit mirror src/doorward? Every module that runs something has a test file of its own path.
+
+What is tested through another door stands below, under the test that opens it; a row that is not needed any
+more is as wrong as one that is missing. Values, Protocols and tables have nothing to run and need no row.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path("src/doorward")
+UNIT: Final = Path("tests/unit")
+
+COVERED: Final[Mapping[str, tuple[str, ...]]] = {
+    # The spine is told as stories, from a message to its answer and record.
+    "tests/playbook/test_calls.py": (
+        "pipeline/dispatch",
+        "pipeline/door",
+        "pipeline/evidence",
+        "pipeline/read",
+        "pipeline/request",
+        "pipeline/trail",
+    ),
+    "tests/playbook/test_stages.py": ("pipeline/run",),
+    # Rooms that have one door: whoever asks the engine, the loader or a command asks all that is behind it.
+    "tests/unit/policy/test_engine.py": (
+        "policy/book",
+        "policy/conditions",
+        "policy/explain",
+        "policy/templates",
+    ),
+    "tests/unit/policy/test_shape.py": ("policy/compile",),
+    "tests/unit/config/test_golden.py": ("config/check", "config/errors", "config/explain", "config/places"),
+    "tests/unit/config/test_load.py": (
+        "config/globs",
+        "config/masks",
+        "config/schema",
+        "config/secret",
+        "config/settings",
+        "config/values",
+    ),
+    "tests/unit/config/test_document.py": ("config/scalars",),
+    "tests/unit/cli/test_main.py": (
+        "cli/audit",
+        "cli/bridge",
+        "cli/config",
+        "cli/demo",
+        "cli/exit",
+        "cli/init",
+        "cli/keys",
+        "cli/output",
+        "cli/parser",
+        "cli/serve",
+        "cli/settings",
+        "cli/version",
+        "cli/wiring",
+    ),
+    "tests/unit/cli/test_gateway.py": (
+        "cli/client",
+        "cli/credential",
+        "cli/running",
+        "cli/servers",
+        "cli/status",
+        "cli/tools",
+    ),
+    "tests/unit/audit/test_recorder.py": ("audit/build", "audit/records"),
+    "tests/unit/edge/test_reader.py": ("edge/chunked", "edge/head", "edge/repeat"),
+    "tests/unit/edge/test_connection.py": ("edge/hub", "edge/limits"),
+    "tests/unit/control/test_watch.py": ("control/outbox",),
+    "tests/unit/identity/test_directory.py": ("model/principal",),
+    # Backends are what their port's suite says, against files and databases.
+    "tests/unit/backends/files/test_ring.py": ("backends/files/private",),
+    "tests/unit/backends/files/test_segments.py": ("backends/files/recover",),
+    "tests/unit/backends/sql/test_sqlite.py": (
+        "backends/sql/migrate",
+        "backends/sql/migrations/versions/0001_keys",
+        "backends/sql/store",
+    ),
+    # Wiring, sockets and processes are tested with real ones.
+    "tests/unit/app/test_reload.py": ("app/keys", "app/process", "app/serve", "app/world"),
+    "tests/e2e/test_bridge.py": ("app/bridge",),
+    "tests/e2e/test_serve_stdio.py": ("app/runner", "app/stdio"),
+    "tests/e2e/test_demo.py": ("app/audit", "app/demo", "demo/main", "demo/terminal"),
+    "tests/unit/demo/servers/test_servers.py": ("demo/servers/crm", "demo/servers/files"),
+    "tests/unit/demo/test_scene.py": ("demo/script",),
+    "tests/attack/test_http_refusals.py": ("edge/h1",),
+    "tests/attack/test_upstream_http.py": (
+        "upstream/conversation",
+        "upstream/conversations",
+        "upstream/discovery",
+        "upstream/failure",
+        "upstream/http",
+        "upstream/incoming",
+        "upstream/introduction",
+        "upstream/outgoing",
+        "upstream/pool",
+        "upstream/relay",
+        "upstream/server",
+        "upstream/session",
+    ),
+    "tests/attack/test_upstream_stdio.py": (
+        "upstream/dialers",
+        "upstream/live",
+        "upstream/process",
+        "upstream/settings",
+        "upstream/stdio",
+    ),
+    "tests/unit/pipeline/test_rescue.py": ("model/errors", "model/verdict"),
+    "tests/unit/pipeline/test_batch.py": ("model/call",),
+    "tests/unit/catalog/test_snapshot.py": ("model/target",),
+}
+
+
+def faults(
+    root: Path, covered: Mapping[str, tuple[str, ...]] = COVERED, source: Path = SOURCE, unit: Path = UNIT
+) -> Iterator[str]:
+    """What is not as the module's docstring says, one sentence each."""
+    found = {name_of(file, root / source): file for file in (root / source).rglob("*.py")}
+    rows = {module: test for test, modules in covered.items() for module in modules}
+    for module, file in sorted(found.items()):
+        own = unit / Path(module).parent / f"test_{Path(module).name}.py"
+        mirrored = (root / own).exists()
+        if mirrored and module in rows:
+            yield f"{module} has {own} and needs no row under {rows[module]}"
+        elif not mirrored and module not in rows and runs_something(file):
+            yield f"{module} has neither {own} nor a row in scripts/test_mirror.py"
+        elif module in rows and not runs_something(file):
+            yield f"{module} runs nothing and needs no row under {rows[module]}"
+    for test, modules in covered.items():
+        if not (root / test).exists():
+            yield f"there is no {test}"
+        if not modules:
+            yield f"{test} stands for no module"
+        yield from (f"there is no {module}, named under {test}" for module in modules if module not in found)
+
+
+def name_of(file: Path, source: Path) -> str:
+    """`pipeline/door` for `src/doorward/pipeline/door.py`."""
+    return file.relative_to(source).with_suffix("").as_posix()
+
+
+def runs_something(file: Path) -> bool:
+    """Whether some function in it has a body; Protocols, values and tables have none."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return any(not _says_nothing(statement) for function in functions for statement in function.body)
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    """A docstring, `...` or `pass`."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass)
+
+
+def main() -> int:
+    """Prints the faults of this repository; 1 when there are any."""
+    wrong = list(faults(Path(__file__).resolve().parent.parent))
+    for fault in wrong:
+        print(fault, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
