@@ -17,7 +17,7 @@ class Mode(StrEnum):
     AUDIT = "audit"
 
 
-class RuleRef(msgspec.Struct, frozen=True):
+class RuleRef(msgspec.Struct, frozen=True, gc=False):
     """A rule someone can read: its id and where it stands."""
 
     id: str
@@ -74,7 +74,7 @@ class Finding(msgspec.Struct, frozen=True):
     confidence: float = 1.0
 
 
-class ControlRun(msgspec.Struct, frozen=True):
+class ControlRun(msgspec.Struct, frozen=True, gc=False):
     """That a control ran, what it said, and what it cost in microseconds (DESIGN section 9)."""
 
     id: str
@@ -82,7 +82,7 @@ class ControlRun(msgspec.Struct, frozen=True):
     cost_us: int = 0
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the stages of `before` learned; the final step of policy may look at it."""
 
     findings: tuple[Finding, ...] = ()

@@ -5,6 +5,7 @@ Wraps the spine so that each end of it has its record and its answer, whatever h
 
 import asyncio
 
+from doorward.audit.ids import CallIds
 from doorward.model.call import Inbound, Reply, Session
 from doorward.model.errors import DoorwardError, GatewayError
 from doorward.model.principal import Principal
@@ -33,6 +34,7 @@ class Door:
         self.stopping = False
         """Set before running calls are cut: their callers are told that it was not they who cancelled."""
         self._sessions = sessions
+        self._ids = CallIds()
 
     def swap(self, gateway: Gateway) -> None:
         """From now on; calls in flight end on the world they began in."""
@@ -49,7 +51,7 @@ class Door:
     async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
         """The session behind a GET or DELETE and who asks, or the recorded refusal."""
         gw = self.gateway
-        trail = Trail(inbound)
+        trail = Trail(inbound, self._ids.mint())
         try:
             trail.principal = principal = gw.identity.identify(inbound.credential)
             session_id = inbound.headers.get(SESSION_HEADER, b"").decode("latin-1")
@@ -59,7 +61,7 @@ class Door:
 
     async def refuse(self, inbound: Inbound, error: DoorwardError) -> Answer:
         """The recorded refusal of a message that its transport did not let in."""
-        return await self._failed(error, self.gateway, Trail(inbound))
+        return await self._failed(error, self.gateway, Trail(inbound, self._ids.mint()))
 
     def end_session(self, session: Session) -> None:
         """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
@@ -75,7 +77,7 @@ class Door:
 
     async def _serve_one(self, inbound: Inbound) -> Answer:
         gw = self.gateway
-        trail = Trail(inbound)
+        trail = Trail(inbound, self._ids.mint())
         try:
             ended = await rescue.attempt(handle(inbound, gw, trail))
             return await self._answer(ended, gw, trail)

@@ -6,7 +6,6 @@ failed) its record says how far it came and which controls ran.
 
 import time
 
-from doorward.audit.ids import uuid7
 from doorward.model.call import Call, Era, Inbound, RequestId
 from doorward.model.principal import Principal
 from doorward.model.target import Target
@@ -34,9 +33,10 @@ class Trail:
         "verdict",
     )
 
-    def __init__(self, inbound: Inbound) -> None:
+    def __init__(self, inbound: Inbound, decision_id: str) -> None:
+        """`decision_id`: a UUIDv7 that no other message has."""
         self.inbound = inbound
-        self.decision_id = uuid7()
+        self.decision_id = decision_id
         self.request_id: RequestId | None = None
         self.era: Era | None = None
         self.principal: Principal | None = None

@@ -1,7 +1,7 @@
 import time
 from uuid import RFC_4122, UUID
 
-from doorward.audit.ids import later, uuid7
+from doorward.audit.ids import CallIds, later, uuid7
 
 
 def test_is_a_uuid_of_version_7() -> None:
@@ -30,6 +30,15 @@ def test_later_ones_sort_later() -> None:
 
 def test_none_comes_twice() -> None:
     assert len({uuid7() for _ in range(10_000)}) == 10_000
+
+
+def test_a_call_s_id_is_a_uuid_of_version_7_and_comes_once() -> None:
+    ids = CallIds()
+    minted = [ids.mint() for _ in range(1_000)]  # several blocks of noise
+    assert len({text[18:] for text in minted}) == len(minted)
+    assert all(str(UUID(text)) == text for text in minted)
+    assert {(UUID(text).version, UUID(text).variant) for text in minted} == {(7, RFC_4122)}
+    assert minted == sorted(minted, key=lambda text: text[:18])
 
 
 def test_a_later_one_is_a_uuid_of_its_own_that_sorts_after() -> None:
