@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.11 python3.12 python
 
 # Seconds for `make fuzz`, extra arguments for pytest, names for `make bench`, `--upgrade` for `make lock`
 FUZZ_S ?= 60
+FUZZ_TEST_S ?= 30
 PYTEST_ARGS ?=
 BENCH ?=
 UPGRADE ?=
@@ -64,6 +65,10 @@ test-fast: setup ## Tests that need no processes: unit, playbook, contract, spec
 
 .PHONY: test
 test: check test-setup ## Everything, end to end; installs what that needs
+	@echo "test: the wheel, from nothing else"
+	@out=$$($(MAKE) wheel-test 2>&1) || { echo "$$out"; exit 1; }
+	@echo "test: $(FUZZ_TEST_S) s of fuzzing"
+	@out=$$(FUZZ_S=$(FUZZ_TEST_S) $(BIN)/python -m tests.fuzz.run 2>&1) || { echo "$$out"; exit 1; }
 	@$(BIN)/pytest -q $(PYTEST_ARGS)
 
 .PHONY: test-setup
@@ -93,7 +98,7 @@ wheel: setup ## Build dist/*.whl
 wheel-test: wheel ## Run the demonstration from the wheel in a fresh environment, with unlocked dependencies
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && wheel=$$(echo "$$PWD"/dist/*.whl) && uvx="$$PWD/$(BIN)/uvx" && \
 		cd "$$tmp" && UV_TOOL_DIR="$$tmp/tools" "$$uvx" -q --isolated --refresh-package doorward \
-		--python "$(PYTHON)" --from "$$wheel" doorward demo
+		--python "$(PYTHON)" --from "$$wheel" doorward demo --fast
 
 .PHONY: lock
 lock: setup ## Resolve the locks again; UPGRADE=--upgrade for newer versions
