@@ -88,7 +88,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/attack/test_http_refusals.py": ("edge/h1",),
     "tests/attack/test_upstream_http.py": (
         "upstream/conversation",
-        "upstream/conversations",
         "upstream/discovery",
         "upstream/failure",
         "upstream/http",

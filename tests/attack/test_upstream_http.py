@@ -481,3 +481,70 @@ async def test_a_probe_s_stream_without_its_answer_proves_nothing_modern(stream:
         assert reply.outcome is Outcome.OK
         assert server.era is Era.LEGACY
         assert made.times("server/discover") == 1
+
+
+async def until_cut(writer: asyncio.StreamWriter) -> None:
+    """Comments on a stream until the other side has cut it."""
+    while not writer.is_closing():
+        writer.write(b"3\r\n:\n\n\r\n")
+        await asyncio.sleep(0.005)
+
+
+async def test_a_cancelled_call_closes_its_stream_at_once() -> None:
+    """In the modern era the closed stream is the cancellation; waiting would let the call run on."""
+    gone = asyncio.Event()
+
+    async def streams(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM + event({"jsonrpc": "2.0", "method": "notifications/message", "params": {}}))
+        await writer.drain()
+        await until_cut(writer)
+        gone.set()
+
+    async with lab() as (made, server):
+        made.acts["tools/call"] = streams
+        calling = asyncio.create_task(server.send(permit()))
+        await made.until("tools/call")
+        await asyncio.sleep(0.05)
+        calling.cancel()
+        async with asyncio.timeout(0.5):
+            await gone.wait()
+
+
+async def test_the_stream_of_an_ended_session_is_closed_though_its_server_keeps_it() -> None:
+    listening = 0
+
+    async def keeps(request: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal listening
+        writer.write(STREAM)
+        await writer.drain()
+        listening += 1
+        await until_cut(writer)
+        listening -= 1
+
+    session = Session("s-1", "default|me|agent", None, "2025-11-25", {}, {})
+    async with lab() as (made, server):
+        made.acts["GET"] = keeps
+        made.acts["DELETE"] = raw(http(405))
+        await server.send(
+            permit(
+                method="resources/subscribe",
+                params={"uri": "u:1"},
+                session=session,
+                kind=Kind.RESOURCE,
+                name="u:1",
+            )
+        )
+        await until(lambda: listening == 1)
+        server.close_conversation(session.id)
+        await until(lambda: listening == 0)
+
+
+async def test_a_call_that_waits_for_a_server_which_is_closed_has_not_cancelled() -> None:
+    async with lab() as (made, server):
+        made.acts["server/discover"] = silent
+        calling = asyncio.create_task(server.send(permit()))
+        await made.until("server/discover")
+        await server.close(1.0)
+        with pytest.raises(UpstreamError) as caught:
+            await calling
+        assert caught.value.reason is Reason.UPSTREAM_UNREACHABLE

@@ -6,7 +6,7 @@ from typing import Any
 
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import Conversation
-from doorward.upstream.failure import failure
+from doorward.upstream.failure import failure, shared
 
 Open = Callable[[str | None], Awaitable[Conversation]]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -26,6 +26,7 @@ class Conversations:
         self._stop_s = stop_s
         self._open: dict[str | None, Conversation] = {}
         self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._open) + len(self._opening)
@@ -42,11 +43,13 @@ class Conversations:
             return found
         task = self._opening.get(key)
         if task is None:
+            if self._closed:  # nobody would end a process that is started now
+                raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is being closed")
             self._make_room()
             task = asyncio.get_running_loop().create_task(self._begin(key))
             self._opening[key] = task
             task.add_done_callback(_observe)
-        return await asyncio.shield(task)
+        return await shared(task, self._server)
 
     def end(self, key: str | None) -> None:
         """Close it in the background; the next call opens another."""
@@ -65,15 +68,16 @@ class Conversations:
                 self.end(key)
 
     async def drain(self, within: float) -> None:
-        """Returns when no request is in flight, or when the time is over."""
+        """Returns when no request is in flight or waits for its conversation, or when the time is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within
         # Asked at a close only: counting is cheaper on every call than an event would be.
-        while any(one.busy for one in self._open.values()) and loop.time() < end:  # noqa: ASYNC110
+        while (self._opening or any(one.busy for one in self._open.values())) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
     async def close(self, within: float) -> None:
-        """All of them, at the same time."""
+        """All of them, at the same time, and no new ones."""
+        self._closed = True
         opening = list(self._opening.values())
         for task in opening:
             task.cancel()

@@ -9,7 +9,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.dialers import Dialer
-from doorward.upstream.failure import again
+from doorward.upstream.failure import again, shared
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.probe import Evidence, Verdict
 from doorward.upstream.settings import ServerState
@@ -64,7 +64,7 @@ class Discovery:
         """The era, found out now if it must be. Raises UpstreamError; nothing of a call was sent then."""
         stale = self._problem is None or self._loop.time() - self._failed_at > FRESH_FAILURE_S
         if self.verdict is None and stale:
-            await asyncio.shield(self.attempt())
+            await shared(self.attempt(), self.state.name)
         if self.verdict is None:
             assert self._problem is not None
             raise again(self._problem, self._problem.reason)

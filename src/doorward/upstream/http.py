@@ -249,7 +249,13 @@ class HttpLeg:
         raise refused(self._server, response)
 
     async def _follow(self, connection: Connection, live: Live, talk: Talk) -> Answer:
-        events = EventReader(self._server, connection, self._limit)
+        try:
+            return await self._answer_in(EventReader(self._server, connection, self._limit), live, talk)
+        except asyncio.CancelledError:
+            connection.close()  # at once: to a modern server this is the cancellation (brief 2.5)
+            raise
+
+    async def _answer_in(self, events: EventReader, live: Live, talk: Talk) -> Answer:
         while (data := await events.next()) is not None:
             try:
                 message = jsonrpc.parse_upstream(data)

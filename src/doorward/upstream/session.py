@@ -13,7 +13,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
 from doorward.upstream.failure import failure
-from doorward.upstream.http import HttpLeg, SessionGone, refused
+from doorward.upstream.http import EventReader, HttpLeg, SessionGone, refused
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import Relay
@@ -64,6 +64,8 @@ class HttpConversation:
         self._gone = False
         self._answers = 0
         self._listening = False
+        self._stream: EventReader | None = None
+        """The GET stream while it is open."""
         self._loop = asyncio.get_running_loop()
         self.key = key
         self.era = era
@@ -110,9 +112,11 @@ class HttpConversation:
 
     async def close(self, within: float) -> None:
         """DELETE ends a session (MCP 2025-11-25); a server that does not allow it is left to expire it."""
-        if self._session_id is None or self._gone:
+        gone, self._gone = self._gone, True
+        if self._stream is not None:
+            self._stream.close()  # not every server ends it with the session
+        if self._session_id is None or gone:
             return
-        self._gone = True
         head = self._leg.head(b"DELETE", self._fields(), self._settings.auth_headers(), BOTH)
         with contextlib.suppress(UpstreamError):
             await self._leg.request(head + b"\r\n", self._loop.time() + min(within, NOTICE_S))
@@ -144,20 +148,24 @@ class HttpConversation:
         while not self._gone:
             began = self._loop.time()
             try:
-                reader = await self._leg.listen(head)
-                if reader is None:
+                self._stream = await self._leg.listen(head)
+                if self._stream is None:
                     return
-                try:
-                    while (data := await reader.next()) is not None:
-                        self._heard(data)
-                finally:
-                    reader.close()
+                await self._hear(self._stream)
             except SessionGone:
                 self._gone = True
             except UpstreamError:
                 pass  # a stream may break off at any time; it is opened again below
             wait = 0.5 if self._loop.time() - began > 30.0 else min(wait * 2, 30.0)
             await asyncio.sleep(wait)
+
+    async def _hear(self, stream: EventReader) -> None:
+        try:
+            while not self._gone and (data := await stream.next()) is not None:
+                self._heard(data)
+        finally:
+            self._stream = None
+            stream.close()
 
     def _heard(self, data: bytes) -> None:
         try:
