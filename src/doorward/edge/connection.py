@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             return
         self._awaits = Awaits.NOTHING
         if not self.write_paused:
-            self._allow(self._hub.limits.idle_timeout)
+            self.deadline = self._hub.clock() + self._hub.limits.idle_timeout
         if not self._advancing and (self._reader.unread or self._reading_paused):
             self._advance()
 

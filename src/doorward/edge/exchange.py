@@ -128,7 +128,8 @@ class Exchange(msgspec.Struct, eq=False):
         self._started = self._done = True
         if self.disconnected:
             return
-        connection = self._connection_field()
+        usual = self._keep_alive and not channel.draining and self.request.version == (1, 1)
+        connection = b"" if usual else self._connection_field()
         if status >= 200 and status not in (204, 304):
             length = len(body)
             if self.request.method == b"HEAD":

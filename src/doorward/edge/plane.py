@@ -54,15 +54,12 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     """Presented, not yet identified: who it is and whether it still holds is asked on every call."""
 
 
-class ReplyStream:
+class ReplyStream(msgspec.Struct, eq=False):
     """The answer of one POST: plain JSON, unless a notification has to go first; then it is SSE."""
 
-    __slots__ = ("_cors", "_exchange", "_started")
-
-    def __init__(self, exchange: Exchange, cors: Fields) -> None:
-        self._exchange = exchange
-        self._cors = cors
-        self._started = False
+    _exchange: Exchange
+    _cors: Fields
+    _started: bool = False
 
     async def emit(self, message: bytes) -> None:
         if self._exchange.disconnected:

@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
 
     def usable(self, now: float) -> bool:
         """Whether a request may be put on it: open, nothing in flight, not idle for long."""
-        return self.clean and now - self.idle_since < self.idle_limit
+        return now - self.idle_since < self.idle_limit and self.clean
 
     @property
     def clean(self) -> bool:

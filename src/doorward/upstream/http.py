@@ -26,6 +26,8 @@ LINGER_S = 1.0
 """How long a stream may take to end after its answer, before its connection is given up."""
 JSON = b"application/json"
 METHOD_NOT_FOUND = -32601
+ANSWERS = (jsonrpc.UpstreamResult, jsonrpc.UpstreamError)
+"""A tuple, because `A | B` would be built on every call."""
 
 
 class SessionGone(Exception):
@@ -232,7 +234,7 @@ class HttpLeg:
             message = jsonrpc.parse_upstream(response.body)
         except WireError as error:
             raise self._nonsense(error) from error
-        if isinstance(message, jsonrpc.UpstreamResult | jsonrpc.UpstreamError) and _is_for(message, live):
+        if isinstance(message, ANSWERS) and _is_for(message, live):
             return message
         raise failure(
             Reason.UPSTREAM_PROTOCOL_ERROR, self._server, "answered something else than the request"

@@ -148,7 +148,8 @@ class Server:
         except UpstreamError as error:
             running.discovery.failed(error)
             raise
-        running.discovery.succeeded()
+        if running.discovery.state.level != "up":
+            running.discovery.succeeded()
         if isinstance(answer, jsonrpc.UpstreamError) and answer.code == -32022:
             running.discovery.doubt_era()
         if permit.call.method == "resources/subscribe" and isinstance(conversation, HttpConversation):

@@ -222,11 +222,19 @@ def encode_error(request_id: RequestId | None, code: int, message: str, data: An
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (_id_bytes(request_id), strict.encode(error))
 
 
+class _Request(msgspec.Struct, frozen=True, gc=False, tag_field="jsonrpc", tag="2.0"):
+    """As it is written; the tag is the first member."""
+
+    id: RequestId
+    method: str
+    params: Mapping[str, Any]
+
+
 def encode_request(request_id: RequestId, method: str, params: Mapping[str, Any] | None) -> bytes:
     """Without params when they are None."""
     if params is None:
         return b'{"jsonrpc":"2.0","id":%b,"method":%b}' % (_id_bytes(request_id), strict.encode(method))
-    return strict.encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+    return strict.encode(_Request(request_id, method, params))
 
 
 def encode_notification(method: str, params: Mapping[str, Any] | None) -> bytes:
