@@ -12,6 +12,7 @@ from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, add_group
 
 _DAYS: Final = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}
+_LONGEST_DAYS: Final = 100 * 365
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -81,7 +82,12 @@ def _expiry(text: str) -> float:
     found = re.fullmatch(r"([1-9][0-9]{0,4})([hdwy])", text)
     if found is None:
         raise argparse.ArgumentTypeError("expected a lifetime such as 12h, 90d, 4w or 1y")
-    return int(found[1]) * _DAYS[found[2]] * 86400.0
+    days = int(found[1]) * _DAYS[found[2]]
+    if days > _LONGEST_DAYS:  # dates end with the year 9999, and no key should see that
+        raise argparse.ArgumentTypeError(
+            "a key lives 100 years at most; leave --expires out for one without end"
+        )
+    return days * 86400.0
 
 
 def _public(record: wiring.KeyRow) -> dict[str, Any]:

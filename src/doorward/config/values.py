@@ -105,6 +105,8 @@ def split_url(url: str) -> SplitResult:
     """An http or https URL with a host, without user, fragment or control characters. Raises ValueError."""
     if _CONTROL.search(url) or " " in url:
         raise ValueError("a URL has no spaces and no control characters")
+    if not url.isascii():
+        raise ValueError("a URL has ASCII characters only: percent-encode a path, write a host as xn--...")
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0

@@ -348,3 +348,9 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("lifetime", ["101y", "99999w", "99999y"])
+def test_a_key_cannot_outlive_the_calendar(lifetime: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "--agent", "ci-bot", "--expires", lifetime]) == 2
+    assert "100 years at most" in capsys.readouterr().err
