@@ -16,6 +16,9 @@ RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
 WAIT_S = 3.0
 """How long a list request waits for a slow server before it goes on without its news."""
+PAUSE_S = 0.5
+"""Between two renewals of one server: each new list is compiled anew, and a server may announce changes
+without end."""
 
 
 class Question(NamedTuple):
@@ -42,6 +45,9 @@ class Keeper:
         self._listings = {name: known.get(name, unknown(name)) for name in listers}
         self._asked: dict[tuple[str, Kind], float] = {}
         self._asking: dict[tuple[str, Kind], Question] = {}
+        self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
+        """Renewals that have not asked yet: what changes now, they will see."""
+        self._renewed: dict[str, float] = {}
 
     def failing(self, servers: Iterable[str]) -> tuple[str, ...]:
         """Those that are not up."""
@@ -63,8 +69,23 @@ class Keeper:
             await asyncio.wait([question.task for question in patience], timeout=left)
 
     async def renew(self, server: str, kinds: Iterable[Kind]) -> None:
-        """The same for a server that says that it has changed: what it is being asked now may be older."""
-        kinds = tuple(kinds)
+        """The same for a server that says that it has changed: what it is being asked now may be older.
+
+        Returns at once when another renewal is about to ask the same.
+        """
+        wanted = (server, tuple(kinds))
+        if wanted in self._renewing:
+            return
+        self._renewing.add(wanted)
+        try:
+            await self._settled(*wanted)
+        finally:
+            self._renewing.discard(wanted)
+        self._renewed[server] = time.monotonic()
+        await self.recent((server,), wanted[1], max_age=-1.0)
+
+    async def _settled(self, server: str, kinds: tuple[Kind, ...]) -> None:
+        """Returns when older questions are answered and the last renewal is PAUSE_S ago."""
         older = [
             question.task
             for (asked, kind), question in self._asking.items()
@@ -72,7 +93,9 @@ class Keeper:
         ]
         if older:
             await asyncio.wait(older)
-        await self.recent((server,), kinds, max_age=-1.0)
+        pause = self._renewed.get(server, -math.inf) + PAUSE_S - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
 
     def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""

@@ -21,14 +21,17 @@ CAPABILITY: Final = {
     "resources/templates/list": "resources",
 }
 
+MAX_ITEMS: Final = 10_000
+"""Of one list. Each is indexed and compiled in the event loop, which every other server's callers share."""
+
 
 async def walk(
     server: str, method: str, fetch: Callable[[dict[str, Any]], Awaitable[bytes]], max_pages: int
 ) -> list[dict[str, Any]]:
     """All items. `fetch` gets the params of one page and returns its raw result.
 
-    An empty cursor is a cursor (MCP, pagination). Raises UpstreamError(UPSTREAM_PROTOCOL_ERROR): a list cut
-    short would look like tools that are gone.
+    An empty cursor is a cursor (MCP, pagination). Raises UpstreamError(UPSTREAM_PROTOCOL_ERROR |
+    UPSTREAM_REPLY_TOO_LARGE): a list cut short would look like tools that are gone.
     """
     items: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -36,6 +39,9 @@ async def walk(
     for _ in range(max_pages):
         found, cursor = _page(server, method, await fetch(params))
         items += found
+        if len(items) > MAX_ITEMS:
+            text = f"lists more than {MAX_ITEMS} items with {method}"
+            raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, server, text)
         if cursor is None:
             return items
         if cursor in seen:

@@ -155,3 +155,33 @@ async def test_closing_stops_asking() -> None:
 
     assert bench.news == []
     await bench.keeper.close()
+
+
+async def test_a_server_that_announces_without_end_is_asked_now_and_then(monkeypatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_S", 0.05)
+    bench = Bench(a=(lister := Lister("x")))
+
+    for _ in range(3):
+        await asyncio.gather(*(bench.keeper.renew("a", [Kind.TOOL]) for _ in range(100)))
+
+    # At once for the first, and once for all that came while one was waiting.
+    assert lister.asked == ["tools/list"] * 4
+
+
+async def test_what_changes_while_a_server_answers_is_asked_for_once_more(monkeypatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_S", 0.01)
+    bench = Bench(a=(lister := Lister("old")))
+    lister.gate = asyncio.Event()
+    first = asyncio.create_task(bench.keeper.renew("a", [Kind.TOOL]))
+    await asyncio.sleep(0)  # it runs, and asks
+    await asyncio.sleep(0)  # the question is on its way
+    assert lister.asked
+
+    lister.tools = ("new",)
+    later = [asyncio.create_task(bench.keeper.renew("a", [Kind.TOOL])) for _ in range(5)]
+    await asyncio.sleep(0)
+    lister.gate.set()
+    await asyncio.gather(first, *later)
+
+    assert bench.names == [["old"], ["new"]]
+    assert len(lister.asked) == 2

@@ -52,3 +52,11 @@ async def test_pages_without_end_are_refused() -> None:
     with pytest.raises(UpstreamError, match="more than 10 pages"):
         await walk("s", "tools/list", fetch, 10)
     assert len(asked) == 10
+
+
+async def test_a_list_that_would_hold_up_everybody_is_refused() -> None:
+    fetch, asked = pages(*({"tools": [{}] * 4000, "nextCursor": str(number)} for number in range(20)))
+    with pytest.raises(UpstreamError, match="more than 10000 items") as caught:
+        await walk("s", "tools/list", fetch, 100)
+    assert caught.value.reason is Reason.UPSTREAM_REPLY_TOO_LARGE
+    assert len(asked) == 3
