@@ -32,15 +32,18 @@ class SnapshotRouter:
         self._snapshot = snapshot
 
     def route(self, call: Call, principal: Principal) -> Target:
-        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS).
+        """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS | PATH_NOT_FOUND).
 
         Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then
         nobody knows what is unknown.
         """
+        server = call.endpoint
+        if server is not None and server not in self._snapshot.listings:
+            # A reload took it out between the look at the path and this one.
+            raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path any more")
         try:
             return self._route(call)
         except CallerError as error:
-            server = call.endpoint
             if (
                 error.reason is not Reason.TARGET_UNKNOWN
                 or server is None

@@ -105,3 +105,8 @@ def test_every_request_method_of_every_revision_is_routed_or_refused() -> None:
                 else {Reason.INVALID_PARAMS}
             )
             assert refusal(OFFER, method.name, {}) in expected
+
+
+@pytest.mark.parametrize("method", ["tools/call", "resources/read", "tools/list", "ping"])
+def test_a_server_that_a_reload_took_out_is_no_path_any_more(method: str) -> None:
+    assert refusal(OFFER, method, {"name": "x", "uri": "u:1"}, "gone") is Reason.PATH_NOT_FOUND
