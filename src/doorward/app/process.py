@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -60,6 +61,8 @@ class Process:
         self.http = H1Server(self.plane.handle, HttpLimits())
         self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
         self._background: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
         self._keys: Sequence[KeyRecord] = ()
         """As the store last said."""
 
@@ -67,7 +70,8 @@ class Process:
     async def open(cls, loaded: Loaded) -> "Process":
         """Takes the lock, recovers the log, reads the keys, starts the servers.
 
-        Raises GatewayError for a state directory that is in use or cannot be used, OSError for TLS files.
+        Raises GatewayError for a state directory that is in use or cannot be used, OSError for TLS files,
+        ValueError for a server that cannot be built.
         """
         where = paths(loaded.settings)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -86,8 +90,8 @@ class Process:
         if self.log.recovered is not None:
             await self.recorder.lifecycle("log_recovered", detail=str(self.log.recovered))
         await self._watch.look()
-        await self.world.start()
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
+        await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
@@ -128,7 +132,7 @@ class Process:
         self.plane.settings = plane_settings(loaded.settings)
         for server in new.servers:
             self._spawn(new.refresh_server(server))
-        self._spawn(old.retire(new, loaded.settings.gateway.drain))
+        self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
 
     async def drain(self, grace: float) -> int:
         """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""
@@ -143,6 +147,8 @@ class Process:
         if self._background:
             await asyncio.wait(self._background)
         await self.world.retire(None, self.world.loaded.settings.gateway.drain)
+        if self._retiring:
+            await asyncio.wait(self._retiring)
         try:
             await self.recorder.roll_up()
             await self.world.recorder.lifecycle("stopped")
@@ -152,7 +158,8 @@ class Process:
             self._lock.release()
 
     def readiness(self) -> dict[str, Any]:
-        """What /readyz says: ready while any server is up or none is configured; each server by name."""
+        """What /readyz says. Ready: the log takes records and every server is up; degraded: some are not up;
+        not_ready: nothing can be recorded, so no call is served. Each server by name."""
         states = [server.state for server in self.world.servers.values()]
         up = sum(state.level == "up" for state in states)
         status = "ready" if up == len(states) else "degraded"
@@ -183,6 +190,8 @@ class Process:
             self.notices.list_changed(listing.server, kind)
 
     def _on_notification(self, server: str, key: str | None, method: str, params: dict[str, Any]) -> None:
+        if server not in self.world.servers:
+            return  # the last words of one that a reload has taken out
         if method.endswith("/list_changed"):
             self._spawn(self.world.refresh_server(server))
         elif method == "notifications/resources/updated":
@@ -198,7 +207,16 @@ class Process:
     def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
         self._keys = keys
         self.world.directory.replace(keys)
-        live = {key.id for key in keys if key.revoked_at is None}
+        self._end_streams()
+
+    def _end_streams(self) -> None:
+        """Of keys that are revoked or have expired: nothing else asks an open stream who listens."""
+        now = time.time()
+        live = {
+            key.id
+            for key in self._keys
+            if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        }
         self.streams.close_where(lambda principal: principal.key_id not in {None, *live})
 
     def _keys_confirmed(self) -> None:
@@ -208,6 +226,7 @@ class Process:
         while True:
             await asyncio.sleep(ROLL_UP_S)
             self.sessions.sweep()
+            self._end_streams()
             for name in self.world.unlisted():
                 self._spawn(self.world.refresh_server(name))
             try:
@@ -215,17 +234,25 @@ class Process:
             except GatewayError:
                 continue  # /readyz says so, and what could not be written is counted again
 
-    def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, doing: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
+        tasks = self._background if among is None else among
         task = asyncio.get_running_loop().create_task(doing)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
 
 def plane_settings(settings: Settings) -> PlaneSettings:
     """The parts of a configuration that the HTTP face uses."""
-    public = settings.gateway.public_url
-    hosts = frozenset({urlsplit(public).hostname or ""}) if public else frozenset()
+    hosts = _hosts(settings.gateway.public_url)
     return PlaneSettings(
         endpoints={"/mcp": None, **{f"/mcp/{name}": name for name in settings.servers}},
         guard=Guard(hosts=hosts, origins=frozenset(settings.gateway.allowed_origins)),
     )
+
+
+def _hosts(public_url: str | None) -> frozenset[str]:
+    """As a Host field writes them: an IPv6 address stands in brackets (RFC 3986 section 3.2.2)."""
+    host = urlsplit(public_url).hostname if public_url else None
+    if not host:
+        return frozenset()
+    return frozenset({f"[{host}]" if ":" in host else host})

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TextIO
 
 from doorward import __version__
@@ -28,7 +27,7 @@ def serve(loaded: Loaded, *, stdio: bool) -> int:
 async def _serve(loaded: Loaded, *, stdio: bool) -> int:
     try:
         process = await Process.open(loaded)
-    except (DoorwardError, OSError) as error:
+    except (DoorwardError, OSError, ValueError) as error:
         say(f"doorward: {error}")
         return 2
     stopping = asyncio.Event()
@@ -133,8 +132,3 @@ def summary(settings: Settings) -> str:
 def say(text: str, stream: TextIO | None = None) -> None:
     """A line for the operator. Never stdout: over stdio that belongs to the protocol."""
     print(text, file=stream or sys.stderr, flush=True)
-
-
-def lock_note(listen: str, config: Path) -> dict[str, str]:
-    """What `doorward status` reads from the lock file."""
-    return {"listen": listen, "config": str(config.absolute()), "version": __version__}

@@ -3,6 +3,7 @@
 What survives a reload lives in `Process`: the log, the store, the keys, sessions, streams and the listener.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
 
 KINDS = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE, Kind.TEMPLATE)
+SETTLE_S = 0.1
+"""A call that was decided here when the next world came still has to reach its server."""
 IDENTITY = {"name": "doorward", "title": "Doorward", "version": __version__}
 
 
@@ -115,16 +118,18 @@ class World:
             await server.start()
 
     async def retire(self, successor: "World | None", grace: float) -> None:
-        """Stop asking; close the servers that the successor does not use, after `grace` seconds at most."""
+        """Stop asking; close the servers that the successor does not use, within about `grace` seconds."""
         await self._keeper.close()
         kept = set(map(id, successor.servers.values())) if successor else set()
-        for server in self.servers.values():
-            if id(server) not in kept:
-                await server.close(grace)
+        if successor is not None:
+            await asyncio.sleep(SETTLE_S)
+        leaving = [server for server in self.servers.values() if id(server) not in kept]
+        await asyncio.gather(*(server.close(grace) for server in leaving))
 
     def _listing_changed(self, listing: Listing, kind: Kind) -> None:
-        self._snapshot = self._snapshot.with_listing(listing)
-        self.policy = self.policy.with_definitions(listing.server, listing.all())
+        snapshot = self._snapshot.with_listing(listing)
+        policy = self.policy.with_definitions(listing.server, listing.all())
+        self._snapshot, self.policy = snapshot, policy  # both or neither
         self.gateway = self._gateway()
         self._changed(self, listing, kind)
 

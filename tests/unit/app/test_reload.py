@@ -1,5 +1,6 @@
 """A reload gives the new world or keeps the old one; nothing falls between the two. No listener is opened."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -10,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from doorward.app import keys as key_commands
-from doorward.app.process import Process
+from doorward.app.process import Process, plane_settings
 from doorward.app.serve import needs_restart, reload, summary
 from doorward.backends.files.read import last_records
 from doorward.config.load import load
+from doorward.edge.guard import LOOPBACK_NAMES
 from doorward.model.call import Credential, Inbound
 from doorward.model.errors import CallerError, GatewayError
 from doorward.model.reasons import Reason
@@ -199,6 +201,84 @@ async def test_a_session_that_ends_takes_its_calls_along(process: Process) -> No
     assert ended == [session.id]
     with pytest.raises(CallerError):
         process.sessions.get(session.id, principal, None)
+
+
+class Stream:
+    """An open SSE response."""
+
+    disconnected = congested = ended = False
+    on_disconnect = None
+
+    def finish(self) -> None:
+        self.ended = True
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str) -> None:
+    ends_at = time.time() + 0.3 if end == "expired" else None
+    with key_commands.open_keys(process.world.loaded) as service:
+        record, text = service.create("one", "k", "live", ends_at)
+    await process._watch.look()
+    principal = process.world.directory.identify(Credential(text, "x", local=False, proxied=False))
+    session = process.sessions.open(principal, None, "2025-11-25", {}, {})
+    stream: Any = Stream()
+    process.streams.open(session, principal, stream)
+    process._end_streams()
+    assert not stream.ended
+
+    if end == "revoked":
+        with key_commands.open_keys(process.world.loaded) as service:
+            assert service.revoke(record.id)
+        await process._watch.look()
+    else:
+        await asyncio.sleep(ends_at - time.time() + 0.01)
+        process._end_streams()
+
+    assert stream.ended
+
+
+async def test_a_server_that_was_taken_out_has_nothing_to_announce(process: Process) -> None:
+    for method in ("notifications/tools/list_changed", "notifications/resources/updated"):
+        process._on_notification("gone", None, method, {"uri": "u:1"})
+
+    assert not [task for task in process._background if "refresh_server" in repr(task)]
+
+
+async def test_closing_waits_for_a_world_on_its_way_out(config: Path) -> None:
+    process = await Process.open(load(config))
+    old, ended = process.world, []
+    retire = old.retire
+
+    async def slow(successor: Any, grace: float) -> None:
+        await asyncio.sleep(0.05)
+        await retire(successor, grace)
+        ended.append(successor)
+
+    old.retire = slow
+    write(config, "two")
+    assert await reload(process)
+    await process.close()
+
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("https://gate.example:8443", {"gate.example"}),
+        ("https://[2001:DB8::1]:7420/", {"[2001:db8::1]"}),
+        (None, set()),
+    ],
+)
+async def test_the_public_url_names_the_host_as_its_field_does(
+    config: Path, url: str | None, hosts: set[str]
+) -> None:
+    line = f'gateway: {{{{public_url: "{url}", listen:' if url else "gateway: {{listen:"
+    write(config, text=TEXT.replace("gateway: {{listen:", line))
+
+    guard = plane_settings(load(config).settings).guard
+
+    assert guard._hosts == LOOPBACK_NAMES | hosts
 
 
 async def test_a_second_process_is_refused_the_state_directory(process: Process) -> None:
