@@ -4,6 +4,8 @@ Wraps the spine so that each end of it has its record and its answer, whatever h
 """
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from doorward.audit.ids import CallIds
 from doorward.model.call import Inbound, Reply, Session
@@ -40,13 +42,16 @@ class Door:
         """From now on; calls in flight end on the world they began in."""
         self.gateway = gateway
 
-    async def serve(self, inbound: Inbound) -> Answer:
-        """Never raises; a cancelled message is recorded as such and answered as such."""
+    def serve(self, inbound: Inbound) -> Coroutine[Any, Any, Answer]:
+        """Never raises; a cancelled message is recorded as such and answered as such.
+
+        A plain function on purpose: whatever a call waits for wakes each coroutine above it.
+        """
         if batch.looks_like_batch(inbound.body):
             parts = batch.split(inbound, self.gateway, self._sessions)
             if parts:
-                return await self._serve_all(parts)
-        return await self._serve_one(inbound)
+                return self._serve_all(parts)
+        return self._serve_one(inbound)
 
     async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
         """The session behind a GET or DELETE and who asks, or the recorded refusal."""
@@ -80,17 +85,18 @@ class Door:
         trail = Trail(inbound, self._ids.mint())
         try:
             ended = await rescue.attempt(handle(inbound, gw, trail))
+            if isinstance(ended, Reply) and trail.call is not None:
+                return rescue.replied(trail.call, ended)
             return await self._answer(ended, gw, trail)
         finally:
             if trail.call is not None:
                 gw.calls.leave(trail.call)
 
     async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> Answer:
+        """To whatever is no reply."""
         if ended is None:
             return ACCEPTED
         call = trail.call
-        if isinstance(ended, Reply) and call is not None:
-            return rescue.replied(call, ended)
         if isinstance(ended, Deny | Hold) and call is not None and trail.principal is not None:
             see_rules = gw.policy.see_rules(trail.principal.agent)
             return rescue.refused(call, ended, trail.decision_id, see_rules=see_rules)

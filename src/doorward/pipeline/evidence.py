@@ -6,7 +6,8 @@ when there are too many (DESIGN section 9).
 """
 
 import time
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from doorward.audit.recorder import Recorder
 from doorward.model.call import Outcome, Reply
@@ -39,10 +40,10 @@ class Evidence:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    async def decision(self, trail: Trail) -> None:
+    def decision(self, trail: Trail) -> Coroutine[Any, Any, None]:
         """Record `trail.verdict`. Raises GatewayError(AUDIT_UNAVAILABLE): then nothing may be sent."""
         verdict = trail.verdict
-        await self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
+        return self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
 
     async def outcome(self, trail: Trail, reply: Reply) -> None:
         """Record what came back. Raises GatewayError(OUTCOME_UNRECORDED): then the reply is withheld."""
