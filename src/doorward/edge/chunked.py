@@ -52,6 +52,11 @@ class ChunkDecoder:
             del self._input[: self._at]
             self._at = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes kept so far."""
+        return len(self._body) + len(self._input)
+
     def body(self) -> bytes:
         return bytes(self._body)
 

@@ -22,7 +22,7 @@ class Connection(asyncio.Protocol):
     """Created by the server for each accepted socket."""
 
     __slots__ = (
-        "_advancing", "_awaits", "_closing", "_exchange", "_hub", "_loop", "_queued", "_reader",
+        "_advancing", "_awaits", "_closing", "_exchange", "_held", "_hub", "_loop", "_queued", "_reader",
         "_reading_paused", "_taken", "_transport", "_waiters", "_written", "blocks", "deadline", "peer",
         "write_paused",
     )  # fmt: skip
@@ -43,6 +43,8 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self.write_paused = False
         self._waiters: list[asyncio.Future[None]] = []
+        self._held = 0
+        """Bytes of an unfinished body, as the hub has counted them."""
         self._written = 0
         self._taken = 0
         """Bytes that the peer had taken when the write deadline was last set."""
@@ -120,6 +122,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self.deadline = math.inf
         self._hub.forget(self)
+        self._hub.hold(-self._held)
+        self._held = 0
         self._lose()
 
     def pause_writing(self) -> None:
@@ -177,6 +181,8 @@ class Connection(asyncio.Protocol):
         try:
             while turns and self._ready():
                 found = self._reader.next()
+                if self._held or found is None:
+                    self._hold(self._reader.held)
                 if found is None:
                     self._await_rest()
                     break
@@ -212,6 +218,14 @@ class Connection(asyncio.Protocol):
             self._allow(self._hub.limits.body_timeout)
             if self._reader.continue_expected:
                 self.send(_CONTINUE)
+
+    def _hold(self, held: int) -> None:
+        """Count what is here of a body that is not whole yet. Raises Refused when all connections together
+        hold too much."""
+        more, self._held = held - self._held, held
+        excess = self._hub.hold(more)
+        if excess is not None:
+            raise Refused(excess)
 
     def _serve(self, head: Head, body: bytes) -> None:
         self.deadline = math.inf

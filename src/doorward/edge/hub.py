@@ -31,8 +31,8 @@ class Hub:
     """One per server."""
 
     __slots__ = (
-        "blocks", "clock", "connections", "draining", "empty", "handler", "limits", "per_ip", "refused",
-        "reject",
+        "blocks", "bodies", "clock", "connections", "draining", "empty", "handler", "limits", "per_ip",
+        "refused", "reject",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +46,8 @@ class Hub:
         self.connections: set[Peer] = set()
         self.per_ip: dict[str, int] = {}
         self.refused: dict[str, int] = {}
+        self.bodies = 0
+        """Bytes of bodies that are still arriving."""
         self.draining = False
         self.empty = asyncio.Event()
         """Set when the last connection is gone; whoever waits for it clears it first."""
@@ -69,6 +71,12 @@ class Hub:
             self.per_ip[connection.peer] = count
         if not self.connections:
             self.empty.set()
+
+    def hold(self, more: int) -> Refusal | None:
+        """Count bytes of an unfinished body in, or out when `more` is negative; the reason when they are too
+        many."""
+        self.bodies += more
+        return Refusal.BODIES if more > 0 and self.bodies > self.limits.bodies_bytes else None
 
     def count(self, reason: Refusal) -> None:
         """Count a refusal."""

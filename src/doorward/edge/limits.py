@@ -28,6 +28,8 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Of the whole server."""
     connections_per_ip: int = 1024
     """Of one peer address; Unix sockets are not counted."""
+    bodies_bytes: int = 256 * 1024 * 1024
+    """Of all bodies together that are still arriving: nobody knows yet whose they are."""
     pipeline_depth: int = 32
     """Requests waiting behind the one in progress before reading pauses."""
     pipeline_bytes: int = 64 * 1024
@@ -71,6 +73,7 @@ class Refusal(StrEnum):
     WRITE_TIMEOUT = "write_timeout"
     CONNECTIONS = "connections"
     CONNECTIONS_PER_IP = "connections_per_ip"
+    BODIES = "bodies"
     HANDLER_FAILED = "handler_failed"
 
 
@@ -111,6 +114,7 @@ REFUSALS: Final[dict[Refusal, tuple[int, str]]] = {
     _R.WRITE_TIMEOUT: (408, "the answer was not read"),
     _R.CONNECTIONS: (503, "there are too many connections"),
     _R.CONNECTIONS_PER_IP: (503, "there are too many connections from this address"),
+    _R.BODIES: (503, "too many request bodies are arriving at once"),
     _R.HANDLER_FAILED: (500, "the gateway failed on this request"),
 }
 """Status and a sentence for the caller. A write timeout has nobody to tell: it only cuts the connection."""

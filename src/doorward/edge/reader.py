@@ -98,6 +98,13 @@ class RequestReader:
         """Bytes that wait to be looked at."""
         return len(self._input) - self._at
 
+    @property
+    def held(self) -> int:
+        """Bytes of the body being awaited that are here."""
+        if self._head is None:
+            return 0
+        return self.unread if self._chunks is None else self._chunks.held
+
     def count_queued(self) -> int:
         """An upper bound of the requests that wait: bodies may hold empty lines too."""
         return self._input.count(END, self._at)

@@ -400,3 +400,37 @@ async def test_a_continue_is_not_sent_for_a_body_that_is_refused() -> None:
         b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
     )
     assert transport.out.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("framing", "cut"), [(b"Content-Length: 900", b"%b"), (b"Transfer-Encoding: chunked", b"384\r\n%b")]
+)
+async def test_bodies_that_are_still_arriving_are_bounded_together(framing: bytes, cut: bytes) -> None:
+    bench = Bench(echo, limits=HttpLimits(bodies_bytes=1500))
+    head = b"POST / HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n"
+    (first, one), (second, two) = bench.connect(), bench.connect()
+    for connection in (first, second):
+        connection.data_received(head)
+        connection.data_received(cut % (b"x" * 700))
+    assert answers(one.out) == []
+    assert answers(two.out) == []
+    assert bench.hub.bodies >= 1400
+
+    second.data_received(b"x" * 150)
+    assert answers(two.out)[0][0] == 503
+    assert bench.hub.refused == {"bodies": 1}
+    second.connection_lost(None)
+    first.data_received(b"x" * 150)
+    assert answers(one.out) == []
+
+    first.data_received(b"x" * 50 + (b"" if framing[:1] == b"C" else b"\r\n0\r\n\r\n"))
+    assert answers(one.out)[0][0] == 200
+    assert bench.hub.bodies == 0
+
+
+async def test_a_whole_request_is_never_one_body_too_many() -> None:
+    bench = Bench(echo, limits=HttpLimits(bodies_bytes=1))
+    connection, transport = bench.connect()
+    connection.data_received(POST)
+    assert answers(transport.out) == [(200, b"POST / abc")]
+    assert bench.hub.bodies == 0
