@@ -187,6 +187,16 @@ async def test_an_initialize_without_its_members(params, word) -> None:
     assert len(house.sessions) == 0
 
 
+async def test_an_initialize_that_its_session_would_have_to_keep() -> None:
+    house = House()
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x" * 65_536}}
+
+    answer = await house.send(request("initialize", params, id=1))
+
+    assert error(answer) == (200, -32602, "invalid_params")
+    assert len(house.sessions) == 0
+
+
 async def test_a_missing_session_and_an_unknown_one() -> None:
     house = House()
     ping = request("ping", id=3)

@@ -17,6 +17,8 @@ from doorward.wire import era, jsonrpc, meta, methods, versions
 
 STDIO_SCOPE = "stdio"
 SESSION_HEADER = b"mcp-session-id"
+MAX_INITIALIZE = 64 * 1024
+"""Bytes: what a client says of itself is kept as long as its session, and a caller may open a thousand."""
 
 
 class Reader:
@@ -97,6 +99,9 @@ class Reader:
         if not isinstance(message, jsonrpc.Request):
             return _note(message, Era.LEGACY, inbound, session, session.id if session else None)
         if opening:
+            if len(inbound.body) > MAX_INITIALIZE:
+                text = f"initialize: larger than {MAX_INITIALIZE} bytes"
+                raise CallerError(Reason.INVALID_PARAMS, text)
             version = _negotiated(message.params)
         _require_method(version, message.method)
         params, envelope, rest = meta.split_meta(message.params or {})
