@@ -15,6 +15,8 @@ LONG = b'{"content":[{"type":"text","text":"' + b"x" * 400 + b'"}]'
         (b'{"content":[],"isError" : true}', Outcome.TOOL_ERROR),
         (LONG + b',"isError":true}', Outcome.TOOL_ERROR),
         (LONG + b',"isError":false}', Outcome.OK),
+        (LONG + b',"isError":true,"_meta":{"isError":false,"a":{"isError":1}}}', Outcome.TOOL_ERROR),
+        (b'{"isError"\n:\ttrue,"_meta":{"isError":false},' + LONG[1:] + b"}", Outcome.TOOL_ERROR),
         (LONG + b',"structuredContent":{"isError":true}}', Outcome.OK),
         (b'{"content":"odd"}', Outcome.OK),
     ],
