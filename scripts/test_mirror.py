@@ -104,7 +104,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/live",
         "upstream/process",
         "upstream/settings",
-        "upstream/stdio",
     ),
     "tests/unit/pipeline/test_rescue.py": ("model/errors", "model/verdict"),
     "tests/unit/pipeline/test_batch.py": ("model/call",),

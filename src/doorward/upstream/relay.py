@@ -53,6 +53,8 @@ class Relay:
         """One that belongs to no call."""
         if notification.method in (PROGRESS, "notifications/cancelled"):
             self.dropped["notification for no live call"] += 1
+        elif notification.method == MESSAGE:
+            self.dropped["log message nobody asked for"] += 1
         else:
             self.on_notification(key, notification.method, notification.params or {})
 

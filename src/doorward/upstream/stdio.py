@@ -13,7 +13,7 @@ from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.process import Process
-from doorward.upstream.relay import Relay
+from doorward.upstream.relay import MESSAGE, PROGRESS, Relay, wanted
 from doorward.upstream.settings import ServerSettings
 from doorward.wire import jsonrpc
 from doorward.wire.errors import WireError
@@ -139,9 +139,25 @@ class StdioConversation:
                     live.end(message)
 
     def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
-        token = (message.params or {}).get("progressToken")
-        live = self._live.get(token) if type(token) is int else None
-        if message.method == "notifications/progress" and live is not None:
+        params = message.params or {}
+        live: Live | None = None
+        if message.method == PROGRESS:
+            token = params.get("progressToken")
+            live = self._live.get(token) if type(token) is int else None
+        elif message.method == MESSAGE and self.key is not None:
+            live = self._listener(params)
+        if live is not None:
             live.note(message)
         else:
             self._relay.unrelated(message, self.key)
+
+    def _listener(self, params: dict[str, Any]) -> Live | None:
+        """The newest call that wants a log message of this level.
+
+        On stdio none says which call it is about: in a principal's own process every call is that principal's,
+        in a shared one nobody gets it.
+        """
+        for live in reversed(self._live.values()):
+            if live.call is not None and live.call.events is not None and wanted(live.call, params):
+                return live
+        return None

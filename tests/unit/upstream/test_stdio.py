@@ -1,0 +1,152 @@
+"""Who gets what a process says beside its answers. The process is a list of lines."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from doorward.model.call import Call, Era
+from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.live import Live
+from doorward.upstream.relay import Relay
+from doorward.upstream.settings import ServerSettings
+from doorward.upstream.stdio import StdioConversation
+
+pytestmark = [pytest.mark.asyncio]
+
+
+class Lines:
+    """Stands for the process: what was written to it."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.written: list[dict[str, Any]] = []
+
+    def write(self, line: bytes) -> None:
+        self.written.append(json.loads(line))
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    async def emit(self, message: bytes) -> None:
+        self.messages.append(json.loads(message))
+
+
+class Bench:
+    def __init__(self, key: str | None = "default|anna|bot") -> None:
+        loop = asyncio.get_running_loop()
+        self.relay, self.deadlines = Relay(), Deadlines(loop)
+        settings = ServerSettings(name="lab", command=("x",))
+        self.one = StdioConversation(settings, self.deadlines, self.relay, key, Era.LEGACY)
+        self.one._process = self.process = Lines()
+        self.tasks: dict[int, asyncio.Task[Any]] = {}
+
+    async def begin(self, number: int, *, level: str | None = None, token: int | None = None) -> Heard:
+        heard = Heard()
+        live = Live(
+            "lab", number, "tools/call", call(level, token, heard), asyncio.get_running_loop().time() + 60
+        )
+        self.tasks[number] = asyncio.create_task(self.one.request(live, {}))
+        await asyncio.sleep(0)
+        return heard
+
+    async def says(self, message: dict[str, Any]) -> None:
+        self.one._line(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def call(level: str | None, token: int | None, events: Heard) -> Call:
+    return Call(
+        id=1, method="tools/call", params={}, meta={}, era=Era.LEGACY, version="2025-11-25", endpoint=None,
+        session=None, capabilities={}, client={}, log_level=level, progress_token=token, events=events,
+        scope=None, received=0.0,
+    )  # fmt: skip
+
+
+@contextmanager
+def bench(key: str | None = "default|anna|bot") -> Iterator[Bench]:
+    made = Bench(key)
+    yield made
+    for task in made.tasks.values():
+        task.cancel()
+    made.deadlines.close()
+
+
+def log(level: str) -> dict[str, Any]:
+    return {"method": "notifications/message", "params": {"level": level, "data": "text"}}
+
+
+async def test_a_log_message_goes_to_the_newest_call_that_wants_its_level() -> None:
+    with bench() as made:
+        old, new, deaf = [
+            await made.begin(n, level=level) for n, level in ((1, "info"), (2, "debug"), (3, None))
+        ]
+
+        await made.says(log("warning"))
+        await made.says(log("debug"))
+
+        assert [one["params"]["level"] for one in new.messages] == ["warning", "debug"]
+        assert old.messages == deaf.messages == []
+
+        await made.says({"id": 2, "result": {}})
+        await made.says(log("warning"))
+        await made.says(log("debug"))
+
+        assert [one["params"]["level"] for one in old.messages] == ["warning"]
+        assert made.relay.dropped == {"log message nobody asked for": 1}
+
+
+async def test_in_a_shared_process_nobody_gets_what_may_be_about_another() -> None:
+    with bench(None) as made:
+        heard = await made.begin(1, level="debug")
+
+        await made.says(log("emergency"))
+
+        assert heard.messages == []
+        assert made.relay.dropped == {"log message nobody asked for": 1}
+
+
+async def test_progress_finds_its_own_call_and_no_other() -> None:
+    with bench() as made:
+        first, second = await made.begin(1, token=70), await made.begin(2, token=70)
+
+        await made.says({"method": "notifications/progress", "params": {"progressToken": 2, "progress": 1}})
+        await made.says({"method": "notifications/progress", "params": {"progressToken": 70, "progress": 1}})
+        await made.says(
+            {"method": "notifications/progress", "params": {"progressToken": True, "progress": 1}}
+        )
+
+        assert first.messages == []
+        assert [one["params"]["progressToken"] for one in second.messages] == [70]
+        assert made.relay.dropped == {"notification for no live call": 2}
+
+
+@pytest.mark.parametrize("number", [9, "1", True, 1.0])
+async def test_an_answer_to_nothing_is_dropped(number: Any) -> None:
+    with bench() as made:
+        await made.begin(1)
+
+        await made.says({"id": number, "result": {}})
+
+        assert not made.tasks[1].done()
+        assert sum(made.relay.dropped.values()) == 1
+
+
+async def test_a_cancelled_call_is_cancelled_at_the_server() -> None:
+    with bench() as made:
+        await made.begin(7)
+        made.tasks[7].cancel()
+        await asyncio.sleep(0)
+
+        assert [(one["method"], one["params"].get("requestId")) for one in made.process.written] == [
+            ("tools/call", None),
+            ("notifications/cancelled", 7),
+        ]
+        assert made.one.busy == 0
