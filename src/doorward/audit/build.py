@@ -14,6 +14,7 @@ from doorward.model.target import Target
 from doorward.model.verdict import Deny, Hold, Mode, Permit
 
 _ENCODE: Final = msgspec.json.encode
+_INT64: Final = 1 << 63
 
 
 def actor_of(principal: Principal, call: Call | None) -> Actor:
@@ -40,9 +41,7 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
     """What was asked for; of a message that could not be read only where it came in."""
     if call is None:
         return Mcp(inbound.transport, endpoint=inbound.endpoint)
-    request_id = call.id
-    if isinstance(request_id, str):
-        request_id = clip(request_id)
+    request_id = _bounded(call.id)
     if target is None:
         asked = call.params.get("name", call.params.get("uri"))
         name = clip(asked) if isinstance(asked, str) else None
@@ -110,6 +109,13 @@ def _safe(arguments: dict[str, Any], target: Target | None) -> dict[str, Any] | 
 
 
 def _shown(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, float):
         return value
-    return clip(value if isinstance(value, str) else _ENCODE(value).decode())
+    return _bounded(value if isinstance(value, str | int) else _ENCODE(value).decode())
+
+
+def _bounded(value: int | str) -> int | str:
+    """Texts are clipped, and so are integers beyond 64 bits: JSON has them of any length."""
+    if isinstance(value, str):
+        return clip(value)
+    return value if -_INT64 <= value < _INT64 else clip(str(value))

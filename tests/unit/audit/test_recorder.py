@@ -231,7 +231,9 @@ async def test_a_failed_call_has_its_reason_and_code(recorder: Recorder, log: Lo
 NASTY = st.dictionaries(st.text(max_size=200), st.text(max_size=50), max_size=90)
 
 
-@given(NASTY, st.text(max_size=3000) | st.integers(), st.text(max_size=3000) | st.none())
+@given(
+    NASTY, st.text(max_size=3000) | st.integers() | st.just(-(10**4000)), st.text(max_size=3000) | st.none()
+)
 def test_no_caller_can_make_a_record_large_or_unreadable(
     arguments: dict[str, str], request_id: str | int, client: str | None
 ) -> None:
@@ -253,7 +255,11 @@ def test_no_caller_can_make_a_record_large_or_unreadable(
 
 @pytest.mark.asyncio
 async def test_safe_values_are_bounded_too(recorder: Recorder, log: Log) -> None:
-    for value, shown in ((5, 5), (None, None), ("x" * 1000, "x" * 255 + "…"), ({"a": [1]}, '{"a":[1]}')):
+    long = int("9" * 1000)  # JSON has integers of any length
+    for value, shown in (
+        (5, 5), (True, True), (0.5, 0.5), (None, None), (-(2**63), -(2**63)), (2**63, str(2**63)),
+        (long, "9" * 255 + "…"), ("x" * 1000, "x" * 255 + "…"), ({"a": [1]}, '{"a":[1]}'),
+    ):  # fmt: skip
         call = call_with({"path": value})
         await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
         assert log.last["args"]["safe"] == {"path": shown}
