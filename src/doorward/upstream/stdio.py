@@ -154,8 +154,8 @@ class StdioConversation:
     def _listener(self, params: dict[str, Any]) -> Live | None:
         """The newest call that wants a log message of this level.
 
-        On stdio none says which call it is about: in a principal's own process every call is that principal's,
-        in a shared one nobody gets it.
+        On stdio none says which call it is about. In a principal's own process all calls are that
+        principal's; in a shared one nobody gets it.
         """
         for live in reversed(self._live.values()):
             if live.call is not None and live.call.events is not None and wanted(live.call, params):

@@ -27,7 +27,7 @@ def split(data: bytes) -> list[tuple[jsonrpc.UpstreamMessage, bytes]]:
         return [(jsonrpc.parse_upstream(data), data)]
     try:
         parts = [bytes(raw) for raw in _decode_batch(data)]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise WireError("not JSON") from None
     return [(jsonrpc.parse_upstream(part), part) for part in parts]
 

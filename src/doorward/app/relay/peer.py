@@ -111,7 +111,7 @@ class Peer:
     def _remember(self, result: bytes) -> None:
         try:
             listed = _decode_tools(result).tools
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return  # the client is about to find out for itself
         for tool in listed:
             self._schemas.pop(tool.name, None)
@@ -136,6 +136,6 @@ def _belongs_to_handshake(message: jsonrpc.Message) -> bool:
 def _negotiated(result: bytes) -> str | None:
     try:
         version = _decode_opened(result).protocolVersion
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     return version if version in versions.LEGACY_VERSIONS else None

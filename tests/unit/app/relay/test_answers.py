@@ -51,3 +51,8 @@ def test_a_failure_names_the_gateway() -> None:
     failure = UpstreamError(Reason.UPSTREAM_UNREACHABLE, "h:1", "server h:1 cannot be reached: no route")
 
     assert describe(failure) == "the gateway at h:1 cannot be reached: no route"
+
+
+def test_no_nesting_is_too_deep_to_be_an_error() -> None:
+    with pytest.raises(WireError):
+        split(b"[" * 200_000)

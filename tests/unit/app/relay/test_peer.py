@@ -36,6 +36,19 @@ def listed(peer: Peer, *tools: Any) -> None:
     peer.learn(peer.read(line(modern(1, "tools/list"))), json.dumps({"tools": list(tools)}).encode(), None)
 
 
+def test_no_nesting_is_too_deep_to_learn_from() -> None:
+    peer = Peer()
+    deep = b"[" * 5000 + b"]" * 5000
+    peer.learn(peer.read(line(INITIALIZE)), b'{"protocolVersion":"2025-11-25","a":%b}' % deep, None)
+    schema = b'{"x-mcp-header":%b}' % deep
+    peer.learn(
+        peer.read(line(modern(1, "tools/list"))), b'{"tools":[{"name":"a","inputSchema":%b}]}' % schema, None
+    )
+
+    assert peer.legacy_version is None
+    assert peer._schemas == {}
+
+
 @pytest.mark.parametrize(
     ("version", "session_id", "expected"),
     [
