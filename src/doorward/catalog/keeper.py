@@ -16,6 +16,9 @@ RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
 WAIT_S = 3.0
 """How long a list request waits for a slow server before it goes on without its news."""
+DOUBTFUL_WAIT_S = 0.25
+"""The same for a server that gave no answer the last time: long enough for one that is back, and short enough
+that one that hangs for ever does not hold up every list."""
 PAUSE_S = 0.5
 """Between two renewals of one server: each new list is compiled anew, and a server may announce changes
 without end."""
@@ -25,8 +28,8 @@ class Question(NamedTuple):
     """One that a server has not answered yet."""
 
     task: asyncio.Task[None]
-    since: float
-    """`time.monotonic()`."""
+    until: float
+    """How long anybody waits for it, in `time.monotonic()`."""
 
 
 class Keeper:
@@ -45,6 +48,8 @@ class Keeper:
         self._listings = {name: known.get(name, unknown(name)) for name in listers}
         self._asked: dict[tuple[str, Kind], float] = {}
         self._asking: dict[tuple[str, Kind], Question] = {}
+        self._silent: set[str] = set()
+        """Servers whose last question ended without an answer."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
         self._renewed: dict[str, float] = {}
@@ -56,17 +61,17 @@ class Keeper:
     async def recent(
         self, servers: Iterable[str], kinds: Iterable[Kind], *, max_age: float = RECENT_S
     ) -> None:
-        """Returns when what we know of `kinds` is at most `max_age` seconds old, or after WAIT_S."""
+        """Returns when what we know of `kinds` is at most `max_age` seconds old, or after a bounded wait."""
         wanted = [(server, kind) for server in servers for kind in kinds]
         now = time.monotonic()
         questions = [
             self._ask(*key, now) for key in wanted if now - self._asked.get(key, -math.inf) > max_age
         ]
         # A wait for each question, not for each asker: a server that hangs makes one list wait, not all.
-        patience = [question for question in questions if now - question.since < WAIT_S]
-        if patience:
-            left = WAIT_S - now + max(question.since for question in patience)
-            await asyncio.wait([question.task for question in patience], timeout=left)
+        for question in questions:
+            left = question.until - time.monotonic()
+            if left > 0:
+                await asyncio.wait([question.task], timeout=left)
 
     async def renew(self, server: str, kinds: Iterable[Kind]) -> None:
         """The same for a server that says that it has changed: what it is being asked now may be older.
@@ -103,7 +108,8 @@ class Keeper:
         question = self._asking.get(key)
         if question is None:
             task = asyncio.get_running_loop().create_task(self._refresh(server, kind))
-            question = self._asking[key] = Question(task, now)
+            wait = DOUBTFUL_WAIT_S if server in self._silent else WAIT_S
+            question = self._asking[key] = Question(task, now + wait)
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return question
 
@@ -112,7 +118,9 @@ class Keeper:
         try:
             listed = await lister.list(LIST_METHOD[kind])
         except UpstreamError:
+            self._silent.add(server)
             return  # the listing stays as it was; `failing` names the server
+        self._silent.discard(server)
         self._asked[(server, kind)] = time.monotonic()
         found = definitions(server, kind, listed, self._rules.get(server, ()))
         before = self._listings[server]

@@ -127,6 +127,25 @@ async def test_a_server_that_hangs_makes_one_list_wait_and_no_other(monkeypatch)
     await bench.keeper.close()
 
 
+async def test_a_server_that_did_not_answer_hardly_holds_up_the_next_lists(monkeypatch) -> None:
+    monkeypatch.setattr(module, "DOUBTFUL_WAIT_S", 0.02)
+    bench = Bench(a=(dead := Lister("x")), b=Lister("y"))
+    dead.error = UpstreamError(Reason.UPSTREAM_TIMEOUT, "a", "hangs")
+    await bench.recent("a", "b")
+    dead.gate = asyncio.Event()  # asked again, it hangs
+    loop = asyncio.get_running_loop()
+
+    began = loop.time()
+    await bench.recent("a", "b")
+
+    assert 0.01 <= loop.time() - began < 1.0
+    dead.error = None
+    dead.gate.set()
+    await asyncio.sleep(0.01)
+    assert bench.names == [["y"], ["x"]]
+    await bench.keeper.close()
+
+
 async def test_renewing_does_not_trust_an_answer_that_was_on_its_way() -> None:
     bench = Bench(a=(lister := Lister("old")))
     lister.gate = asyncio.Event()
