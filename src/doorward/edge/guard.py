@@ -13,24 +13,26 @@ from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORWARDING: Final = (
-    b"forwarded",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-    b"x-forwarded-port",
-    b"x-forwarded-server",
-    b"x-real-ip",
-    b"via",
-    b"cf-connecting-ip",
-    b"true-client-ip",
-    b"fastly-client-ip",
-    b"x-client-ip",
-    b"x-cluster-client-ip",
-    b"x-envoy-external-address",
-    b"x-azure-clientip",
-    b"cloudfront-viewer-address",
+FORWARDING: Final = frozenset(
+    {
+        b"forwarded",
+        b"x-original-forwarded-for",
+        b"x-real-ip",
+        b"via",
+        b"cf-connecting-ip",
+        b"cf-connecting-ipv6",
+        b"true-client-ip",
+        b"fastly-client-ip",
+        b"fly-client-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-envoy-external-address",
+        b"x-azure-clientip",
+        b"cloudfront-viewer-address",
+    }
 )
+FORWARDED_PREFIX: Final = b"x-forwarded-"
+"""Proxies invent new ones of these: each of them says that somebody stands between."""
 CORS_ALLOW_HEADERS: Final = (
     b"authorization, content-type, accept, mcp-protocol-version, mcp-session-id, last-event-id, mcp-method, "
     b"mcp-name, x-doorward-key"
@@ -112,7 +114,9 @@ class Guard:
         local = peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer)
         # Forwarding only matters where locality is the credential; a key is looked at for itself.
         trusting = secret is None or request.path == "/readyz"
-        proxied = trusting and any(name in headers for name in FORWARDING)
+        proxied = trusting and any(
+            name in FORWARDING or name.startswith(FORWARDED_PREFIX) for name in headers
+        )
         return Credential(secret, peer, local, proxied)
 
 
