@@ -7,15 +7,16 @@ from doorward.model.errors import DoorwardError
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.read import SESSION_HEADER
 from doorward.ports.sessions import Sessions
+from doorward.wire import versions
 
-VERSION = "2025-03-26"
 MAX_ITEMS = 64
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def looks_like_batch(body: bytes) -> bool:
     """Whether the first significant byte opens an array."""
-    return body[:1] == b"[" or body.lstrip(b" \t\r\n")[:1] == b"["
+    first = body[:1]
+    return first != b"{" and (first == b"[" or body.lstrip(b" \t\r\n")[:1] == b"[")
 
 
 def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
@@ -31,6 +32,6 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
         items = _RAW_ITEMS.decode(inbound.body)
     except (DoorwardError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return []
-    if session.version != VERSION or not 0 < len(items) <= MAX_ITEMS:
+    if session.version != versions.BATCH_VERSION or not 0 < len(items) <= MAX_ITEMS:
         return []
     return [msgspec.structs.replace(inbound, body=bytes(item)) for item in items]

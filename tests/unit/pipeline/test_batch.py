@@ -21,12 +21,8 @@ def test_anything_else_does_not(body: bytes) -> None:
     assert not batch.looks_like_batch(body)
 
 
-def test_only_one_revision_has_them() -> None:
-    assert batch.VERSION == versions.BATCH_VERSION
-
-
 def split(
-    body: bytes, *, version: str = batch.VERSION, secret: str = "bot", header: bool = True
+    body: bytes, *, version: str = versions.BATCH_VERSION, secret: str = "bot", header: bool = True
 ) -> list[bytes]:
     house = House()
     sessions = MemorySessions()
