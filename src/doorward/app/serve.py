@@ -33,6 +33,7 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
     stopping = asyncio.Event()
     _on_signals(stopping, process)
     watcher = asyncio.get_running_loop().create_task(_follow_config(process))
+    watcher.add_done_callback(following_ended)
     try:
         if stdio:
             await serve_stdio(process, stopping)
@@ -77,6 +78,14 @@ async def _follow_config(process: Process) -> None:
         process.wanted.clear()
         await reload(process)
         watch.follow(process.world.loaded.files)
+
+
+def following_ended(watcher: asyncio.Task[None]) -> None:
+    """A bug in a reload must not end in silence: from here on a changed file changes nothing."""
+    error = None if watcher.cancelled() else watcher.exception()
+    if error is not None:
+        message = "the configuration is no longer followed: restart to apply changes"
+        watcher.get_loop().call_exception_handler({"message": message, "exception": error, "task": watcher})
 
 
 async def reload(process: Process) -> bool:

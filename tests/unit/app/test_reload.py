@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from doorward.app import keys as key_commands
 from doorward.app.process import Process, plane_settings
-from doorward.app.serve import needs_restart, reload, summary
+from doorward.app.serve import following_ended, needs_restart, reload, summary
 from doorward.backends.files.read import last_records
 from doorward.config.load import load
 from doorward.edge.guard import LOOPBACK_NAMES
@@ -112,6 +112,22 @@ async def test_a_file_that_cannot_be_served_keeps_the_old_world(
     last = events(process)[-1]
     assert last["event"] == "reload_refused"
     assert last["detail"] == {"cause": cause}
+
+
+async def test_a_watcher_that_dies_says_so() -> None:
+    async def dies() -> None:
+        raise KeyError("a bug")
+
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    for work in (dies(), asyncio.sleep(0), asyncio.sleep(60)):
+        watcher = asyncio.create_task(work)
+        watcher.add_done_callback(following_ended)
+        asyncio.get_running_loop().call_later(0.01, watcher.cancel)
+        await asyncio.wait({watcher})
+        await asyncio.sleep(0)
+
+    assert told == ["the configuration is no longer followed: restart to apply changes"]
 
 
 async def test_the_same_file_again_changes_nothing(process: Process) -> None:
