@@ -4,7 +4,7 @@ The era is decided per message (research brief 2.1): a modern claim in body or h
 rules and never downgraded; everything else lives in a legacy session that belongs to the same principal.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from doorward.model.call import Call, Era, Inbound, Note, Session
 from doorward.model.errors import CallerError
@@ -15,6 +15,9 @@ from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
 from doorward.wire import era, jsonrpc, meta, methods, versions
 
+# Read on every message: a member of an enum costs 80 ns in CPython 3.11.
+_LEGACY: Final = Era.LEGACY
+_MODERN: Final = Era.MODERN
 STDIO_SCOPE = "stdio"
 SESSION_HEADER = b"mcp-session-id"
 MAX_INITIALIZE = 64 * 1024
@@ -42,7 +45,7 @@ class Reader:
         else:
             seen = era.classify_stdio(message, has_session=session_id is not None)
         trail.era = seen.era
-        if seen.era is Era.MODERN:
+        if seen.era is _MODERN:
             return self._modern(message, inbound, seen.version)
         return self._legacy(message, inbound, principal, session_id, seen.version)
 
@@ -52,7 +55,7 @@ class Reader:
 
         Raises CallerError(HEADER_MISMATCH).
         """
-        if call.era is Era.MODERN and inbound.transport == "http" and target.definition is not None:
+        if call.era is _MODERN and inbound.transport == "http" and target.definition is not None:
             era.check_param_headers(
                 inbound.headers, target.definition.listed.get("inputSchema"), call.arguments
             )
@@ -60,7 +63,7 @@ class Reader:
     def _modern(self, message: jsonrpc.Message, inbound: Inbound, version: str) -> Call | Note:
         scope = STDIO_SCOPE if inbound.transport == "stdio" else None
         if not isinstance(message, jsonrpc.Request):
-            return _note(message, Era.MODERN, inbound, None, scope)
+            return _note(message, _MODERN, inbound, None, scope)
         _require_method(version, message.method)
         params, envelope, rest = meta.split_meta(message.params or {})
         return Call(
@@ -68,7 +71,7 @@ class Reader:
             method=message.method,
             params=params,
             meta=rest,
-            era=Era.MODERN,
+            era=_MODERN,
             version=version,
             endpoint=inbound.endpoint,
             session=None,
@@ -97,7 +100,7 @@ class Reader:
             session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
             version = session.version
         if not isinstance(message, jsonrpc.Request):
-            return _note(message, Era.LEGACY, inbound, session, session.id if session else None)
+            return _note(message, _LEGACY, inbound, session, session.id if session else None)
         if opening:
             if len(inbound.body) > MAX_INITIALIZE:
                 text = f"initialize: larger than {MAX_INITIALIZE} bytes"
@@ -110,7 +113,7 @@ class Reader:
             method=message.method,
             params=params,
             meta=rest,
-            era=Era.LEGACY,
+            era=_LEGACY,
             version=version,
             endpoint=inbound.endpoint,
             session=session,

@@ -6,6 +6,7 @@ disagreement is an error, never a downgrade.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -38,6 +39,8 @@ class Classified(msgspec.Struct, frozen=True):
     version: str
 
 
+_LEGACY: Final = Era.LEGACY  # read on every message: a member of an enum costs 80 ns in CPython 3.11
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LEGACY_HEADERS: Final = {version.encode(): version for version in LEGACY_VERSIONS}
 _MODERN_HEADERS: Final = {version.encode(): version for version in MODERN_VERSIONS}
 
@@ -50,14 +53,16 @@ def classify(headers: Mapping[bytes, bytes], message: Message, *, has_session: b
     raises; for a legacy message SESSION_REQUIRED without a session, unless it is `initialize`.
     """
     said = headers.get(names.PROTOCOL_VERSION)
-    if said is not None and b"," in said:  # whichever copy another reader takes, we would rather not guess
-        raise CallerError(Reason.HEADER_MISMATCH, "MCP-Protocol-Version is repeated")
-    version = None if said is None else _LEGACY_HEADERS.get(said.strip(b" \t"))
+    version = None if said is None else _LEGACY_HEADERS.get(said)
+    if said is not None and version is None:
+        if b"," in said:  # whichever copy another reader takes, we would rather not guess
+            raise CallerError(Reason.HEADER_MISMATCH, "MCP-Protocol-Version is repeated")
+        version = _LEGACY_HEADERS.get(said.strip(b" \t"))
     if claims_modern(message) or (said is not None and version is None):
         return Classified(Era.MODERN, check_modern(headers, message))
     if not has_session and not _opens(message):
         raise _session_required()
-    return Classified(Era.LEGACY, version or (LATEST_LEGACY if _opens(message) else ASSUMED))
+    return Classified(_LEGACY, version or (LATEST_LEGACY if _opens(message) else ASSUMED))
 
 
 def classify_stdio(message: Message, *, has_session: bool = False) -> Classified:
@@ -141,9 +146,9 @@ def _require_served(version: str) -> str:
 
 def _meta(message: Message) -> Mapping[str, Any]:
     if isinstance(message, Response) or message.params is None:
-        return {}
+        return _NOTHING
     found = message.params.get("_meta")
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else _NOTHING
 
 
 def _header(headers: Mapping[bytes, bytes], name: bytes, shown: str) -> str:
