@@ -139,8 +139,8 @@ class Offer:
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
         return self.snapshot.index(endpoint).entries.get(kind, ())
 
-    def describe(self, endpoint: str | None) -> Description:
-        names = self.snapshot.servers(endpoint)
+    def describe(self, endpoint: str | None, principal: Principal) -> Description:
+        names = [name for name in self.snapshot.servers(endpoint) if self.policy.reaches(principal, name)]
         failing = [name for name in names if name in self.failing]
         return describe([self.snapshot.listings[name] for name in names], failing, endpoint)
 
@@ -180,7 +180,7 @@ class House:
             identity=Identity(),
             reader=Reader(self.sessions),
             calls=self.calls,
-            router=SnapshotRouter(self.offer.snapshot),
+            router=SnapshotRouter(self.offer.snapshot, policy.reaches),
             policy=policy,
             before=BeforePhase(before),
             recorder=Evidence(recorder),

@@ -1,7 +1,9 @@
 """What a caller may not see answers byte for byte like what does not exist, in the same order of steps."""
 
+import msgspec
 import pytest
 
+from doorward.catalog.snapshot import Snapshot
 from doorward.pipeline.rescue import Answer
 from tests.playbook.house import ERAS, House, body, error, legacy, modern
 from tests.unit.policy.build import grant, scope, when
@@ -44,6 +46,34 @@ async def test_hidden_and_unknown_are_the_same_bytes(era, endpoint, method, hidd
     assert [record["decision"]["effect"] for record in house.log.records] == (
         ["deny", "refuse"] if endpoint or "name" in hidden else ["refuse", "refuse"]
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("server/discover", None), ("tools/list", None), ("tools/call", {"name": "x"})]
+)
+async def test_a_server_that_no_grant_names_is_a_path_that_does_not_exist(method, params) -> None:
+    house = House()
+    hidden = await (await modern(house, endpoint="files", secret="other")).ask(method, params)
+    unknown = await (await modern(house, endpoint="nothing", secret="other")).ask(method, params)
+
+    first, second = body(hidden), body(unknown)
+    del first["error"]["data"]["decision_id"], second["error"]["data"]["decision_id"]
+
+    assert error(hidden) == (404, -32600, "path_not_found")
+    assert (hidden.status, hidden.headers, first) == (unknown.status, unknown.headers, second)
+    assert [record["decision"]["effect"] for record in house.log.records] == ["refuse", "refuse"]
+
+
+async def test_the_words_of_a_server_that_no_grant_names_are_not_repeated() -> None:
+    house = House()
+    told = [msgspec.structs.replace(one, instructions="Hi") for one in house.offer.snapshot.listings.values()]
+    house.offer.snapshot = Snapshot({one.server: one for one in told})
+
+    knowing = await (await modern(house, endpoint=None)).ask("server/discover")
+    other = await (await modern(house, endpoint=None, secret="other")).ask("server/discover")
+
+    assert body(knowing)["result"]["instructions"] == "bank: Hi\n\nfiles: Hi"
+    assert body(other)["result"]["instructions"] == "bank: Hi"
 
 
 @pytest.mark.parametrize(

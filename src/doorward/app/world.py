@@ -17,6 +17,7 @@ from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
 from doorward.config.load import Loaded
 from doorward.config.policy import policy_spec
 from doorward.identity.directory import KeyDirectory
+from doorward.model.principal import Principal
 from doorward.model.target import Kind
 from doorward.pipeline.dispatch import Dispatch
 from doorward.pipeline.evidence import Evidence
@@ -96,8 +97,8 @@ class World:
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
         return self._snapshot.index(endpoint).entries.get(kind, ())
 
-    def describe(self, endpoint: str | None) -> Description:
-        names = self._snapshot.servers(endpoint)
+    def describe(self, endpoint: str | None, principal: Principal) -> Description:
+        names = [name for name in self._snapshot.servers(endpoint) if self.policy.reaches(principal, name)]
         listings = [self._snapshot.listings[name] for name in names]
         return describe(listings, self._keeper.failing(names), endpoint)
 
@@ -138,7 +139,7 @@ class World:
             identity=self.directory,
             reader=Reader(self._lasting.sessions),
             calls=self._lasting.calls,
-            router=SnapshotRouter(self._snapshot),
+            router=SnapshotRouter(self._snapshot, self.policy.reaches),
             policy=self.policy,
             before=BeforePhase(BEFORE),
             recorder=self._evidence,

@@ -1,5 +1,6 @@
 """Which server, which tool: lookups in the snapshot, never string splitting."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from doorward.catalog.snapshot import Index, Snapshot
@@ -28,8 +29,10 @@ OWN_METHODS: Final = frozenset(
 class SnapshotRouter:
     """Implements ports.Router over one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, reaches: Callable[[Principal, str], bool]) -> None:
+        """`reaches` says whether a caller may know that a server exists."""
         self._snapshot = snapshot
+        self._reaches = reaches
 
     def route(self, call: Call, principal: Principal) -> Target:
         """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS | PATH_NOT_FOUND).
@@ -38,9 +41,10 @@ class SnapshotRouter:
         nobody knows what is unknown.
         """
         server = call.endpoint
-        if server is not None and server not in self._snapshot.listings:
-            # A reload took it out between the look at the path and this one.
-            raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path any more")
+        if server is not None and not (
+            server in self._snapshot.listings and self._reaches(principal, server)
+        ):
+            raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path")
         try:
             return self._route(call)
         except CallerError as error:

@@ -6,6 +6,7 @@ DESIGN section 4.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -29,6 +30,7 @@ SSE_HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 )
+SERVER_PATH: Final = re.compile("/mcp/([a-z0-9-]{1,16})")
 MODERN: Final = frozenset(version.encode() for version in versions.MODERN_VERSIONS)
 Fields = tuple[tuple[bytes, bytes], ...]
 ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
@@ -108,11 +110,14 @@ class DataPlane:
         cors: Fields = ()
         try:
             cors = self.settings.guard.check(exchange.request)
-            endpoint = self.settings.endpoints.get(exchange.request.path, ...)
-            if endpoint is ...:
-                self._other(exchange)
+            path = exchange.request.path
+            if path in self.settings.endpoints:
+                self._dispatch(exchange, self.settings.endpoints[path], cors)
+            elif named := SERVER_PATH.fullmatch(path):
+                # Answered behind the door, like a server that this caller may not know of.
+                self._dispatch(exchange, named[1], cors)
             else:
-                self._dispatch(exchange, endpoint, cors)
+                self._other(exchange)
         except CallerError as error:
             self._run(exchange, self._refuse(exchange, None, cors, error))
 

@@ -57,7 +57,7 @@ class Local:
             case "initialize":
                 return await self._initialize(call, permit.principal)
             case "server/discover":
-                return await self._discover(call)
+                return await self._discover(call, permit.principal)
             case "logging/setLevel":
                 return self._set_level(call)
             case "ping":
@@ -71,7 +71,7 @@ class Local:
         await self._offer.catalog.refresh(call.endpoint, kind)
         catalog = self._offer.catalog
         entries = catalog.entries(call.endpoint, kind)
-        failing = self._failing(catalog, call.endpoint, principal)
+        failing = catalog.describe(call.endpoint, principal).failing
         if call.endpoint is not None and failing and not entries:
             raise UpstreamError(
                 Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available"
@@ -90,13 +90,8 @@ class Local:
     def _visible(self, principal: Principal, entry: Entry) -> bool:
         return isinstance(self._offer.policy.decide(principal, entry.target, None), Allow)
 
-    def _failing(self, catalog: Catalog, endpoint: str | None, principal: Principal) -> list[str]:
-        """Down, by name; a server that no grant of this agent names is not even mentioned."""
-        failing = catalog.describe(endpoint).failing
-        return [server for server in failing if self._offer.policy.reaches(principal, server)]
-
     async def _initialize(self, call: Call, principal: Principal) -> Reply:
-        described = await self._described(call.endpoint)
+        described = await self._described(call.endpoint, principal)
         session = self._sessions.open(principal, call.endpoint, call.version, call.capabilities, call.client)
         result = bridge.initialize_result(
             version=call.version,
@@ -106,8 +101,8 @@ class Local:
         )
         return Reply(msgspec.json.encode(result), None, Outcome.OK, session_id=session.id)
 
-    async def _discover(self, call: Call) -> Reply:
-        described = await self._described(call.endpoint)
+    async def _discover(self, call: Call, principal: Principal) -> Reply:
+        described = await self._described(call.endpoint, principal)
         return _ok(
             bridge.discover_result(
                 capabilities=modern_capabilities(described.capabilities),
@@ -116,9 +111,9 @@ class Local:
             )
         )
 
-    async def _described(self, endpoint: str | None) -> Description:
+    async def _described(self, endpoint: str | None, principal: Principal) -> Description:
         await self._offer.catalog.refresh(endpoint, Kind.TOOL)
-        return self._offer.catalog.describe(endpoint)
+        return self._offer.catalog.describe(endpoint, principal)
 
     @staticmethod
     def _set_level(call: Call) -> Reply:

@@ -25,11 +25,13 @@ BUILT_IN: Final = Allow((RuleRef("builtin", "builtin", 0),))
 class Engine:
     """Policy in force: rules and definitions as they were at one moment. Immutable but for its memos."""
 
-    __slots__ = ("_agents", "_books", "revision")
+    __slots__ = ("_agents", "_books", "_reached", "revision")
 
     def __init__(self, agents: Mapping[str, AgentRules], books: Mapping[str, Book], revision: str) -> None:
         self._agents = agents
         self._books = books
+        self._reached: dict[tuple[str, str], bool] = {}
+        """By agent and server, of those that are configured."""
         self.revision = revision
 
     @classmethod
@@ -87,12 +89,19 @@ class Engine:
 
     def reaches(self, principal: Principal, server: str) -> bool:
         """Whether this agent may know that `server` exists: some grant names it, or its mode is audit."""
-        rules = self._agents.get(principal.agent)
-        if rules is not None and any(
+        key = (principal.agent, server)
+        known = self._reached.get(key)
+        if known is None:
+            known = self._names(principal.agent, server) or self.mode(server) is Mode.AUDIT
+            if principal.agent in self._agents and server in self._books:
+                self._reached[key] = known
+        return known
+
+    def _names(self, agent: str, server: str) -> bool:
+        rules = self._agents.get(agent)
+        return rules is not None and any(
             matches(glob.pattern, server) for grant in rules.grants for glob in grant.servers
-        ):
-            return True
-        return self.mode(server) is Mode.AUDIT
+        )
 
     def see_rules(self, agent: str) -> bool:
         """Whether denials tell this agent which rule they come from."""

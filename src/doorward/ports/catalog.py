@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from doorward.model.principal import Principal
 from doorward.model.target import Kind, Target
 
 
@@ -37,7 +38,9 @@ class Catalog(Protocol):
         """Everything listed there, in stable order, before policy has filtered it."""
         ...
 
-    def describe(self, endpoint: str | None) -> Description: ...
+    def describe(self, endpoint: str | None, principal: Principal) -> Description:
+        """In the words of those servers that this caller may know of."""
+        ...
 
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:
         """Returns when the lists behind `endpoint` are recent, or a bounded wait is over."""

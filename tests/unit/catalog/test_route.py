@@ -15,7 +15,9 @@ ME = Principal("default", "me", "agent", "none")
 
 
 def route(offer, method, params, endpoint: str | None = "a") -> Target:
-    return SnapshotRouter(offer).route(call(method, params, endpoint), ME)
+    return SnapshotRouter(offer, lambda _, server: server != "hidden").route(
+        call(method, params, endpoint), ME
+    )
 
 
 def refusal(offer, method, params, endpoint: str | None = "a") -> Reason:
@@ -110,3 +112,5 @@ def test_every_request_method_of_every_revision_is_routed_or_refused() -> None:
 @pytest.mark.parametrize("method", ["tools/call", "resources/read", "tools/list", "ping"])
 def test_a_server_that_a_reload_took_out_is_no_path_any_more(method: str) -> None:
     assert refusal(OFFER, method, {"name": "x", "uri": "u:1"}, "gone") is Reason.PATH_NOT_FOUND
+    offer = snapshot(listing("hidden", tools=("x",)))
+    assert refusal(offer, method, {"name": "x", "uri": "u:1"}, "hidden") is Reason.PATH_NOT_FOUND

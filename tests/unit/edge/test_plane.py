@@ -75,7 +75,8 @@ async def test_a_call_by_http() -> None:
     ("method", "path", "headers", "expected"),
     [
         (b"POST", "/", {}, (404, -32600, "path_not_found")),
-        (b"POST", "/mcp/unknown", KEY, (404, -32600, "path_not_found")),
+        (b"POST", "/mcp/Unknown", KEY, (404, -32600, "path_not_found")),
+        (b"POST", "/mcp/unknown", {}, (401, -31010, "credential_missing")),
         (b"GET", "/mcp/", KEY, (404, -32600, "path_not_found")),
         (b"PUT", "/mcp", KEY, (405, -32600, "http_method_not_allowed")),
         (b"GET", "/mcp", KEY | SSE, (405, -32600, "http_method_not_allowed")),
@@ -303,8 +304,8 @@ async def test_what_a_repeated_head_decides_is_void_after_a_reload() -> None:
     face.house.door.stopping = False  # as `drain` left it
     assert (await again()).status == 200
     nobody = Guard(hosts=frozenset({"gw.example"}), origins=frozenset())
-    face.plane.settings = PlaneSettings({"/mcp/files": "files"}, nobody)
-    assert (await again()).error == (404, -32600, "path_not_found")
+    face.plane.settings = PlaneSettings({"/mcp/bank": "files"}, nobody)
+    assert (await again()).error == (404, -32600, "session_unknown")
 
 
 class Nobody:
