@@ -65,7 +65,7 @@ async def test_a_server_that_no_grant_names_is_a_path_that_does_not_exist(method
 
 
 async def test_the_words_of_a_server_that_no_grant_names_are_not_repeated() -> None:
-    house = House()
+    house = House(grants=(grant(servers=["*"], tools=scope(["*"])),))
     told = [msgspec.structs.replace(one, instructions="Hi") for one in house.offer.snapshot.listings.values()]
     house.offer.snapshot = Snapshot({one.server: one for one in told})
 
