@@ -68,7 +68,7 @@ async def test_a_modern_list_says_that_it_is_for_this_caller_only() -> None:
 
 
 async def test_a_list_that_is_empty_for_this_caller_is_recorded_as_empty() -> None:
-    house = House(grants=())
+    house = House(grants=(grant(servers=["bank"]),))
     caller = await legacy(house)
 
     assert names(await caller.ask("tools/list")) == []
