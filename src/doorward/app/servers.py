@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from doorward.config.settings import Server, ServerAuth
+from doorward.config.settings import Server, ServerAuth, ServerTls
 from doorward.model.target import ToolRule
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.upstream.tls import ReloadingContext
@@ -26,6 +26,8 @@ class FixedFields(msgspec.Struct, frozen=True):
 def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
     """Raises OSError (ssl.SSLError is one) for TLS files that cannot be used."""
     tls = config.tls
+    if tls is None and (config.url or "").lower().startswith("https:"):
+        tls = ServerTls()  # the same floor, and one context: making one for each connection takes 20 ms
     context = None
     if tls is not None:
         ca, cert, key = (None if path is None else str(path) for path in (tls.ca, tls.cert, tls.key))

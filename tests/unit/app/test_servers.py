@@ -1,5 +1,6 @@
 """What a configured server becomes, and that equal configurations become equal settings."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ servers:
   named:
     url: https://mcp.example/mcp
     auth: {headers: {X-Api-Key: "${env:TOKEN}"}}
+  plain:
+    url: http://127.0.0.1:1/mcp
+    auth: {bearer: "${env:TOKEN}"}
   local:
     command: [serve, --fast]
     env: {TOKEN: "${env:TOKEN}"}
@@ -80,3 +84,14 @@ def test_tool_rules_keep_the_order_of_the_file(loaded: Loaded) -> None:
         ToolRule("get_*", OperationClass.READ, ("id",)),
         ToolRule("*", OperationClass.EXTERNAL),
     )
+
+
+def test_https_has_one_context_and_its_floor_without_a_word_about_tls(loaded: Loaded) -> None:
+    context = settings(loaded, "remote").ssl
+
+    assert context is not None
+    assert context() is context()
+    assert context().minimum_version is ssl.TLSVersion.TLSv1_3
+    assert context().check_hostname
+    assert settings(loaded, "local").ssl is None
+    assert settings(loaded, "plain").ssl is None
