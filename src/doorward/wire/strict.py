@@ -10,8 +10,8 @@ Which reason a refusal carries:
   Infinity, which the grammar does not have, and an escape of half a surrogate pair, which no UTF-8 text can
   stand for.
 * INVALID_REQUEST (-32600): the grammar allows it and we do not: repeated names, nesting deeper than
-  MAX_DEPTH, more than MAX_CONTAINERS arrays and objects, numbers too large to keep (over MAX_DIGITS digits,
-  or beyond a double).
+  MAX_DEPTH, more than MAX_CONTAINERS arrays and objects or MAX_MEMBERS members, numbers too large to keep
+  (over MAX_DIGITS digits, or beyond a double).
 """
 
 from itertools import accumulate
@@ -27,6 +27,8 @@ MAX_DEPTH: Final = 64
 MAX_CONTAINERS: Final = 100_000
 """Arrays and objects in all: building a million of them holds the event loop for a tenth of a second or
 more."""
+MAX_MEMBERS: Final = 100_000
+"""Members of all objects together, for the same reason: building them and comparing their names."""
 MAX_DIGITS: Final = 4300
 """Of an integer, its sign included: msgspec's own limit, and CPython's default for turning digits into an
 int."""
@@ -39,6 +41,7 @@ _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _FEW: Final = 12
+_LEAST_MEMBER: Final = 5  # bytes: `"":1,`
 _SHALLOW_PASSES: Final = 16
 _STEP: Final = {ord("["): 1, ord("]"): -1}
 
@@ -53,6 +56,10 @@ def decode(data: bytes) -> Any:
         structure = _structure(data)
         if structure.count(b"[") + structure.count(b"{") > MAX_CONTAINERS:
             _refuse(f"more than {MAX_CONTAINERS} arrays and objects")
+    if len(data) > _LEAST_MEMBER * MAX_MEMBERS and data.count(b":") > MAX_MEMBERS:
+        structure = structure if structure is not None else _structure(data)
+        if structure.count(b":") > MAX_MEMBERS:
+            _refuse(f"more than {MAX_MEMBERS} members of objects")
     try:
         value = _decode(data)
     except msgspec.ValidationError:  # untyped decoding has one: a number out of range

@@ -227,3 +227,14 @@ def test_an_error_never_quotes_the_input() -> None:
     with pytest.raises(CallerError) as caught:
         strict.decode(b'{"password":"hunter2" "x"}')
     assert "hunter2" not in str(caught.value)
+
+
+def test_more_members_than_anybody_needs_are_refused_before_they_are_built() -> None:
+    def members(count: int, value: str = "1") -> bytes:
+        return ("{" + ",".join(f'"{n}":{value}' for n in range(count)) + "}").encode()
+
+    assert len(strict.decode(members(strict.MAX_MEMBERS))) == strict.MAX_MEMBERS
+    assert strict.decode(members(10, '"' + ":" * strict.MAX_MEMBERS + '"'))["9"] == ":" * strict.MAX_MEMBERS
+    with pytest.raises(CallerError, match="members of objects") as caught:
+        strict.decode(members(strict.MAX_MEMBERS + 1))
+    assert caught.value.reason is Reason.INVALID_REQUEST
