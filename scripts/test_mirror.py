@@ -91,7 +91,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/discovery",
         "upstream/failure",
         "upstream/http",
-        "upstream/incoming",
         "upstream/introduction",
         "upstream/outgoing",
         "upstream/pool",

@@ -25,6 +25,8 @@ OWN_METHODS: Final = frozenset(
     }
 )
 """Answered by the gateway itself, from what it knows (pipeline/local.py)."""
+MOST_TEMPLATES: Final = 32
+"""Tried for one URI; a server that lists thousands of greedy ones must not hold everybody up."""
 
 
 class SnapshotRouter:
@@ -78,15 +80,14 @@ class SnapshotRouter:
         target = index.by_name.get((Kind.RESOURCE, uri))
         if target is not None:
             return target
-        servers = {
-            entry.target.server for entry in index.entries.get(Kind.TEMPLATE, ()) if _fits(entry.exposed, uri)
-        }
-        if len(servers) == 1:
-            return Target(servers.pop(), Kind.RESOURCE, uri, OperationClass.READ)
-        # More than one: whoever lists a greedy template would be told what its neighbours' callers read.
         if call.endpoint is not None and "resources" in self._snapshot.listings[call.endpoint].capabilities:
             # A server need not list every URI that it can read; the grants' URI globs decide.
             return Target(call.endpoint, Kind.RESOURCE, uri, OperationClass.READ)
+        near = [entry for entry in index.entries.get(Kind.TEMPLATE, ()) if _near(entry.exposed, uri)]
+        servers = {entry.target.server for entry in near[:MOST_TEMPLATES] if _fits(entry.exposed, uri)}
+        if len(servers) == 1:
+            return Target(servers.pop(), Kind.RESOURCE, uri, OperationClass.READ)
+        # More than one: whoever lists a greedy template would be told what its neighbours' callers read.
         raise CallerError(Reason.TARGET_UNKNOWN, "unknown resource")
 
     def _reference(self, index: Index, params: dict[str, Any]) -> Target:
@@ -106,9 +107,13 @@ class SnapshotRouter:
         )
 
 
+def _near(template: str, uri: str) -> bool:
+    """Cheap, and most templates of most servers differ in their prefix."""
+    return uri.startswith(template.partition("{")[0])
+
+
 def _fits(template: str, uri: str) -> bool:
-    """The prefix first: it is cheap, and most templates of most servers differ in it."""
-    return uri.startswith(template.partition("{")[0]) and uri_template.matches(template, uri)
+    return uri_template.matches(template, uri)
 
 
 def _named(index: Index, kind: Kind, params: dict[str, Any]) -> Target:

@@ -34,4 +34,7 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
         return []
     if session.version != versions.BATCH_VERSION or not 0 < len(items) <= MAX_ITEMS:
         return []
+    if any(b'"initialize"' in bytes(item) for item in items):
+        # It must not be part of a batch (MCP 2025-03-26, lifecycle): nobody would get its session id.
+        return []
     return [msgspec.structs.replace(inbound, body=bytes(item)) for item in items]

@@ -1,7 +1,8 @@
 """Whether a URI can have come of an RFC 6570 template, levels 1 to 3.
 
 Conservative: a variable never swallows a delimiter that its operator would have encoded, and what is not
-understood matches nothing, so a URI goes to a server only when that server's template plainly covers it.
+understood, or takes too long, matches nothing, so a URI goes to a server only when its template plainly
+covers it.
 Templates and URIs are both untrusted: time is linear in the URI, with a bound on the template.
 """
 
@@ -9,7 +10,9 @@ import re
 from typing import Final
 
 MAX_EXPRESSIONS: Final = 16
-MAX_LENGTH: Final = 8192
+MAX_LENGTH: Final = 2048
+MAX_STEPS: Final = 20_000
+"""Of one run; a plain template takes a few for each character, a hostile one dozens."""
 
 _EXPRESSION: Final = re.compile(
     r"\{([+#./;?&]?)([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*(?:,[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)*)\}"
@@ -62,7 +65,11 @@ class _Automaton:
     def accepts(self, text: str) -> bool:
         final = len(self.steps) - 1
         states = self._closed({0})
+        steps = 0
         for character in text:
+            steps += len(states)
+            if steps > MAX_STEPS:
+                return False
             states = self._closed(
                 {to for state in states for alphabet, to in self.steps[state] if character in alphabet}
             )

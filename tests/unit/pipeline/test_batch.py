@@ -56,3 +56,7 @@ def test_who_may_not_send_one() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_it(body: bytes) -> None:
     assert all(part in body for part in split(b"[" + body))
+
+
+def test_a_handshake_is_no_part_of_a_batch() -> None:
+    assert split(b'[{"method":"ping"},{"method":"initialize"}]') == []
