@@ -5,6 +5,7 @@ is whole; a slow reader slows us down instead of filling memory; the end of inpu
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -14,6 +15,7 @@ MAX_LINE: Final = 4 * 1024 * 1024
 _READ: Final = 64 * 1024
 _NOTIFICATION: Final = b'"notifications/'
 _SMALL: Final = 4096
+_HANDSHAKE: Final = re.compile(rb'"method"\s*:\s*"initialize"')
 _TOO_LONG: Final = (
     b'{"jsonrpc":"2.0","error":{"code":-32600,"message":"the message is longer than this gateway accepts",'
     b'"data":{"reason":"body_too_large"}}}'
@@ -46,7 +48,9 @@ class StdioEdge:
 
     `concurrency` messages are worked on at a time; the next ones wait, and beyond `backlog` of them (or four
     times `max_line` bytes) reading pauses. Notifications overtake those that wait: one of them may be the
-    cancellation that frees a place. `grace` is how many seconds running messages get after the end of input.
+    cancellation that frees a place. Nothing overtakes the first `initialize`: what a client that does not
+    wait for its answer sends next belongs to the session that it opens. `grace` is how many seconds running
+    messages get after the end of input.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class StdioEdge:
         self._places = asyncio.Semaphore(concurrency)
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shaken = False
         self._broken = asyncio.Event()
         """Set when nobody reads our output any more."""
 
@@ -115,6 +120,9 @@ class StdioEdge:
         task = asyncio.create_task(self._serve(line))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        if not self._shaken and _HANDSHAKE.search(line, 0, _SMALL):
+            self._shaken = True
+            await asyncio.wait([task])
 
     async def _serve(self, line: bytes) -> None:
         try:

@@ -69,6 +69,27 @@ async def test_nothing_is_written_for_none() -> None:
     assert output.lines == []
 
 
+async def test_nothing_overtakes_the_first_handshake() -> None:
+    handled: list[bytes] = []
+    release = asyncio.Event()
+
+    async def handle(line: bytes) -> bytes | None:
+        handled.append(line)
+        if b"initialize" in line:
+            await release.wait()
+        return line
+
+    first, again = b'{"id":0,"method": "initialize"}', b'{"id":1,"method":"initialize"}'
+    edge = StdioEdge(handle, Input(first + b"\na\n" + again + b"\nb\n", None), output := Output())
+    running = asyncio.create_task(edge.run())
+    await settle()
+    assert handled == [first]
+    release.set()
+    await running
+    assert handled == [first, b"a", again, b"b"]
+    assert output.lines[:2] == [first, b"a"]
+
+
 async def test_calls_interleave_and_events_go_between() -> None:
     release = {b"a": asyncio.Event(), b"b": asyncio.Event()}
     output = Output()
