@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
 from doorward.app.state import open_ring, paths
 from doorward.audit.records import Actor
@@ -17,6 +18,9 @@ from doorward.control import keys, outbox
 from doorward.model.errors import GatewayError
 from doorward.ports.secrets import SecretRing
 from doorward.ports.store import KeyRecord, Store
+
+PATIENCE_S: Final = 1.0
+LOOK_S: Final = 0.02
 
 
 class KeyService:
@@ -58,8 +62,8 @@ class KeyService:
 
 @contextmanager
 def open_keys(loaded: Loaded) -> Iterator[KeyService]:
-    """Straight to the store (WAL). A running gateway notices within a quarter of a second; without one, the
-    change records are moved into the log here, under the lock that a gateway would hold."""
+    """Straight to the store (WAL). A running gateway notices within a quarter of a second, and is waited for;
+    without one, the change records are moved into the log here, under the lock that a gateway would hold."""
     where = paths(loaded.settings)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     store = open_sqlite(where.database)
@@ -67,8 +71,21 @@ def open_keys(loaded: Loaded) -> Iterator[KeyService]:
         yield KeyService(store, open_ring(where, store))
         if holder(where.lock) is None:
             _drain(store, loaded, now)
+        else:
+            _wait_for_gateway(store)
     finally:
         store.close()
+
+
+def _wait_for_gateway(store: Store) -> None:
+    """A key that was just printed should work, and a revoked one not. The gateway applies what it has taken
+    out of the outbox; one that cannot write its log does neither, and says so in its status."""
+    end = time.monotonic() + PATIENCE_S
+    if not store.outbox(0, 1):
+        return
+    while store.outbox(0, 1) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    time.sleep(LOOK_S)
 
 
 def _drain(store: Store, loaded: Loaded, now: str) -> None:
