@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> int:
     color = {"ready": "green", "not_ready": "red"}.get(status, "yellow")
     mode = f", mode {state['mode']}" if "mode" in state else ""
     output.say(f"{output.style(color, status)} at {listen}{mode}")
+    if state.get("audit", "ok") != "ok":
+        output.say(f"  no call is served: {state['audit']}")
     show_servers(output, state)
     output.result("status", {"listen": listen, **state})
     return Exit.UNREACHABLE if status == "not_ready" else Exit.OK

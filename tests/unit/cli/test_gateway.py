@@ -113,9 +113,12 @@ def test_status_names_what_is_down(gateway: Gateway, config: str, capsys: pytest
     assert gateway.asked[0][:2] == ("GET", "/readyz")
 
 
-def test_a_gateway_that_is_not_ready_is_no_success(gateway: Gateway, config: str) -> None:
-    gateway.will({"status": "not_ready"}, 503)
+def test_a_gateway_that_is_not_ready_is_no_success_and_says_why(
+    gateway: Gateway, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.will({"status": "not_ready", "audit": "audit cannot be written: disk full"}, 503)
     assert main(["status", "-c", config]) == 4
+    assert "no call is served: audit cannot be written: disk full" in capsys.readouterr().out
 
 
 def test_something_else_at_that_address_is_no_gateway(gateway: Gateway, config: str) -> None:
