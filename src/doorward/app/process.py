@@ -196,6 +196,8 @@ class Process:
             self._spawn(self.world.refresh_server(server))
         elif method == "notifications/resources/updated":
             self.notices.resource_updated(server, key, params)
+        elif method == "notifications/message":
+            self.notices.logged(server, key, params)
 
     def _session_closed(self, session: Session) -> None:
         """Whatever ended it: its stream, its calls and what it had at the servers end with it."""

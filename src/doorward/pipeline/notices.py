@@ -10,6 +10,7 @@ from doorward.model.verdict import Allow
 from doorward.policy.engine import Engine
 from doorward.ports.streams import Streams
 from doorward.wire import jsonrpc
+from doorward.wire.meta import LOG_LEVELS
 
 CHANGED: Final = {
     Kind.TOOL: "notifications/tools/list_changed",
@@ -44,6 +45,19 @@ class Notices:
         message = jsonrpc.encode_notification("notifications/resources/updated", {"uri": uri})
         for session, principal in list(self._streams.listening()):
             if _concerns(session, principal, server, key) and self._may_read(principal, target):
+                self._streams.push(session.id, message)
+
+    def logged(self, server: str, key: str | None, params: dict[str, Any]) -> None:
+        """Pass on a log message that belongs to no call, likewise, where its level was asked for."""
+        if key is None or params.get("level") not in LOG_LEVELS:
+            return
+        rank = LOG_LEVELS.index(str(params["level"]))
+        message = jsonrpc.encode_notification("notifications/message", params)
+        for session, principal in list(self._streams.listening()):
+            asked = session.log_level
+            if asked is None or rank < LOG_LEVELS.index(asked):
+                continue
+            if _concerns(session, principal, server, key) and self._policy().reaches(principal, server):
                 self._streams.push(session.id, message)
 
     def _may_read(self, principal: Principal, target: Target) -> bool:

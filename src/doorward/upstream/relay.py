@@ -53,7 +53,7 @@ class Relay:
         """One that belongs to no call."""
         if notification.method in (PROGRESS, "notifications/cancelled"):
             self.dropped["notification for no live call"] += 1
-        elif notification.method == MESSAGE:
+        elif notification.method == MESSAGE and key is None:
             self.dropped["log message nobody asked for"] += 1
         else:
             self.on_notification(key, notification.method, notification.params or {})

@@ -78,6 +78,23 @@ def test_an_update_that_may_not_be_read_or_names_nothing(params: dict[str, Any])
     assert streams.told == []
 
 
+@pytest.mark.parametrize(
+    ("level", "told"), [("debug", []), ("notice", ["r"]), ("error", ["r"]), ("loud", []), (None, []), (3, [])]
+)
+def test_a_log_message_goes_where_its_level_was_asked_for(level: Any, told: list[str]) -> None:
+    streams = Streams(
+        ("r", READER, "docs"), ("r2", READER, "other"), ("s", STRANGER, None), ("q", READER, None)
+    )
+    for session, _ in streams.listens[:3]:
+        session.log_level = "notice"
+    teller = notices(streams)
+
+    for key in (READER.owner, STRANGER.owner, None):
+        teller.logged("docs", key, {"level": level, "data": "x"})
+
+    assert streams.told == told
+
+
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.GATEWAY])
 def test_a_changed_list_is_told_to_those_who_may_know_the_server(kind: Kind) -> None:
     streams = Streams(

@@ -85,6 +85,8 @@ def log(level: str) -> dict[str, Any]:
 
 async def test_a_log_message_goes_to_the_newest_call_that_wants_its_level() -> None:
     with bench() as made:
+        unclaimed: list[tuple[str | None, str, dict[str, Any]]] = []
+        made.relay.on_notification = lambda *told: unclaimed.append(told)
         old, new, deaf = [
             await made.begin(n, level=level) for n, level in ((1, "info"), (2, "debug"), (3, None))
         ]
@@ -100,7 +102,7 @@ async def test_a_log_message_goes_to_the_newest_call_that_wants_its_level() -> N
         await made.says(log("debug"))
 
         assert [one["params"]["level"] for one in old.messages] == ["warning"]
-        assert made.relay.dropped == {"log message nobody asked for": 1}
+        assert unclaimed == [(made.one.key, "notifications/message", log("debug")["params"])]
 
 
 async def test_in_a_shared_process_nobody_gets_what_may_be_about_another() -> None:
