@@ -79,7 +79,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "backends/sql/store",
     ),
     # Wiring, sockets and processes are tested with real ones.
-    "tests/unit/app/test_reload.py": ("app/keys", "app/process", "app/serve", "app/world"),
+    "tests/unit/app/test_reload.py": ("app/process", "app/serve", "app/world"),
     "tests/e2e/test_bridge.py": ("app/bridge",),
     "tests/e2e/test_serve_stdio.py": ("app/runner", "app/stdio"),
     "tests/e2e/test_demo.py": ("app/audit", "app/demo", "demo/main", "demo/terminal"),

@@ -48,9 +48,9 @@ class StdioEdge:
 
     `concurrency` messages are worked on at a time; the next ones wait, and beyond `backlog` of them (or four
     times `max_line` bytes) reading pauses. Notifications overtake those that wait: one of them may be the
-    cancellation that frees a place. Nothing overtakes the first `initialize`: what a client that does not
-    wait for its answer sends next belongs to the session that it opens. `grace` is how many seconds running
-    messages get after the end of input.
+    cancellation that frees a place. With `handshake_first` nothing overtakes the first `initialize`: what a
+    client that does not wait for its answer sends next belongs to the session that it opens. `grace` is how
+    many seconds running messages get after the end of input.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class StdioEdge:
         max_line: int = MAX_LINE,
         concurrency: int = 64,
         backlog: int = 1024,
+        handshake_first: bool = True,
         grace: float = 5.0,
     ) -> None:
         self._handle = handle
@@ -75,7 +76,7 @@ class StdioEdge:
         self._places = asyncio.Semaphore(concurrency)
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._shaken = False
+        self._shaken = not handshake_first
         self._broken = asyncio.Event()
         """Set when nobody reads our output any more."""
 

@@ -231,9 +231,13 @@ class Stream:
 
 @pytest.mark.parametrize("end", ["revoked", "expired"])
 async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str) -> None:
-    ends_at = time.time() + 0.3 if end == "expired" else None
-    with key_commands.open_keys(process.world.loaded) as service:
-        record, text = service.create("one", "k", "live", ends_at)
+    ends_at = time.time() + 1.5 if end == "expired" else None
+
+    def create() -> tuple[Any, str]:
+        with key_commands.open_keys(process.world.loaded) as service:
+            return service.create("one", "k", "live", ends_at)
+
+    record, text = await asyncio.to_thread(create)  # as another process: it waits until the gateway knows
     await process._watch.look()
     principal = process.world.directory.identify(Credential(text, "x", local=False, proxied=False))
     session = process.sessions.open(principal, None, "2025-11-25", {}, {})
@@ -243,8 +247,12 @@ async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str
     assert not stream.ended
 
     if end == "revoked":
-        with key_commands.open_keys(process.world.loaded) as service:
-            assert service.revoke(record.id)
+
+        def revoke() -> bool:
+            with key_commands.open_keys(process.world.loaded) as service:
+                return service.revoke(record.id)
+
+        assert await asyncio.to_thread(revoke)
         await process._watch.look()
     else:
         await asyncio.sleep(ends_at - time.time() + 0.01)

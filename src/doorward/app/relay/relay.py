@@ -47,7 +47,11 @@ class Relay:
         self._peer = Peer()
         self._flights = Flights()
         self._edge = StdioEdge(
-            self.handle, _Ending(reader, self._input_ended), writer, concurrency=CONCURRENCY
+            self.handle,
+            _Ending(reader, self._input_ended),
+            writer,
+            concurrency=CONCURRENCY,
+            handshake_first=False,  # `_opening` holds back what needs it, and nothing else
         )
         self._opening: asyncio.Event | None = None
         """Set once the handshake message before the next one was dealt with."""
