@@ -1,5 +1,7 @@
 """JSON-RPC batches, which only 2025-03-26 has: each message goes through the door on its own."""
 
+from typing import Any
+
 import msgspec
 
 from doorward.model.call import Inbound
@@ -11,6 +13,13 @@ from doorward.wire import versions
 
 MAX_ITEMS = 64
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Item(msgspec.Struct):
+    method: Any = None
+
+
+_ITEM = msgspec.json.Decoder(_Item)
 
 
 def looks_like_batch(body: bytes) -> bool:
@@ -34,7 +43,15 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
         return []
     if session.version != versions.BATCH_VERSION or not 0 < len(items) <= MAX_ITEMS:
         return []
-    if any(b'"initialize"' in bytes(item) for item in items):
+    if any(_method(item) == "initialize" for item in items):
         # It must not be part of a batch (MCP 2025-03-26, lifecycle): nobody would get its session id.
         return []
     return [msgspec.structs.replace(inbound, body=bytes(item)) for item in items]
+
+
+def _method(item: msgspec.Raw) -> Any:
+    """None for what is no message: the strict parser says what is wrong with it."""
+    try:
+        return _ITEM.decode(item).method
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None

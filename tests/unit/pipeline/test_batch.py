@@ -60,3 +60,5 @@ def test_no_bytes_break_it(body: bytes) -> None:
 
 def test_a_handshake_is_no_part_of_a_batch() -> None:
     assert split(b'[{"method":"ping"},{"method":"initialize"}]') == []
+    assert split(b'[{"method":"initi\\u0061lize"}]') == []
+    assert split(b'[{"method":"ping","params":{"method":"initialize"}}]') != []
