@@ -38,8 +38,8 @@ class Flight:
     @property
     def method(self) -> str | None:
         """None for responses, batches and what is unreadable."""
-        single = isinstance(self.message, jsonrpc.Request | jsonrpc.Notification)
-        return self.message.method if single else None  # type: ignore[union-attr]  # mypy loses the narrowing
+        message = self.message
+        return message.method if isinstance(message, jsonrpc.Request | jsonrpc.Notification) else None
 
     @property
     def waiting(self) -> list[RequestId]:
