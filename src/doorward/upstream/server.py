@@ -24,6 +24,7 @@ from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings, ServerState
+from doorward.upstream.timeouts import Clockwork
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
 
@@ -39,6 +40,10 @@ class Server:
         self.settings = settings
         self.name = settings.name
         self._ids = itertools.count(1)
+        self._total_s = settings.timeout_s
+        self._clockwork = (
+            Clockwork(settings.timeouts, settings.tool_timeouts) if settings.tool_timeouts else None
+        )
         self.relay = Relay()
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: _Running | None = None
@@ -197,15 +202,18 @@ class Server:
         era, version = conversation.era, conversation.introduction.version
         if call.era is not era:
             self._check_method(call.method, version)
-        deadline = running.loop.time() + self.settings.timeout_s
+        now = running.loop.time()
+        deadline = now + self._total_s if self._clockwork is None else self._clockwork.due(permit.target, now)
         live = Live(self.name, next(self._ids), call.method, call, deadline)
         params = outgoing(permit, era, version, live.id)
         return conversation.request(live, params, input_schema(permit) if era is Era.MODERN else None)
 
     async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
         """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""
+        clockwork = self._clockwork
+        within = self._total_s if clockwork is None else clockwork.of(permit.target).total_s
         try:
-            async with asyncio.timeout(self.settings.timeout_s):
+            async with asyncio.timeout(within):
                 await running.discovery.ready()
                 conversation = await running.conversations.get(self._key(permit, running))
                 await self._set_level(permit.call.log_level, conversation)

@@ -1,9 +1,12 @@
 """What it takes to reach one server, as frozen values that the composition root fills in."""
 
+import math
 from collections.abc import Callable
 from ssl import SSLContext
 
 import msgspec
+
+from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 
 Fields = list[tuple[bytes, bytes]]
 """HTTP header fields: name, value."""
@@ -41,6 +44,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 60.0
     """From handing a call over to its last byte."""
     connect_s: float = 5.0
+    tls_s: float = 5.0
+    first_byte_s: float = math.inf
+    idle_s: float = math.inf
+    """This and those before it: see `timeouts.Timeouts`."""
+    tool_timeouts: tuple[ToolTimeouts, ...] = ()
+    """In the order of the file; the first that matches a tool counts."""
     probe_s: float = 5.0
     """How long an unknown server may take to answer the era probe."""
     probe_ttl_s: float = 900.0
@@ -59,6 +68,17 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     restart_window_s: float = 60.0
     stop_s: float = 5.0
     """How long a stdio process may take to end by itself, from closing its stdin to SIGKILL."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The server's own, for all that no entry of `tool_timeouts` names."""
+        return Timeouts(
+            connect_s=self.connect_s,
+            tls_s=self.tls_s,
+            first_byte_s=self.first_byte_s,
+            idle_s=self.idle_s,
+            total_s=self.timeout_s,
+        )
 
 
 class ServerState(msgspec.Struct, frozen=True):
