@@ -30,7 +30,7 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
         return Reply(None, error, outcome.of_error(error), upstream_s)
     said = (
         answer.result
-        if RESERVED not in answer.result and b"\\u" not in answer.result
+        if answer.result.find(RESERVED) < 0 and answer.result.find(b"\\u") < 0
         else unsigned(answer.result)
     )
     if era is call.era:  # as `bridge.result_down` has it

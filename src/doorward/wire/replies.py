@@ -69,6 +69,9 @@ _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _VERSION: Final = b'"2.0"'
+# Numbers, because CPython 3.11 looks for bytes in bytes by raising and dropping a TypeError first.
+_LF: Final = 10
+_CR: Final = 13
 _PLAIN: Final = len('{"jsonrpc":"2.0","id":,"result":}')
 
 
@@ -94,7 +97,7 @@ def _plain(data: bytes) -> UpstreamResult | None:
     Each of the three members is there, and the text is as long as their shortest spelling: so there is room
     for no other member, no second one of a name, no escape in a name and no white space around any of them.
     """
-    if b"\n" in data or b"\r" in data:
+    if _LF in data or _CR in data:
         return None
     if not data.isascii():
         data.decode()
@@ -115,7 +118,7 @@ def _members(data: bytes) -> dict[str, msgspec.Raw]:
     if not data.isascii():
         data.decode()
     members = _decode_members(data)
-    if _length(members) == len(data) and b"\n" not in data and b"\r" not in data:
+    if _length(members) == len(data) and _LF not in data and _CR not in data:
         return members
     compact = msgspec.json.format(data, indent=-1)  # keeps repeated members
     members = _decode_members(compact)

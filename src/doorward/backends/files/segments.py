@@ -17,6 +17,7 @@ from doorward.backends.files.recover import Recovery, recover, segment_path, seg
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 
+_LF: Final = 10  # a number, because CPython 3.11 looks for bytes in bytes by raising a TypeError first
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 SYNC_AFTER: Final = 0.03
 """Seconds from the first unsynced write to fdatasync; leaves room to keep 50 ms under load."""
@@ -78,7 +79,7 @@ class SegmentLog:
         """See ports/audit.py. No coroutine of its own: every call waits here twice."""
         if self._fd < 0:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log is closed")
-        if b"\n" in record:
+        if _LF in record:
             raise ValueError("a record is one line")
         loop = self._loop
         if loop is None:  # kept: CPython 3.11 asks the kernel for the process id to find the running one
