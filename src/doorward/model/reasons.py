@@ -39,6 +39,8 @@ class Reason(StrEnum):
     HOST_FORBIDDEN = "host_forbidden"
     PATH_NOT_FOUND = "path_not_found"
     HTTP_METHOD_NOT_ALLOWED = "http_method_not_allowed"
+    FORWARDED_INVALID = "forwarded_invalid"
+    TRANSPORT_INSECURE = "transport_insecure"
     SESSION_REQUIRED = "session_required"
     SESSION_UNKNOWN = "session_unknown"
     # The caller, by who it is.
@@ -115,6 +117,10 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     ),
     Reason.PATH_NOT_FOUND: ReasonInfo(_C, False, "Use /mcp or /mcp/{server}."),
     Reason.HTTP_METHOD_NOT_ALLOWED: ReasonInfo(_C, False, "Use a method named in the Allow header."),
+    Reason.FORWARDED_INVALID: ReasonInfo(
+        _C, False, "Send neither Forwarded nor X-Forwarded-For; let the proxy overwrite both."
+    ),
+    Reason.TRANSPORT_INSECURE: ReasonInfo(_C, False, "Use the https URL of this gateway."),
     Reason.SESSION_REQUIRED: ReasonInfo(
         _C, False, "Send initialize first and repeat the Mcp-Session-Id it returns."
     ),
