@@ -12,6 +12,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.address import parse_url
 from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.dial import Dial
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.live import Answer, Live
@@ -37,6 +38,14 @@ class SessionGone(Exception):
         super().__init__()
         self.said = said
         """The JSON-RPC error that answers our request; it counts where there was no session."""
+
+
+class Refused(UpstreamError):
+    """An HTTP status without a usable JSON-RPC body; `status` is what only the way of discovery asks for."""
+
+    def __init__(self, meaning: UpstreamError, status: int) -> None:
+        super().__init__(meaning.reason, meaning.server, meaning.message)
+        self.status = status
 
 
 class Talk(Protocol):
@@ -101,19 +110,25 @@ class HttpLeg:
         self._deadlines = deadlines
         self._relay = relay
         self._loop = asyncio.get_running_loop()
-        self.pool = Pool(
+        dial = Dial(
             settings.name,
             self._address,
-            size=settings.pool_size,
-            connect_s=settings.connect_s,
+            timeouts=settings.timeouts,
             keep_alive_s=settings.keep_alive_s,
             context=settings.ssl,
             hostname=settings.server_hostname,
         )
+        self.pool = Pool(dial, size=settings.pool_size, keep_alive_s=settings.keep_alive_s)
 
-    def head(self, verb: bytes, fields: Fields, auth: Fields, accept: bytes) -> bytes:
-        """Request line and fields, no empty line. Raises ValueError for a line break in a value."""
-        head = [verb + b" " + self._address.target + b" HTTP/1.1", b"Host: " + self._address.authority]
+    def head(
+        self, verb: bytes, fields: Fields, auth: Fields, accept: bytes, target: bytes | None = None
+    ) -> bytes:
+        """Request line and fields, no empty line. `target`: path and query, when not those of the URL.
+
+        Raises ValueError for a line break in a value.
+        """
+        line = verb + b" " + (target or self._address.target) + b" HTTP/1.1"
+        head = [line, b"Host: " + self._address.authority]
         head += [b"Accept: " + accept, b"User-Agent: doorward"]
         for name, value in [*auth, *fields]:
             if b"\r" in value or b"\n" in value or b"\0" in value:
@@ -126,7 +141,7 @@ class HttpLeg:
 
         Raises UpstreamError, or SessionGone for a 404 (the caller of this knows whether there was a session).
         """
-        connection = self.pool.take() or await self.pool.open()
+        connection = self.pool.take() or await self.pool.open(live.deadline)
         waiter: asyncio.Future[Response] = self._loop.create_future()
         connection.deadline = live.deadline
         self._deadlines.watch(connection)
@@ -148,7 +163,7 @@ class HttpLeg:
         A stream that ends, breaks off or stays silent gave no answer. Raises UpstreamError when no response
         came at all.
         """
-        connection = self.pool.take() or await self.pool.open()
+        connection = self.pool.take() or await self.pool.open(deadline)
         waiter: asyncio.Future[Response] = self._loop.create_future()
         connection.deadline = deadline
         self._deadlines.watch(connection)
@@ -173,7 +188,7 @@ class HttpLeg:
 
     async def request(self, request: bytes, deadline: float) -> Response:
         """Any request, already framed."""
-        connection = self.pool.take() or await self.pool.open()
+        connection = self.pool.take() or await self.pool.open(deadline)
         waiter: asyncio.Future[Response] = self._loop.create_future()
         connection.deadline = deadline
         self._deadlines.watch(connection)
@@ -292,8 +307,12 @@ def _error_in(response: Response) -> jsonrpc.UpstreamError | None:
     return message if isinstance(message, jsonrpc.UpstreamError) else None
 
 
-def refused(server: str, response: Response) -> UpstreamError:
+def refused(server: str, response: Response) -> Refused:
     """What an HTTP answer without a usable JSON-RPC body means."""
+    return Refused(_meaning(server, response), response.status)
+
+
+def _meaning(server: str, response: Response) -> UpstreamError:
     status = response.status
     if status in (401, 403):
         text = f"did not accept our credentials (HTTP {status})"

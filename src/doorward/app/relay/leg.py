@@ -9,9 +9,11 @@ from typing import Final, Protocol
 from doorward import __version__
 from doorward.app.relay.peer import Fields
 from doorward.upstream.address import parse_url
+from doorward.upstream.dial import Dial
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.http import EventReader
 from doorward.upstream.pool import Pool
+from doorward.upstream.timeouts import Timeouts
 from doorward.upstream.tls import build_context
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024
@@ -104,15 +106,14 @@ class HttpLeg:
         self.name = self._address.authority.decode()
         context = build_context(min_version="1.2") if self._address.tls else None
         self._authorization = b"" if key is None else b"Authorization: Bearer %b\r\n" % key.encode()
-        self._pool = Pool(
+        dial = Dial(
             self.name,
             self._address,
-            size=CONNECTIONS,
-            connect_s=CONNECT_S,
+            timeouts=Timeouts(connect_s=CONNECT_S),
             keep_alive_s=KEEP_ALIVE_S,
             context=(lambda: context) if context is not None else None,
-            hostname=None,
         )
+        self._pool = Pool(dial, size=CONNECTIONS, keep_alive_s=KEEP_ALIVE_S)
 
     @property
     def exposes_key(self) -> bool:

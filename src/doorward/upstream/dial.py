@@ -1,0 +1,104 @@
+"""Opens connections to one server: its name, TCP, TLS, each within its own time."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.address import Address
+from doorward.upstream.failure import failure
+from doorward.upstream.h1 import Connection
+from doorward.upstream.names import Names
+from doorward.upstream.race import connect_tcp, first_connected
+from doorward.upstream.timeouts import Timeouts
+
+OnLost = Callable[[Connection], None]
+
+_RESET: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
+class Dial:
+    """Belongs to the running loop."""
+
+    def __init__(
+        self,
+        server: str,
+        address: Address,
+        *,
+        timeouts: Timeouts,
+        keep_alive_s: float,
+        context: Callable[[], ssl.SSLContext] | None = None,
+        hostname: str | None = None,
+        names: Names | None = None,
+    ) -> None:
+        self.server = server
+        self.timeouts = timeouts
+        self.tls = address.tls
+        self._address = address
+        self._keep_alive_s = keep_alive_s
+        self._context = context
+        self._hostname = hostname
+        self._names = names or Names()
+        self._loop = asyncio.get_running_loop()
+
+    async def open(self, on_lost: OnLost) -> Connection:
+        """Ready for a request. Raises UpstreamError(UPSTREAM_UNREACHABLE)."""
+        sock = await self._connected()
+        try:
+            connection = await self._secured(sock, on_lost)
+        except BaseException:
+            sock.close()
+            raise
+        connection.idle_since = self._loop.time()
+        return connection
+
+    async def _connected(self) -> socket.socket:
+        within = self.timeouts.connect_s
+        try:
+            async with asyncio.timeout(within):
+                endpoints = await self._names.resolve(self._address.host, self._address.port)
+                return await first_connected(endpoints, connect_tcp)
+        except TimeoutError:
+            raise self._unreachable(f"did not accept a connection within {within:g} s") from None
+        except socket.gaierror as error:
+            raise self._unreachable(f"cannot be found by its name: {error.strerror or error}") from error
+        except OSError as error:
+            raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+
+    async def _secured(self, sock: socket.socket, on_lost: OnLost) -> Connection:
+        def protocol() -> Connection:
+            return Connection(self.server, self._keep_alive_s, on_lost)
+
+        within = self.timeouts.tls_s
+        try:
+            if not self.tls:
+                _, connection = await self._loop.create_connection(protocol, sock=sock)
+                return connection
+            async with asyncio.timeout(within):
+                context = self._context() if self._context is not None else ssl.create_default_context()
+                name = self._hostname or self._address.host
+                _, connection = await self._loop.create_connection(
+                    protocol, sock=sock, ssl=context, server_hostname=name, ssl_handshake_timeout=within + 1.0
+                )
+                return connection
+        except TimeoutError:
+            raise self._unreachable(f"did not finish the TLS handshake within {within:g} s") from None
+        except ssl.SSLError as error:
+            raise self._unreachable(f"failed the TLS handshake: {_said(error)}") from error
+        except _RESET as error:
+            where = "during the TLS handshake" if self.tls else "at once"
+            raise self._unreachable(f"closed the connection {where}") from error
+        except OSError as error:
+            raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+
+    def _unreachable(self, text: str) -> UpstreamError:
+        return failure(Reason.UPSTREAM_UNREACHABLE, self.server, text)
+
+
+def _said(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or "refused").lower().replace("_", " ")
