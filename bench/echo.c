@@ -5,33 +5,26 @@
  * One thread, one epoll, HTTP/1.1 keep-alive on 127.0.0.1. FILE holds one JSON-RPC `result` object per line (docs.py writes
  * them); calls are answered with its lines in turn. The built-in set `flat` is one plain text of --reply-bytes, always the same.
  * `POST /replies/NAME` chooses the set for the calls that follow, so that one upstream, one nginx and one gateway serve every
- * measurement of a run. It speaks 2025-11-25 and its predecessors, and refuses 2026-07-28 as a legacy server does;
- * --modern adds that revision. It ends by itself after --seconds.
+ * measurement of a run. It speaks 2025-11-25 and its predecessors, and refuses 2026-07-28 as a legacy server does; --modern
+ * adds that revision. Two more endpoints differ from /mcp in one thing each: /mcp-stream answers calls with an event stream
+ * of one event, /mcp-modern speaks 2026-07-28. It ends by itself after --seconds.
  */
+#include "replies.h"
 #include "scan.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SETS = 8, MAX_ID = 256, HEAD_ROOM = 2048, MAX_REQUEST = 8 << 20, READ_STEP = 16384, EVENTS = 256 };
-
-/* Results without their opening brace, because the modern revision puts `resultType` right behind it. */
-struct reply_set {
-    char name[32];
-    struct span *results;
-    size_t count, next;
-};
+enum { MAX_SETS = 8, MAX_ID = 256, HEAD_ROOM = 2048, MAX_REQUEST = 8 << 20, READ_STEP = 16384, EVENTS = 256, PIECES = 3 };
 
 struct server {
     struct reply_set sets[MAX_SETS];
@@ -47,12 +40,14 @@ struct conn {
     char *in;
     size_t in_len, in_cap;
     char head[HEAD_ROOM];
-    struct iovec out[2]; /* the head with the start of the body, then the rest of the body where it lies */
+    /* The head with the start of the body, the rest of the body where it lies, and what ends a stream. */
+    struct iovec out[PIECES];
     bool waits_to_write, close_after;
 };
 
 struct request {
     struct span line, head, body;
+    bool modern, streams; /* what its endpoint does: speak 2026-07-28, answer calls with an event stream */
 };
 
 struct message {
@@ -60,26 +55,12 @@ struct message {
 };
 
 /* `rest` texts of results (see answer_result): constant, so that an answer that waits for a full socket stays valid. */
-#define TOOL                                                                                                                   \
-    "\"tools\":[{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns a prepared record for a text.\","                  \
-    "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}},\"required\":[\"text\"]},"                  \
-    "\"annotations\":{\"readOnlyHint\":true}}]"
-#define SERVER_INFO "{\"name\":\"bench-echo\",\"version\":\"1\"}"
-#define INITIALIZED(version)                                                                                                   \
-    "\"protocolVersion\":\"" version "\",\"capabilities\":{\"tools\":{}},\"serverInfo\":" SERVER_INFO "}}"
-
 static const char LIST[] = TOOL "}}";
 static const char MODERN_LIST[] = TOOL ",\"ttlMs\":60000,\"cacheScope\":\"public\"}}";
 static const char DISCOVER[] =
     "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}},\"ttlMs\":60000,\"cacheScope\":\"public\","
     "\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" SERVER_INFO "}}}";
 static const char JSON_TYPE[] = "Content-Type: application/json\r\n";
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* ---- answers ---- */
 
@@ -90,6 +71,21 @@ static void answer(struct conn *c, const char *status, const char *headers, stru
     memcpy(c->head + n, start.at, start.len);
     c->out[0] = (struct iovec){c->head, (size_t)n + start.len};
     c->out[1] = (struct iovec){(void *)rest.at, rest.len};
+    c->out[2] = (struct iovec){NULL, 0};
+}
+
+/* One event in one chunk, as servers stream an answer that nothing went before. */
+static void answer_event(struct conn *c, struct span start, struct span rest)
+{
+    static const char event[] = "event: message\ndata: ", end[] = "\n\n\r\n0\r\n\r\n";
+    int n = snprintf(c->head, HEAD_ROOM - start.len,
+                     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+                     "Transfer-Encoding: chunked\r\n%s\r\n%zx\r\n%s",
+                     c->close_after ? "Connection: close\r\n" : "", sizeof event - 1 + start.len + rest.len + 2, event);
+    memcpy(c->head + n, start.at, start.len);
+    c->out[0] = (struct iovec){c->head, (size_t)n + start.len};
+    c->out[1] = (struct iovec){(void *)rest.at, rest.len};
+    c->out[2] = (struct iovec){(void *)end, sizeof end - 1};
 }
 
 static void answer_empty(struct conn *c, const char *status)
@@ -105,26 +101,34 @@ static void answer_error(struct conn *c, const char *status, struct span id, int
     answer(c, status, "Content-Type: application/json\r\n", (struct span){body, (size_t)n}, (struct span){"", 0});
 }
 
+static struct span result_start(char start[MAX_ID + 128], struct span id, bool modern)
+{
+    int n = snprintf(start, MAX_ID + 128, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":{%s", (int)id.len, id.at,
+                     modern ? "\"resultType\":\"complete\"," : "");
+    return (struct span){start, (size_t)n};
+}
+
 /* `rest` is what stands behind the result's opening brace, with the brace that closes the whole message. */
 static void answer_result(struct conn *c, struct span id, const char *headers, bool modern, struct span rest)
 {
     char start[MAX_ID + 128];
-    int n = snprintf(start, sizeof start, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":{%s", (int)id.len, id.at,
-                     modern ? "\"resultType\":\"complete\"," : "");
-    answer(c, "200 OK", headers, (struct span){start, (size_t)n}, rest);
+    answer(c, "200 OK", headers, result_start(start, id, modern), rest);
 }
 
-static void answer_call(struct server *s, struct conn *c, struct message *m, bool modern)
+static void answer_call(struct server *s, struct conn *c, struct message *m, struct request *r)
 {
+    bool modern = r->modern;
     struct member name = {"name", {0}};
     if (!m->params.at || !json_members(m->params, &name, 1) || !name.value.at || !span_is(name.value, "\"echo\"")) {
         answer_error(c, modern ? "400 Bad Request" : "200 OK", m->id, -32602, "Unknown tool");
         return;
     }
     struct reply_set *set = &s->sets[s->chosen];
-    answer_result(c, m->id, JSON_TYPE, modern, set->results[set->next]);
-    if (++set->next == set->count)
-        set->next = 0;
+    char start[MAX_ID + 128];
+    if (r->streams)
+        answer_event(c, result_start(start, m->id, modern), next_result(set));
+    else
+        answer_result(c, m->id, JSON_TYPE, modern, next_result(set));
 }
 
 /* ---- legacy: initialize, then everything in a session ---- */
@@ -169,7 +173,7 @@ static void serve_legacy(struct server *s, struct conn *c, struct request *r, st
     if (!m->id.at)
         answer_empty(c, "202 Accepted");
     else if (span_is(m->method, "\"tools/call\""))
-        answer_call(s, c, m, false);
+        answer_call(s, c, m, r);
     else if (span_is(m->method, "\"tools/list\""))
         answer_result(c, m->id, JSON_TYPE, false, (struct span){LIST, sizeof LIST - 1});
     else if (span_is(m->method, "\"ping\""))
@@ -195,7 +199,7 @@ static void serve_modern(struct server *s, struct conn *c, struct request *r, st
     else if (span_is(m->method, "\"tools/list\""))
         answer_result(c, m->id, JSON_TYPE, true, (struct span){MODERN_LIST, sizeof MODERN_LIST - 1});
     else if (span_is(m->method, "\"tools/call\""))
-        answer_call(s, c, m, true);
+        answer_call(s, c, m, r);
     else
         answer_error(c, "404 Not Found", m->id, -32601, "Method not found");
 }
@@ -217,7 +221,9 @@ static void serve_message(struct server *s, struct conn *c, struct request *r)
     }
     struct span version = http_header(r->head, "mcp-protocol-version");
     bool claims_modern = version.at && span_is(version, "2026-07-28");
-    if (claims_modern && !s->modern)
+    bool speaks_modern = r->modern;
+    r->modern = claims_modern;
+    if (claims_modern && !speaks_modern)
         answer_error(c, "400 Bad Request", (struct span){"\"server-error\"", 14}, -32600,
                      "Bad Request: Unsupported protocol version: 2026-07-28");
     else if (claims_modern)
@@ -241,6 +247,8 @@ static void serve(struct server *s, struct conn *c, struct request *r)
 {
     static const char choose[] = "POST /replies/";
     struct span connection = http_header(r->head, "connection");
+    r->modern = s->modern || span_starts(r->line, "POST /mcp-modern");
+    r->streams = span_starts(r->line, "POST /mcp-stream");
     c->close_after = connection.at && connection.len == 5 && strncasecmp(connection.at, "close", 5) == 0;
     if (span_starts(r->line, "POST /mcp"))
         serve_message(s, c, r);
@@ -268,8 +276,8 @@ static void drop(struct conn *c)
 /* True when everything has left; false when the socket is full (epoll will say when to go on) or broken. */
 static bool flush(struct server *s, struct conn *c, bool *broken)
 {
-    while (c->out[0].iov_len + c->out[1].iov_len > 0) {
-        ssize_t n = writev(c->fd, c->out, 2);
+    while (c->out[0].iov_len + c->out[1].iov_len + c->out[2].iov_len > 0) {
+        ssize_t n = writev(c->fd, c->out, PIECES);
         if (n < 0) {
             *broken = errno != EAGAIN;
             if (!*broken && !c->waits_to_write) {
@@ -278,7 +286,7 @@ static bool flush(struct server *s, struct conn *c, bool *broken)
             }
             return false;
         }
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < PIECES; i++) {
             size_t step = (size_t)n < c->out[i].iov_len ? (size_t)n : c->out[i].iov_len;
             c->out[i].iov_base = (char *)c->out[i].iov_base + step;
             c->out[i].iov_len -= step;
@@ -409,26 +417,6 @@ static void add_flat(struct server *s, size_t bytes)
     set->count = 1;
 }
 
-static char *read_whole(const char *path, size_t *len)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        die(path);
-    char *text = malloc((size_t)st.st_size + 1);
-    if (!text)
-        die("malloc");
-    for (*len = 0; *len < (size_t)st.st_size;) {
-        ssize_t n = read(fd, text + *len, (size_t)st.st_size - *len);
-        if (n <= 0)
-            die(path);
-        *len += (size_t)n;
-    }
-    close(fd);
-    return text;
-}
-
-/* Each line `{...}` becomes `...}}`: its newline is overwritten by the brace that closes the message. */
 static void add_file(struct server *s, const char *argument)
 {
     const char *equals = strchr(argument, '=');
@@ -436,26 +424,7 @@ static void add_file(struct server *s, const char *argument)
         fprintf(stderr, "echo: --replies wants NAME=FILE\n");
         exit(2);
     }
-    struct reply_set *set = new_set(s, argument, (size_t)(equals - argument));
-    size_t len, lines = 0;
-    char *text = read_whole(equals + 1, &len);
-    for (size_t i = 0; i < len; i++)
-        lines += text[i] == '\n';
-    set->results = calloc(lines ? lines : 1, sizeof *set->results);
-    if (!set->results)
-        die("calloc");
-    for (char *line = text, *end; (end = memchr(line, '\n', (size_t)(text + len - line))); line = end + 1) {
-        if (*line != '{' || end[-1] != '}') {
-            fprintf(stderr, "echo: %s: line %zu is not one JSON object\n", equals + 1, set->count + 1);
-            exit(2);
-        }
-        *end = '}';
-        set->results[set->count++] = (struct span){line + 1, (size_t)(end - line)};
-    }
-    if (set->count == 0) {
-        fprintf(stderr, "echo: %s holds no reply\n", equals + 1);
-        exit(2);
-    }
+    read_replies(new_set(s, argument, (size_t)(equals - argument)), equals + 1);
 }
 
 static int listen_on(int port)

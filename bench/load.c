@@ -1,7 +1,16 @@
-/* The load of the bench: a closed-loop MCP client. N keep-alive connections, each with one call in flight, one thread, one epoll.
+/* The load of the bench: an MCP client. N keep-alive connections, each with one call in flight, one thread, one epoll.
  *
- *   load --port P [--path /mcp] [--key K] [--tool echo] [--connections 16] [--warm 1] [--seconds 3] [--arguments 1024]
- *        [--min-reply 0] [--max-calls 5000000] [--modern]
+ *   load --port P [--path /mcp] [--key K[,K...]] [--tool echo] [--connections 16] [--warm 1] [--seconds 3] [--arguments 1024]
+ *        [--min-reply 0] [--max-calls 5000000] [--modern] [--rate R] [--table] [--refused STATUS [--malformed]] [--listen]
+ *        [--addresses 1]
+ *
+ * As a rule it is a closed loop: who has its answer calls again. With --rate it is an open one: R calls a second are due at
+ * fixed times, whatever became of those before, and a call's time counts from when it was due. So a call that waits because
+ * the target stalls is counted with its wait, and so are all that were due meanwhile (no coordinated omission).
+ *
+ * --table makes the argument an array of small records instead of a text. --refused calls without a session and takes that
+ * status for the right answer; --malformed makes the body half a message. --listen calls nothing: each connection opens the
+ * GET stream of its session and keeps it. Connections take the keys, and --addresses loopback addresses, in turn.
  *
  * Every connection opens a 2025-11-25 session of its own (initialize, notifications/initialized) and then calls the tool for
  * ever; --modern sends stateless 2026-07-28 calls instead. Ids are unique, and so are arguments: nothing may answer from a
@@ -28,9 +37,12 @@
 enum {
     MAX_CONNECTIONS = 4096,
     PROSE_TEXTS = 1024,
+    PROSE_BYTES = 64 << 20,
+    MAX_ARGUMENTS = 4 << 20,
+    MAX_KEYS = 16,
     READ_STEP = 65536,
     EVENTS = 256,
-    SETUP_SECONDS = 10,
+    SETUP_SECONDS = 20,
     EDGE = 4096,
     /* Histogram of nanoseconds: 128 steps per power of two, so a percentile is exact to 0.8 %. */
     STEP_BITS = 7,
@@ -38,19 +50,21 @@ enum {
 };
 
 struct settings {
-    int port, connections;
-    const char *path, *key, *tool;
-    double warm, seconds;
+    int port, connections, key_count, addresses;
+    const char *path, *keys[MAX_KEYS], *tool;
+    double warm, seconds, rate;
     size_t arguments, min_reply;
     uint64_t max_calls;
-    bool modern;
+    long refused;
+    bool modern, table, malformed, listen;
 };
 
-enum stage { INITIALIZE, INITIALIZED, CALLING, ENDING, ENDED };
+enum stage { INITIALIZE, INITIALIZED, CALLING, OPENING, LISTENING, ENDING, ENDED };
 
 struct conn {
     int fd;
     enum stage stage;
+    const char *key;
     char session[160];
     char *in, *out;
     size_t in_len, in_cap, out_len, out_sent;
@@ -67,8 +81,12 @@ struct client {
     struct conn *conns;
     char *prose[PROSE_TEXTS];
     uint64_t next_id, prose_at;
-    int ready, ended;
+    int ready, ended, prose_count;
     bool measuring, stopping;
+    /* Open loop: who is free, oldest first, and when the next call is due. */
+    struct conn **idle;
+    int idle_first, idle_count;
+    uint64_t due, interval;
     uint64_t calls, errors, reply_bytes, worst;
     uint64_t histogram[BUCKETS];
     char first_error[400];
@@ -121,22 +139,37 @@ static double percentile_ms(struct client *k, double share)
 /* ---- requests ---- */
 
 /* A few hundred words would do for a person; a scanner should not meet the same kilobyte twice in a row. */
-static void write_prose(struct client *k)
+static size_t append_words(char *at, size_t room, uint32_t *seed)
 {
     static const char *const words[] = {"please",  "check",   "whether", "the",   "customer", "received", "order",  "from",
                                         "our",     "northern", "depot",  "and",   "compare",  "it",       "with",   "last",
                                         "quarter", "report",  "because", "two",   "figures",  "differ",   "in",     "every",
                                         "summary", "that",    "was",     "shown", "to",       "regional", "teams,", "then"};
+    *seed = *seed * 1664525u + 1013904223u;
+    return (size_t)snprintf(at, room, "%s ", words[*seed >> 27]);
+}
+
+/* A record of a table: numbers, names and texts as tools exchange them, some 100 bytes each. */
+static size_t append_row(char *at, size_t room, uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (size_t)snprintf(at, room, "{\"id\":%u,\"name\":\"parcel %u\",\"price\":%u.25,\"open\":%s,\"tags\":[\"depot\",\"north\"],\"owner\":null},",
+                            *seed >> 4, *seed >> 16, *seed >> 20, *seed & 4096 ? "true" : "false");
+}
+
+static void write_prose(struct client *k)
+{
     uint32_t seed = 2026;
-    for (int i = 0; i < PROSE_TEXTS; i++) {
-        char *text = k->prose[i] = malloc(k->set.arguments + 16);
+    size_t room = k->set.arguments + 256;
+    k->prose_count = PROSE_BYTES / room < PROSE_TEXTS ? (int)(PROSE_BYTES / room) : PROSE_TEXTS;
+    for (int i = 0; i < k->prose_count; i++) {
+        char *text = k->prose[i] = malloc(room);
         if (!text)
             die("malloc");
-        for (size_t len = 0; len < k->set.arguments;) {
-            seed = seed * 1664525u + 1013904223u;
-            len += (size_t)snprintf(text + len, k->set.arguments + 16 - len, "%s ", words[seed >> 27]);
-        }
-        text[k->set.arguments] = 0;
+        size_t len = 0;
+        while (len < k->set.arguments)
+            len += (k->set.table ? append_row : append_words)(text + len, room - len, &seed);
+        text[k->set.table ? len - 1 : k->set.arguments] = 0;
     }
 }
 
@@ -146,10 +179,10 @@ static void send_request(struct client *k, struct conn *c, const char *verb, con
     p += sprintf(p,
                  "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
                  "Accept: application/json, text/event-stream\r\nUser-Agent: doorward-bench/1\r\nAuthorization: Bearer %s\r\n",
-                 verb, k->set.path, k->set.port, k->set.key);
+                 verb, k->set.path, k->set.port, c->key);
     if (k->set.modern)
         p += sprintf(p, "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\nMcp-Name: %s\r\n", method, k->set.tool);
-    else if (c->stage != INITIALIZE)
+    else if (c->stage != INITIALIZE && *c->session)
         p += sprintf(p, "MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: %s\r\n", c->session);
     p += sprintf(p, "Content-Length: %zu\r\n\r\n", len);
     memcpy(p, body, len);
@@ -163,7 +196,16 @@ static size_t call_body(struct client *k, struct conn *c, char *body, size_t roo
     static const char envelope[] =
         ",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientInfo\":"
         "{\"name\":\"doorward-bench\",\"version\":\"1\"},\"io.modelcontextprotocol/clientCapabilities\":{}}";
-    const char *prose = k->prose[k->prose_at++ % PROSE_TEXTS];
+    const char *prose = k->prose[k->prose_at++ % (uint64_t)k->prose_count];
+    if (k->set.malformed)
+        return (size_t)snprintf(body, room, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":{\"text\":\"%s",
+                                (unsigned long long)c->id, prose);
+    if (k->set.table)
+        return (size_t)snprintf(body, room,
+                                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\","
+                                "\"arguments\":{\"text\":\"%llu\",\"rows\":[%s]}%s}}",
+                                (unsigned long long)c->id, k->set.tool, (unsigned long long)c->id, prose,
+                                k->set.modern ? envelope : "");
     char stamp[24];
     int stamp_len = snprintf(stamp, sizeof stamp, "%010llu ", (unsigned long long)c->id);
     size_t skip = k->set.arguments > (size_t)stamp_len ? (size_t)stamp_len : 0;
@@ -180,7 +222,7 @@ static void next_request(struct client *k, struct conn *c)
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\","
         "\"capabilities\":{},\"clientInfo\":{\"name\":\"doorward-bench\",\"version\":\"1\"}}}";
     static const char hello_done[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
-    char body[k->set.arguments + 1024];
+    static char body[MAX_ARGUMENTS + 2048];
     size_t len;
     c->id = ++k->next_id;
     switch (c->stage) {
@@ -193,6 +235,7 @@ static void next_request(struct client *k, struct conn *c)
         len = call_body(k, c, body, sizeof body);
         send_request(k, c, "POST", "tools/call", body, len);
         break;
+    case OPENING: send_request(k, c, "GET", "", "", 0); break;
     default: send_request(k, c, "DELETE", "", "", 0);
     }
 }
@@ -274,6 +317,8 @@ static bool has_id(struct span message, uint64_t id)
 
 static bool call_is_good(struct client *k, struct conn *c, long status, struct span message)
 {
+    if (k->set.refused)
+        return status == k->set.refused;
     return status == 200 && message.len >= k->set.min_reply && has_id(message, c->id) && at_an_edge(message, "\"result\":{") &&
            !at_an_edge(message, "\"isError\":true");
 }
@@ -321,6 +366,13 @@ static void take_session(struct client *k, struct conn *c, long status)
     c->session[id.len] = 0;
 }
 
+/* After the last call: a session is ended politely; where there is none the connection just closes. */
+static void end_session(struct client *k, struct conn *c)
+{
+    c->stage = *c->session ? ENDING : ENDED;
+    k->ended += c->stage == ENDED;
+}
+
 /* Moves the conversation on by one reply. */
 static void take_reply(struct client *k, struct conn *c)
 {
@@ -336,14 +388,13 @@ static void take_reply(struct client *k, struct conn *c)
     case INITIALIZED:
         if (status != 202)
             fail(k, c, "notifications/initialized");
-        c->stage = CALLING;
-        k->ready++;
+        c->stage = k->set.listen ? OPENING : CALLING;
+        k->ready += !k->set.listen;
         return;
     case CALLING:
         count_call(k, c, status, message);
         if (k->stopping)
-            c->stage = k->set.modern ? ENDED : ENDING;
-        k->ended += c->stage == ENDED;
+            end_session(k, c);
         return;
     default:
         c->stage = ENDED;
@@ -367,6 +418,46 @@ static void send_pending(struct client *k, struct conn *c)
     }
 }
 
+/* Hands calls that are due to connections that are free, each with the time at which it was due. */
+static void dispatch(struct client *k)
+{
+    uint64_t now = now_ns();
+    while (k->idle_count && k->due <= now) {
+        struct conn *c = k->idle[k->idle_first];
+        k->idle_first = (k->idle_first + 1) % k->set.connections;
+        k->idle_count--;
+        next_request(k, c);
+        c->sent_at = k->due;
+        k->due += k->interval;
+        send_pending(k, c);
+    }
+}
+
+static void go_on(struct client *k, struct conn *c)
+{
+    if (c->stage == ENDED) {
+        close(c->fd);
+    } else if (c->stage == CALLING && k->interval) {
+        k->idle[(k->idle_first + k->idle_count++) % k->set.connections] = c;
+        dispatch(k);
+    } else {
+        next_request(k, c);
+        send_pending(k, c);
+    }
+}
+
+/* The head of a stream has come, or what stands in it: nothing of it is waited for. */
+static void hear(struct client *k, struct conn *c)
+{
+    if (c->stage == OPENING && !http_head_length(c->in, c->in_len))
+        return;
+    if (c->stage == OPENING && (c->in_len < 12 || memcmp(c->in + 9, "200", 3) != 0))
+        fail(k, c, "GET");
+    k->ready += c->stage == OPENING;
+    c->stage = LISTENING;
+    c->in_len = 0;
+}
+
 static void receive(struct client *k, struct conn *c)
 {
     if (c->in_cap - c->in_len < READ_STEP) {
@@ -381,15 +472,14 @@ static void receive(struct client *k, struct conn *c)
     if (n <= 0)
         fail(k, c, "the connection was closed");
     c->in_len += (size_t)n;
+    if (c->stage == OPENING || c->stage == LISTENING) {
+        hear(k, c);
+        return;
+    }
     if (!reply_is_whole(c))
         return;
     take_reply(k, c);
-    if (c->stage == ENDED) {
-        close(c->fd);
-        return;
-    }
-    next_request(k, c);
-    send_pending(k, c);
+    go_on(k, c);
 }
 
 static void on_event(struct client *k, struct epoll_event *event)
@@ -411,54 +501,95 @@ static void turn_until(struct client *k, uint64_t deadline, const int *counter, 
         uint64_t now = now_ns();
         if (now >= deadline)
             return;
-        int n = epoll_wait(k->epoll, events, EVENTS, (int)((deadline - now) / 1000000) + 1);
+        uint64_t until = k->idle_count && k->due < deadline ? k->due : deadline;
+        uint64_t wait = until > now ? until - now : 0;
+        struct timespec limit = {(time_t)(wait / 1000000000), (long)(wait % 1000000000)};
+        int n = epoll_pwait2(k->epoll, events, EVENTS, &limit, NULL);
         for (int i = 0; i < n; i++)
             on_event(k, &events[i]);
+        if (k->interval)
+            dispatch(k);
     }
 }
 
-static void open_connection(struct client *k, struct conn *c)
+/* Connection number i comes from 127.0.0.1 or one of its neighbours: peers have limits of their own. */
+static void bind_source(struct client *k, struct conn *c, int number)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK + (unsigned)(number % k->set.addresses))}};
+    if (k->set.addresses > 1 && bind(c->fd, (struct sockaddr *)&from, sizeof from) != 0)
+        die("bind");
+}
+
+static void open_connection(struct client *k, struct conn *c, int number)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)k->set.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
+    if (c->fd < 0)
+        die("socket");
+    bind_source(k, c, number);
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     /* Connecting may wait, everything after it may not. */
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
         die("fcntl");
-    c->out = malloc(k->set.arguments + 4096 + strlen(k->set.key) + strlen(k->set.path));
+    c->key = k->set.keys[number % k->set.key_count];
+    c->out = malloc(k->set.arguments + 4096 + strlen(c->key) + strlen(k->set.path));
     if (!c->out)
         die("malloc");
-    c->stage = k->set.modern ? CALLING : INITIALIZE;
-    k->ready += k->set.modern;
+    bool alone = k->set.modern || k->set.refused;
+    c->stage = alone ? CALLING : INITIALIZE;
+    k->ready += alone;
     epoll_ctl(k->epoll, EPOLL_CTL_ADD, c->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = c});
-    next_request(k, c);
-    send_pending(k, c);
+    go_on(k, c);
 }
 
 /* ---- the run ---- */
 
+/* Calls that were due and that no connection was free for: their times are missing in the percentiles. */
+static uint64_t behind(struct client *k)
+{
+    uint64_t now = now_ns();
+    return k->interval && k->due < now ? (now - k->due) / k->interval : 0;
+}
+
 static void report(struct client *k, double seconds)
 {
     printf("{\"phase\":\"done\",\"seconds\":%.6f,\"calls\":%llu,\"errors\":%llu,\"calls_per_s\":%.1f,\"p50_ms\":%.5f,"
-           "\"p99_ms\":%.5f,\"max_ms\":%.5f,\"reply_bytes\":%.1f,\"first_error\":\"%s\"}\n",
+           "\"p99_ms\":%.5f,\"max_ms\":%.5f,\"reply_bytes\":%.1f,\"behind\":%llu,\"first_error\":\"%s\"}\n",
            seconds, (unsigned long long)k->calls, (unsigned long long)k->errors, (double)k->calls / seconds,
            percentile_ms(k, 0.50), percentile_ms(k, 0.99), (double)k->worst / 1e6,
-           k->calls ? (double)k->reply_bytes / (double)k->calls : 0, k->first_error);
+           k->calls ? (double)k->reply_bytes / (double)k->calls : 0, (unsigned long long)behind(k), k->first_error);
     fflush(stdout);
+}
+
+/* No free connection may keep the run from its end. */
+static void stop_idle(struct client *k)
+{
+    while (k->idle_count) {
+        struct conn *c = k->idle[k->idle_first];
+        k->idle_first = (k->idle_first + 1) % k->set.connections;
+        k->idle_count--;
+        end_session(k, c);
+        go_on(k, c);
+    }
 }
 
 static void run(struct client *k)
 {
     int never = 0;
-    for (int i = 0; i < k->set.connections; i++)
-        open_connection(k, &k->conns[i]);
+    k->due = UINT64_MAX;
+    for (int i = 0; i < k->set.connections; i++) {
+        open_connection(k, &k->conns[i], i);
+        if (i % EVENTS == EVENTS - 1)
+            turn_until(k, now_ns() + 20000000u, &never, 1);
+    }
     turn_until(k, now_ns() + (uint64_t)SETUP_SECONDS * 1000000000u, &k->ready, k->set.connections);
     if (k->ready < k->set.connections) {
         fprintf(stderr, "load: only %d of %d connections got ready\n", k->ready, k->set.connections);
         exit(1);
     }
+    k->due = now_ns();
     turn_until(k, now_ns() + (uint64_t)(k->set.warm * 1e9), &never, 1);
     printf("{\"phase\":\"warm\"}\n");
     fflush(stdout);
@@ -471,7 +602,21 @@ static void run(struct client *k)
     /* Sessions are ended only now and politely, so that the next run does not pay for what this one left behind. */
     k->set.max_calls = UINT64_MAX;
     k->stopping = true;
+    if (k->set.listen)
+        return;
+    stop_idle(k);
     turn_until(k, now_ns() + 2000000000u, &k->ended, k->set.connections);
+}
+
+static void take_keys(struct settings *set, char *list)
+{
+    set->key_count = 0;
+    for (char *key = strtok(list, ","); key && set->key_count < MAX_KEYS; key = strtok(NULL, ","))
+        set->keys[set->key_count++] = key;
+    if (set->key_count == 0) {
+        fprintf(stderr, "load: --key wants a key\n");
+        exit(2);
+    }
 }
 
 static void parse(struct settings *set, int argc, char **argv)
@@ -479,13 +624,15 @@ static void parse(struct settings *set, int argc, char **argv)
     static const struct option options[] = {
         {"port", 1, 0, 'p'},    {"path", 1, 0, 'u'},      {"key", 1, 0, 'k'},       {"tool", 1, 0, 't'},
         {"warm", 1, 0, 'w'},    {"seconds", 1, 0, 's'},   {"arguments", 1, 0, 'a'}, {"connections", 1, 0, 'c'},
-        {"modern", 0, 0, 'm'},  {"min-reply", 1, 0, 'r'}, {"max-calls", 1, 0, 'n'}, {0, 0, 0, 0}};
+        {"modern", 0, 0, 'm'},  {"min-reply", 1, 0, 'r'}, {"max-calls", 1, 0, 'n'}, {"rate", 1, 0, 'R'},
+        {"table", 0, 0, 'T'},   {"refused", 1, 0, 'x'},   {"malformed", 0, 0, 'X'}, {"listen", 0, 0, 'l'},
+        {"addresses", 1, 0, 'A'}, {0, 0, 0, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'p': set->port = atoi(optarg); break;
         case 'u': set->path = optarg; break;
-        case 'k': set->key = optarg; break;
+        case 'k': take_keys(set, optarg); break;
         case 't': set->tool = optarg; break;
         case 'c': set->connections = atoi(optarg); break;
         case 'w': set->warm = atof(optarg); break;
@@ -494,11 +641,18 @@ static void parse(struct settings *set, int argc, char **argv)
         case 'r': set->min_reply = strtoul(optarg, NULL, 10); break;
         case 'n': set->max_calls = strtoull(optarg, NULL, 10); break;
         case 'm': set->modern = true; break;
+        case 'R': set->rate = atof(optarg); break;
+        case 'T': set->table = true; break;
+        case 'x': set->refused = atol(optarg); break;
+        case 'X': set->malformed = true; break;
+        case 'l': set->listen = true; break;
+        case 'A': set->addresses = atoi(optarg); break;
         default: exit(2);
         }
     }
-    if (!set->port || set->connections < 1 || set->connections > MAX_CONNECTIONS || set->arguments > 1 << 20) {
-        fprintf(stderr, "load: wants --port, 1 to %d --connections and at most 1 MB of --arguments\n", MAX_CONNECTIONS);
+    if (!set->port || set->connections < 1 || set->connections > MAX_CONNECTIONS || set->arguments > MAX_ARGUMENTS ||
+        set->addresses < 1 || set->rate < 0) {
+        fprintf(stderr, "load: wants --port, 1 to %d --connections and at most 4 MB of --arguments\n", MAX_CONNECTIONS);
         exit(2);
     }
 }
@@ -506,7 +660,9 @@ static void parse(struct settings *set, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static struct client k = {.set = {.path = "/mcp",
-                                      .key = "none",
+                                      .keys = {"none"},
+                                      .key_count = 1,
+                                      .addresses = 1,
                                       .tool = "echo",
                                       .connections = 16,
                                       .warm = 1,
@@ -517,7 +673,9 @@ int main(int argc, char **argv)
     alarm((unsigned)(k.set.warm + k.set.seconds) + SETUP_SECONDS + 10);
     k.epoll = epoll_create1(EPOLL_CLOEXEC);
     k.conns = calloc((size_t)k.set.connections, sizeof *k.conns);
-    if (!k.conns)
+    k.idle = calloc((size_t)k.set.connections, sizeof *k.idle);
+    k.interval = k.set.rate > 0 ? (uint64_t)(1e9 / k.set.rate) : 0;
+    if (!k.conns || !k.idle)
         die("calloc");
     write_prose(&k);
     run(&k);

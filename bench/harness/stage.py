@@ -49,9 +49,9 @@ def newer(made: Path, *sources: Path) -> bool:
 
 
 def compile_tools(bench: Path, place: Path) -> None:
-    for tool in ("echo", "load"):
+    for tool in ("echo", "load", "pipe"):
         source, binary = bench / f"{tool}.c", place / tool
-        if not newer(binary, source, bench / "scan.h"):
+        if not newer(binary, source, bench / "scan.h", bench / "replies.h"):
             subprocess.run(["cc", "-O2", "-std=gnu11", "-o", str(binary), str(source)], check=True)
 
 
