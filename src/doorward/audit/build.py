@@ -41,7 +41,7 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
     """What was asked for; of a message that could not be read only where it came in."""
     if call is None:
         return Mcp(inbound.transport, endpoint=inbound.endpoint)
-    request_id = _bounded(call.id)
+    request_id = bounded(call.id)
     if target is None:
         asked = call.params.get("name", call.params.get("uri"))
         name = clip(asked) if isinstance(asked, str) else None
@@ -81,15 +81,18 @@ def ruling_of(
 
 def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
     """The call's arguments as digest, size and names; values only of those that the operator marked safe."""
-    arguments = call.arguments
-    if not arguments:
+    arguments = call.params.get("arguments")
+    if not arguments or not isinstance(arguments, dict):
         return None
     data = canonical(arguments)
     names = tuple(arguments)
     if len(names) > NAMES or max(map(len, names)) > 64:
         names = tuple(clip(name, 64) for name in names[:NAMES])
     more = len(arguments) - len(names)
-    return Args(key.digest(data), key.name, len(data), names, more, _safe(arguments, target))
+    safe = None
+    if target is not None and target.definition is not None and target.definition.safe:
+        safe = _safe(arguments, target.definition.safe)
+    return Args(key.digest(data), key.name, len(data), names, more, safe)
 
 
 def result_of(
@@ -101,21 +104,19 @@ def result_of(
     return Result(outcome, len(result), key.digest(result), key.name, error_code, reason)
 
 
-def _safe(arguments: dict[str, Any], target: Target | None) -> dict[str, Any] | None:
-    marked = target.definition.safe if target is not None and target.definition is not None else ()
-    if not marked:
-        return None
+def _safe(arguments: dict[str, Any], marked: tuple[str, ...]) -> dict[str, Any]:
     return {name: _shown(arguments[name]) for name in marked[:NAMES] if name in arguments}
 
 
 def _shown(value: Any) -> Any:
     if value is None or isinstance(value, float):
         return value
-    return _bounded(value if isinstance(value, str | int) else _ENCODE(value).decode())
+    return bounded(value if isinstance(value, str | int) else _ENCODE(value).decode())
 
 
-def _bounded(value: int | str) -> int | str:
-    """Texts are clipped, and so are integers beyond 64 bits: JSON has them of any length."""
+def bounded(value: int | str) -> int | str:
+    """As a record holds it: texts are clipped, and so are integers beyond 64 bits; JSON has them of any
+    length."""
     if isinstance(value, str):
         return clip(value)
     return value if -_INT64 <= value < _INT64 else clip(str(value))

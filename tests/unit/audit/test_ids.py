@@ -1,7 +1,7 @@
 import time
 from uuid import RFC_4122, UUID
 
-from doorward.audit.ids import CallIds, later, uuid7
+from doorward.audit.ids import CallIds, uuid7
 
 
 def test_is_a_uuid_of_version_7() -> None:
@@ -41,12 +41,19 @@ def test_a_call_s_id_is_a_uuid_of_version_7_and_comes_once() -> None:
     assert minted == sorted(minted, key=lambda text: text[:18])
 
 
-def test_a_later_one_is_a_uuid_of_its_own_that_sorts_after() -> None:
+def test_a_call_s_id_says_the_same_time_as_any_other() -> None:
+    ids = CallIds()
     for _ in range(200):
-        earlier = uuid7()
+        assert uuid7()[:17] <= ids.mint()[:17] <= uuid7()[:17]
+
+
+def test_a_later_one_is_a_uuid_of_its_own_that_sorts_after() -> None:
+    ids = CallIds()
+    for _ in range(200):
+        earlier = ids.mint()
         start = time.time_ns()
         while time.time_ns() - start < 1_000:
             pass
-        other = later(earlier)
+        other = ids.later(earlier)
         assert (str(UUID(other)), UUID(other).version, UUID(other).variant) == (other, 7, RFC_4122)
         assert earlier < other
