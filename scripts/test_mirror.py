@@ -98,6 +98,8 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/server",
         "upstream/session",
     ),
+    "tests/attack/test_upstream_sse.py": ("upstream/sse",),
+    "tests/unit/upstream/test_stdio.py": ("upstream/channel",),
     "tests/attack/test_upstream_stdio.py": (
         "upstream/dialers",
         "upstream/live",

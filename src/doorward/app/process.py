@@ -4,11 +4,12 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from doorward.app.listener import SecureListener, prepare
 from doorward.app.state import open_ring, paths
 from doorward.app.world import Lasting, World
 from doorward.audit.recorder import Recorder
@@ -59,6 +60,8 @@ class Process:
         self.door = Door(self.world.gateway, self.sessions)
         self.plane = DataPlane(self.door, self.streams, plane_settings(loaded.settings), self.readiness)
         self.http = H1Server(self.plane.handle, HttpLimits())
+        self.tls: SecureListener | None = None
+        """Once it listens, when it does so with TLS."""
         self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -97,17 +100,25 @@ class Process:
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
-    async def listen(self) -> str:
-        """The URL (or socket) that agents use."""
-        listen = self.world.loaded.settings.gateway.listen
+    async def listen(self, say: Callable[[str], None]) -> str:
+        """The URL (or socket) that agents use. `say` takes lines for the operator.
+
+        Raises OSError for an address or TLS files that cannot be used, ValueError for TLS files.
+        """
+        gateway = self.world.loaded.settings.gateway
+        listen = gateway.listen
         if listen.path is not None:
             await self.http.listen_unix(str(listen.path))
             self._lock.announce((f"unix:{listen.path}",))
             return f"unix:{listen.path}"
-        host, port = await self.http.listen_tcp(listen.host or "127.0.0.1", listen.port or 0)
+        face = None
+        if gateway.tls is not None:
+            self.tls = SecureListener(gateway.tls, say)
+            face = self.tls.face(self.http)
+        host, port = await self.http.listen_tcp(listen.host or "127.0.0.1", listen.port or 0, face)
         shown = f"[{host}]" if ":" in host else host
-        self._lock.announce((f"{shown}:{port}",))
-        return f"http://{shown}:{port}/mcp"
+        self._lock.announce((f"{shown}:{port}",), "" if self.tls is None else str(self.tls.pins.absolute()))
+        return f"{'http' if face is None else 'https'}://{shown}:{port}/mcp"
 
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
@@ -116,6 +127,8 @@ class Process:
         for rules, an unreadable store or an unwritable log; then nothing has changed.
         """
         old = self.world
+        wanted = loaded.settings.gateway.tls
+        tls = prepare(wanted) if self.tls is not None and wanted is not None else None
         new = World(loaded, self._lasting, self._listing_changed, old)
         try:
             await new.start()
@@ -130,6 +143,8 @@ class Process:
         self.world = new
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
+        if self.tls is not None and tls is not None:
+            self.tls.adopt(tls)
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
@@ -162,7 +177,9 @@ class Process:
         not_ready: nothing can be recorded, so no call is served. Each server by name."""
         states = [server.state for server in self.world.servers.values()]
         up = sum(state.level == "up" for state in states)
-        status = "ready" if up == len(states) else "degraded"
+        tls = None if self.tls is None else self.tls.state()
+        sound = tls is None or (tls["problem"] is None and tls["days"] >= 0)
+        status = "ready" if up == len(states) and sound else "degraded"
         if self.log.failure is not None:
             status = "not_ready"
         settings = self.world.loaded.settings
@@ -170,12 +187,14 @@ class Process:
             "status": status,
             "mode": settings.mode,
             "audit": self.log.failure or "ok",
+            "tls": tls,
             "servers": {
                 state.name: {
                     "state": state.level,
                     "cause": state.cause,
                     "era": state.era,
                     "version": state.version,
+                    "transport": state.transport,
                     "mode": settings.mode_of(state.name),
                     "insecure": settings.servers[state.name].insecure,
                 }

@@ -52,13 +52,13 @@ def show_servers(output: Output, state: dict[str, Any]) -> None:
     if not isinstance(servers, dict) or not servers:
         return
     rows = [(name, *_row(server)) for name, server in servers.items() if isinstance(server, dict)]
-    output.table(("SERVER", "STATE", "MODE", "ERA", "NOTE"), rows)
+    output.table(("SERVER", "STATE", "MODE", "ERA", "TRANSPORT", "NOTE"), rows)
 
 
-def _row(server: dict[str, Any]) -> tuple[str, str, str, str]:
+def _row(server: dict[str, Any]) -> tuple[str, str, str, str, str]:
     notes = [str(server["cause"])] if server.get("cause") else []
     if server.get("insecure"):
         notes.append("plain http")
-    shown = (str(server.get(member) or "-") for member in ("state", "mode", "era"))
-    state, mode, era = shown
-    return state, mode, era, "; ".join(notes) or "-"
+    shown = (str(server.get(member) or "-") for member in ("state", "mode", "era", "transport"))
+    state, mode, era, transport = shown
+    return state, mode, era, transport, "; ".join(notes) or "-"

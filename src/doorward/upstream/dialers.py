@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -11,17 +12,21 @@ from doorward.model.reasons import Reason
 from doorward.upstream.conversation import LATEST_MODERN, Conversation, own_params, result_of
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.failure import failure
+from doorward.upstream.http import refused
 from doorward.upstream.introduction import Introduction, read_discover
 from doorward.upstream.live import Live
 from doorward.upstream.probe import LEGACY, Evidence, Verdict, of_answer, of_response
 from doorward.upstream.relay import Relay
 from doorward.upstream.restarts import Restarts
-from doorward.upstream.session import HttpConversation, Means, open_session, probe_request
+from doorward.upstream.session import HttpConversation, Means, NoSession, open_session, probe_request
 from doorward.upstream.settings import ServerSettings
+from doorward.upstream.sse import NoStream, SseConversation
 from doorward.upstream.stdio import StdioConversation
 
 MAX_WAIT_S: Final = 2.0
 """A call waits this long for a process that may not be restarted yet; beyond it the caller is told."""
+LOSSES_WINDOW_S: Final = 60.0
+"""Event streams lost within it make us wait longer before the next one is opened."""
 
 Ask = Callable[[str], Live]
 """A request of our own by method, with a fresh id and the usual deadline."""
@@ -35,6 +40,8 @@ class Dialer(Protocol):
     """One kind of transport to one server."""
 
     verdict_ttl: float
+    transport: str
+    """"http", "sse" (HTTP+SSE of 2024-11-05) or "stdio"; as last found out."""
 
     async def probe(self) -> Verdict:
         """Ask for the era. Raises UpstreamError when the server cannot be asked."""
@@ -48,11 +55,17 @@ class Dialer(Protocol):
 
 
 class HttpDialer:
-    """Implements Dialer."""
+    """Implements Dialer. What refuses `initialize` as only an old server does is tried as HTTP+SSE."""
 
-    def __init__(self, means: Means, ask: Ask) -> None:
+    def __init__(self, means: Means, ask: Ask, deadlines: Deadlines, lost: Callable[[], None]) -> None:
+        """`lost` is told, a while later, that the event stream which discovery uses has ended."""
         self._means = means
         self._ask = ask
+        self._deadlines = deadlines
+        self._lost = lost
+        self._losses = Restarts(sys.maxsize, LOSSES_WINDOW_S)
+        self._later: asyncio.TimerHandle | None = None
+        self.transport = "http"
         self.verdict_ttl = means.settings.probe_ttl_s
 
     async def probe(self) -> Verdict:
@@ -60,16 +73,53 @@ class HttpDialer:
         settings, leg = self._means.settings, self._means.leg
         head, body = probe_request(leg, settings, live)
         deadline = asyncio.get_running_loop().time() + settings.probe_s
-        return of_response(settings.name, *await leg.probe(head, body, live, deadline))
+        response, streamed = await leg.probe(head, body, live, deadline)
+        if response.status < 300:
+            self.transport = "http"  # it takes POSTs by now
+        return of_response(settings.name, response, streamed)
 
     async def open(self, key: str | None, verdict: Verdict) -> Conversation:
         if verdict.evidence is Evidence.MODERN:
             return await self._modern(key, verdict.introduction)
-        live = self._ask("initialize")
-        return await open_session(self._means, key, live)
+        if self.transport == "sse":
+            try:
+                return await self._stream(key)
+            except NoStream as gone:
+                self.transport = "http"  # for the next attempt: it may have been upgraded
+                raise refused(self._means.settings.name, gone.response) from None
+        try:
+            return await open_session(self._means, key, self._ask("initialize"))
+        except NoSession as refusal:
+            error = refusal.error
+        try:
+            conversation = await self._stream(key)
+        except NoStream:
+            raise error from None
+        self.transport = "sse"
+        return conversation
 
     def close(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
         self._means.leg.close()
+
+    async def _stream(self, key: str | None) -> Conversation:
+        conversation = SseConversation(self._means, self._deadlines, key, self._ask)
+        try:
+            await conversation.start()
+            await conversation.handshake(self._ask("initialize"))
+        except BaseException:
+            await conversation.close(0.0)
+            raise
+        if key is None:
+            conversation.on_end = self._stream_ended
+        return conversation
+
+    def _stream_ended(self, error: UpstreamError) -> None:
+        """The others' are opened again by their next call, this one after a moment: news come on it."""
+        loop = asyncio.get_running_loop()
+        self._losses.crashed(loop.time())
+        self._later = loop.call_later(self._losses.wait(loop.time()), self._lost)
 
     async def _modern(self, key: str | None, known: Introduction | None) -> Conversation:
         unknown = Introduction(LATEST_MODERN, {}, {}, None)
@@ -82,6 +132,7 @@ class HttpDialer:
 class StdioDialer:
     """Implements Dialer. A process that crashes too often is left alone for a while, each key by itself."""
 
+    transport = "stdio"
     verdict_ttl = math.inf
     """The command decides, and it does not change while we run."""
 

@@ -43,7 +43,7 @@ class Discovery:
         self.era: Era | None = None
         """As the verdict has it."""
         self.introduction: Introduction | None = None
-        self.state = ServerState(name, "starting", None, None, None, time.time())
+        self.state = ServerState(name, "starting", None, None, None, time.time(), dialer.transport)
 
     async def run(self) -> None:
         """For ever: find out; look again when in doubt, when the verdict is old, and after a failure."""
@@ -136,7 +136,8 @@ class Discovery:
         old = self.state
         version = self.introduction.version if self.introduction is not None else None
         since = old.since if old.level == level else time.time()
-        self.state = ServerState(old.name, level, cause, self.era, version, since)
+        transport = self._dialer.transport
+        self.state = ServerState(old.name, level, cause, self.era, version, since, transport)
 
 
 def _cause(error: UpstreamError) -> str:

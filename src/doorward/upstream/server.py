@@ -281,7 +281,8 @@ class _Running:
         self.dialer: Dialer
         if settings.url is not None:
             leg = HttpLeg(settings, self.deadlines, relay)
-            self.dialer = HttpDialer(Means(settings, leg, relay, spawn), server.live)
+            means = Means(settings, leg, relay, spawn)
+            self.dialer = HttpDialer(means, server.live, self.deadlines, self._stream_lost)
         else:
             self.dialer = StdioDialer(settings, self.deadlines, relay, server.live, self._crashed)
         self.conversations = Conversations(
@@ -300,6 +301,9 @@ class _Running:
         verdict = self.discovery.verdict
         assert verdict is not None
         return await self.dialer.open(key, verdict)
+
+    def _stream_lost(self) -> None:
+        self.discovery.doubt_era()
 
     def _crashed(self, key: str | None, error: UpstreamError) -> None:
         if key is None:

@@ -13,7 +13,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
 from doorward.upstream.failure import failure
-from doorward.upstream.http import EventReader, HttpLeg, SessionGone, refused
+from doorward.upstream.http import EventReader, HttpLeg, Refused, SessionGone, refused
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import Relay
@@ -38,6 +38,15 @@ class Means(msgspec.Struct, frozen=True):
     leg: HttpLeg
     relay: Relay
     spawn: Spawn
+
+
+class NoSession(Exception):
+    """`initialize` was refused as by a server that knows no Streamable HTTP (MCP 2025-11-25, transports,
+    "Backwards Compatibility"). `error` is what a caller gets when nothing else is spoken there either."""
+
+    def __init__(self, error: UpstreamError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class HttpConversation:
@@ -234,7 +243,7 @@ class HttpConversation:
 
 
 async def open_session(means: Means, key: str | None, live: Live) -> HttpConversation:
-    """`initialize` (that is `live`) and `notifications/initialized`. Raises UpstreamError."""
+    """`initialize` (that is `live`) and `notifications/initialized`. Raises UpstreamError, NoSession."""
     settings, leg = means.settings, means.leg
     opening = HttpConversation(means, key, Era.LEGACY, Introduction(versions.ASSUMED, {}, {}, None))
     head = leg.head(b"POST", [TYPE], settings.auth_headers(), BOTH)
@@ -242,9 +251,12 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
     try:
         answer, response = await leg.exchange(head, body, live, opening)
     except SessionGone:
-        raise failure(
-            Reason.UPSTREAM_HTTP_ERROR, settings.name, "answered initialize with HTTP 404"
-        ) from None
+        text = "answered initialize with HTTP 404"
+        raise NoSession(failure(Reason.UPSTREAM_HTTP_ERROR, settings.name, text)) from None
+    except Refused as error:
+        if error.status in (400, 405):
+            raise NoSession(error) from None
+        raise
     introduction = read_initialize(settings.name, result_of(settings.name, "initialize", answer))
     session_id = response.headers.get(headers.SESSION_ID)
     if session_id is not None and _SESSION_ID(session_id) is None:

@@ -93,3 +93,5 @@ class ServerState(msgspec.Struct, frozen=True):
     version: str | None
     since: float
     """Unix time of the last change of `level`."""
+    transport: str | None = None
+    """"http", "sse" (HTTP+SSE of 2024-11-05) or "stdio"."""

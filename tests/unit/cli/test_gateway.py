@@ -19,7 +19,7 @@ STATE = {
     "status": "degraded",
     "mode": "audit",
     "servers": {
-        "github": {"state": "up", "mode": "enforce", "era": "modern"},
+        "github": {"state": "up", "mode": "enforce", "era": "modern", "transport": "sse"},
         "files": {"state": "down", "cause": "exit 1", "insecure": True},
     },
 }
@@ -107,7 +107,7 @@ def test_status_names_what_is_down(gateway: Gateway, config: str, capsys: pytest
     assert main(["status", "-c", config]) == 0
     head, _, github, files = capsys.readouterr().out.splitlines()
     assert head.startswith("degraded at unix:")
-    assert github.split() == ["github", "up", "enforce", "modern", "-"]
+    assert github.split() == ["github", "up", "enforce", "modern", "sse", "-"]
     assert files.split()[:2] == ["files", "down"]
     assert files.endswith("exit 1; plain http")
     assert gateway.asked[0][:2] == ("GET", "/readyz")

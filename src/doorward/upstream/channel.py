@@ -1,0 +1,161 @@
+"""Conversations on one shared channel: every answer comes the same way, and its id says whose it is.
+
+A process's standard output and the event stream of HTTP+SSE are such channels. What carries the bytes is the
+subclass's business; who gets what arrives is decided here.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from doorward.model.call import Era
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.conversation import initialize_params, result_of
+from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.introduction import Introduction, read_initialize
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.relay import MESSAGE, PROGRESS, Relay, wanted
+from doorward.wire import jsonrpc
+from doorward.wire.errors import WireError
+
+
+class Channel(ABC):
+    """Implements conversation.Conversation but for `usable` and `close`."""
+
+    def __init__(self, server: str, deadlines: Deadlines, relay: Relay, key: str | None, era: Era) -> None:
+        self._server = server
+        self._deadlines = deadlines
+        self._relay = relay
+        self._live: dict[int, Live] = {}
+        self._loop = asyncio.get_running_loop()
+        self.on_end: Callable[[UpstreamError], None] | None = None
+        """Told when the channel ends by itself."""
+        self._full = False
+        """Whether the other side does not take what was sent already; then `_room` is awaited first."""
+        self.key = key
+        self.era = era
+        self.introduction = Introduction("", {}, {}, None)
+        self.busy = 0
+        self.last_used = self._loop.time()
+        self.log_level: str | None = None
+
+    @property
+    @abstractmethod
+    def usable(self) -> bool: ...
+
+    @abstractmethod
+    async def close(self, within: float) -> None: ...
+
+    @abstractmethod
+    def _send(self, live: Live, message: bytes) -> None:
+        """Put one request on its way. Raises UpstreamError; then nothing of it was sent."""
+
+    @abstractmethod
+    def _tell(self, message: bytes) -> None:
+        """Send in passing what has no answer. Never raises; what cannot be sent is lost."""
+
+    @abstractmethod
+    async def notify(self, method: str, params: dict[str, Any] | None) -> None: ...
+
+    async def _room(self, deadline: float) -> None:
+        """Returns when the other side takes messages again. Raises UpstreamError; nothing was sent then."""
+        assert not self._full, "a channel that can be full waits for room"
+
+    async def handshake(self, live: Live) -> None:
+        """`initialize` (`live`) and `notifications/initialized`. Raises UpstreamError."""
+        answer = await self.request(live, initialize_params())
+        result = result_of(self._server, "initialize", answer)
+        self.introduction = read_initialize(self._server, result)
+        await self.notify("notifications/initialized", None)
+
+    async def request(
+        self, live: Live, params: dict[str, Any], schema: dict[str, Any] | None = None
+    ) -> Answer:
+        message = jsonrpc.encode_request(live.id, live.method, params)
+        self.busy += 1
+        try:
+            if self._full:
+                await self._room(live.deadline)
+            self._live[live.id] = live
+            self._deadlines.watch(live)
+            self._send(live, message)
+            while True:
+                heard = await live.next()
+                if not isinstance(heard, jsonrpc.UpstreamNotification):
+                    return heard
+                await self._relay.note(heard, live.id, live.call, self.key)
+        except asyncio.CancelledError:
+            if live.id in self._live and not live.done:
+                self._cancel(live, "cancelled by the caller")
+            raise
+        except UpstreamError as error:
+            if error.reason is Reason.UPSTREAM_TIMEOUT and live.id in self._live:
+                self._cancel(live, "timed out")
+            raise
+        finally:
+            self._deadlines.forget(live)
+            self._live.pop(live.id, None)
+            self.busy -= 1
+            self.last_used = self._loop.time()
+
+    def _cancel(self, live: Live, why: str) -> None:
+        """Both eras cancel by a notification on a shared channel; `initialize` must not be cancelled."""
+        if live.method != "initialize":
+            params = {"requestId": live.id, "reason": why}
+            self._tell(jsonrpc.encode_notification("notifications/cancelled", params))
+
+    def _end(self, error: UpstreamError) -> None:
+        """Nothing more will come: what is in flight fails with it."""
+        for live in list(self._live.values()):
+            live.end(error)
+        if self.on_end is not None:
+            self.on_end(error)
+
+    def _take(self, data: bytes) -> bool:
+        """One message that arrived. False for what is not JSON-RPC; then nothing was done."""
+        try:
+            message = jsonrpc.parse_upstream(data)
+        except WireError:
+            self._relay.dropped["not JSON-RPC"] += 1
+            return False
+        match message:
+            case jsonrpc.UpstreamNotification():
+                self._notification(message)
+            case jsonrpc.UpstreamRequest():
+                self._asked(message)
+            case _:
+                live = self._live.get(message.id) if type(message.id) is int else None
+                if live is None or live.done:
+                    self._relay.dropped["answer to nothing we asked"] += 1
+                else:
+                    live.end(message)
+        return True
+
+    def _asked(self, request: jsonrpc.UpstreamRequest) -> None:
+        self._tell(self._relay.answer(request))
+
+    def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
+        params = message.params or {}
+        live: Live | None = None
+        if message.method == PROGRESS:
+            token = params.get("progressToken")
+            live = self._live.get(token) if type(token) is int else None
+        elif message.method == MESSAGE and self.key is not None:
+            live = self._listener(params)
+        if live is not None:
+            live.note(message)
+        else:
+            self._relay.unrelated(message, self.key)
+
+    def _listener(self, params: dict[str, Any]) -> Live | None:
+        """The newest call that wants a log message of this level.
+
+        Here none says which call it is about. In a caller's own conversation all calls are that caller's; in
+        a shared one nobody gets it.
+        """
+        for live in reversed(self._live.values()):
+            if live.call is not None and live.call.events is not None and wanted(live.call, params):
+                return live
+        return None
