@@ -93,7 +93,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/http",
         "upstream/introduction",
         "upstream/outgoing",
-        "upstream/pool",
         "upstream/relay",
         "upstream/server",
         "upstream/session",
