@@ -15,8 +15,13 @@ class UnknownName(Exception):
 
 @dataclass(frozen=True)
 class Reply:
+    """What comes back, and from which endpoint: the name of a server in relay.yaml."""
+
     echo_set: str  # what the echo upstream calls them
     least_bytes: int
+    endpoint: str = "echo"
+    modern: bool = False  # caller and upstream speak 2026-07-28
+    yardstick: str | None = None  # the replies that nginx is measured with, when it cannot serve these
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Measurement:
     @property
     def name(self) -> str:
         return f"{self.target}_{self.reply}_c{self.connections}"
+
+    @property
+    def yardstick(self) -> Measurement:
+        """What its `ratio_nginx` is taken over."""
+        return Measurement(BASELINE, REPLIES[self.reply].yardstick or self.reply, self.connections)
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ class Pair:
 
     def measurements(self, reverse: bool) -> list[Measurement]:
         ordered = reversed(self.targets) if reverse else self.targets
-        return [Measurement(target, self.reply, self.connections) for target in ordered]
+        found = [Measurement(target, self.reply, self.connections) for target in ordered]
+        return [one.yardstick if one.target == BASELINE else one for one in found]
 
 
 # `json_*` draws from prepared records (docs.py), because a scanner is only measured on what it has not seen;
@@ -52,39 +63,69 @@ class Pair:
 # prepared one from a refusal, which also comes with status 200.
 REPLIES = {
     "json_1k": Reply(echo_set="json_1k", least_bytes=900),
+    "json_10k": Reply(echo_set="json_10k", least_bytes=9_000),
     "json_64k": Reply(echo_set="json_64k", least_bytes=60_000),
     "flat_1k": Reply(echo_set="flat", least_bytes=1_000),
+    "sse_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="stream"),
+    "modern_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="modern", modern=True),
+    "stdio_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="pipe", yardstick="json_1k"),
 }
 
 EVERYTHING = (
     Pair("json_1k", 1, (BASELINE, "direct", "relay", "governed")),
     Pair("json_1k", 16, (BASELINE, "direct", "relay", "governed")),
     Pair("json_1k", 64, (BASELINE, "direct", "relay", "governed")),
+    Pair("json_10k", 16, (BASELINE, "direct", "relay", "governed")),
     Pair("json_64k", 1, (BASELINE, "direct", "relay")),
     Pair("json_64k", 16, (BASELINE, "direct", "relay", "governed")),
     Pair("json_64k", 64, (BASELINE, "direct", "relay")),
     Pair("flat_1k", 16, (BASELINE, "direct", "relay", "governed")),
+    Pair("sse_1k", 16, (BASELINE, "direct", "relay")),
+    Pair("modern_1k", 16, (BASELINE, "direct", "relay")),
+    Pair("stdio_1k", 16, (BASELINE, "relay")),
 )
 
+HALF_LOAD = "relay_half_load"
+REFUSED = {"refused_request": 401, "refused_malformed": 400}
+BESIDE = {
+    "small_beside_1mb": 1_000_000,
+    "small_beside_1mb_table": 1_000_000,
+    "small_beside_4mb": 4_000_000,
+    "small_beside_4mb_table": 4_000_000,
+}
+"""Bytes of the large caller's arguments: a text, or a table of small records."""
+IDLE = ("idle_sse_connection", "connections_2000")
+SCENES = (*IDLE, *REFUSED, HALF_LOAD, *BESIDE)
+"""Figures that are no single run of calls at one target: scenes.py."""
 
-def names(pairs: Iterable[Pair] = EVERYTHING) -> list[str]:
-    return [m.name for pair in pairs for m in pair.measurements(reverse=False)]
+
+def names(pairs: Iterable[Pair] = EVERYTHING, scenes: Iterable[str] = SCENES) -> list[str]:
+    found = [m.name for pair in pairs for m in pair.measurements(reverse=False)]
+    return [*dict.fromkeys(found), *scenes]
 
 
-def subset(wanted: list[str]) -> tuple[Pair, ...]:
-    """The pairs for some names, each with its nginx run: a time without a ratio says nothing."""
+def subset(wanted: list[str]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    """The pairs for some names, each with its nginx run (a time without a ratio says nothing), and the scenes
+    among them."""
     unknown = [name for name in wanted if name not in names()]
     if unknown:
         raise UnknownName(f"no measurement is called {', '.join(unknown)}; there are: {', '.join(names())}")
     chosen = []
     for pair in EVERYTHING:
-        targets = [m.target for m in pair.measurements(reverse=False) if m.name in wanted]
+        targets = [
+            target
+            for target in pair.targets
+            if Measurement(target, pair.reply, pair.connections).name in wanted
+        ]
         if targets:
             others = tuple(target for target in targets if target != BASELINE)
             chosen.append(Pair(pair.reply, pair.connections, (BASELINE, *others)))
-    return tuple(chosen)
+    return tuple(chosen), tuple(scene for scene in SCENES if scene in wanted)
 
 
-def gateways(pairs: Iterable[Pair]) -> list[str]:
+def gateways(pairs: Iterable[Pair], scenes: Iterable[str] = ()) -> list[str]:
+    """Those that have to run. The refused key of one is a good key of the other."""
     used = {target for pair in pairs for target in pair.targets}
+    if set(scenes) - set(IDLE):
+        used |= set(GATEWAYS)
     return [name for name in GATEWAYS if name in used]

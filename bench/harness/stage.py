@@ -8,11 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import processes
+from . import processes, usage
 
 # The ports of the configuration files; taken ones are replaced through the environment that those files read.
 PORTS = {"direct": 7433, "nginx": 7434, "relay": 7431, "governed": 7432}
@@ -26,18 +26,25 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Something that can be called: the upstream itself, nginx, or a gateway. Its process tree is charged."""
+    """Something that can be called: the upstream itself, nginx, or a gateway. Its process tree is charged,
+    but for the upstreams that a gateway runs as children."""
 
     port: int
-    path: str
+    paths: str  # with a place for the endpoint
     pid: int
     key: str = "none"
+    children: frozenset[int] = frozenset()
+
+    def path(self, endpoint: str) -> str:
+        return self.paths.format(endpoint, f"-{endpoint}".removesuffix("-echo"))
 
 
 @dataclass(frozen=True)
 class Stage:
     targets: dict[str, Target]
     load: Path
+    another_relay: Callable[[], contextlib.AbstractContextManager[Target]]
+    """Starts a gateway that nobody has called yet, with four keys."""
 
     def choose_replies(self, reply: str) -> None:
         if processes.status_of(self.targets["direct"].port, f"POST /replies/{reply}") != 204:
@@ -56,8 +63,12 @@ def compile_tools(bench: Path, place: Path) -> None:
 
 
 def prepare_replies(bench: Path, place: Path) -> dict[str, Path]:
-    """12,000 single records, and 512 pages of some 50 records each: both beyond 10,000 documents."""
-    sizes = {"json_1k": ["--count", "12000"], "json_64k": ["--count", "512", "--page-bytes", "65536"]}
+    """12,000 single records, 2,048 pages of some 8 and 512 of some 50: all beyond 10,000 records."""
+    sizes = {
+        "json_1k": ["--count", "12000"],
+        "json_10k": ["--count", "2048", "--page-bytes", "10240"],
+        "json_64k": ["--count", "512", "--page-bytes", "65536"],
+    }
     files = {name: place / f"{name}.ndjson" for name in sizes}
     for name, file in files.items():
         if not newer(file, bench / "docs.py"):
@@ -81,8 +92,9 @@ def nginx_command(bench: Path, place: Path, listen: int, upstream: int) -> list[
     return [find_nginx(), "-p", str(place), "-c", str(configuration), "-e", str(place / "nginx-errors.log")]
 
 
-def mint_key(doorward: Path, configuration: Path, environment: dict[str, str]) -> str:
-    command = [str(doorward), "keys", "create", "--agent", "bench", "-c", str(configuration), "--json"]
+def mint_key(doorward: Path, configuration: Path, environment: dict[str, str], name: str = "bench") -> str:
+    command = [str(doorward), "keys", "create", "--agent", "bench", "--name", name]
+    command += ["-c", str(configuration), "--json"]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -99,22 +111,35 @@ def mint_key(doorward: Path, configuration: Path, environment: dict[str, str]) -
 
 
 @contextlib.contextmanager
-def gateway(name: str, doorward: Path, bench: Path, place: Path, upstream: int) -> Iterator[Target]:
-    """One gateway on fresh state: an audit log of earlier runs would be read at start and fill the disk."""
-    configuration, state = bench / f"{name}.yaml", place / f"state-{name}"
-    port = processes.free_port(PORTS[name])
+def gateway(
+    name: str, doorward: Path, bench: Path, place: Path, upstream: int, *, alone: bool = False, keys: int = 1
+) -> Iterator[Target]:
+    """One gateway on fresh state: an audit log of earlier runs would be read at start and fill the disk.
+
+    `alone`: beside another of its name, with a state directory and a port of its own. `keys`: how many owners
+    of sessions its callers are; the target's key then is a list with commas.
+    """
+    configuration = bench / f"{name}.yaml"
+    state = place / (f"state-{name}-alone" if alone else f"state-{name}")
+    port = processes.free_port(0 if alone else PORTS[name])
     environment = {
         f"BENCH_{name.upper()}_LISTEN": f"127.0.0.1:{port}",
+        f"BENCH_{name.upper()}_STATE": str(state),
         "BENCH_UPSTREAM": f"http://127.0.0.1:{upstream}/mcp",
     }
     shutil.rmtree(state, ignore_errors=True)
-    key = mint_key(doorward, configuration, environment)
+    minted = [mint_key(doorward, configuration, environment, f"bench{number}") for number in range(keys)]
     command = [str(doorward), "serve", "-c", str(configuration)]
     try:
         with processes.running(
-            name, command, port=port, place=place, ready_path="/readyz", environment=environment
+            state.name.removeprefix("state-"),
+            command,
+            port=port,
+            place=place,
+            ready_path="/readyz",
+            environment=environment,
         ) as pid:
-            yield Target(port, "/mcp/echo", pid, key)
+            yield Target(port, "/mcp/{0}", pid, ",".join(minted), usage.children(pid, "pipe"))
     finally:
         shutil.rmtree(state, ignore_errors=True)
 
@@ -132,10 +157,14 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
         echo = [str(place / "echo"), "--port", str(upstream), "--seconds", str(SERVE_SECONDS)]
         echo += [part for name, file in replies.items() for part in ("--replies", f"{name}={file}")]
         pid = stack.enter_context(processes.running("echo", echo, port=upstream, place=place))
-        targets = {"direct": Target(upstream, "/mcp", pid)}
+        targets = {"direct": Target(upstream, "/mcp{1}", pid)}
         command = nginx_command(bench, place, proxy, upstream)
         pid = stack.enter_context(processes.running("nginx", command, port=proxy, place=place))
-        targets["nginx"] = Target(proxy, "/mcp", pid)
+        targets["nginx"] = Target(proxy, "/mcp{1}", pid)
         for name in gateways:
             targets[name] = stack.enter_context(gateway(name, doorward, bench, place, upstream))
-        yield Stage(targets, place / "load")
+        yield Stage(
+            targets,
+            place / "load",
+            lambda: gateway("relay", doorward, bench, place, upstream, alone=True, keys=4),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ def stat_fields(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def tree(root: int) -> list[int]:
-    """A process and everything below it."""
+def tree(root: int, without: frozenset[int] = frozenset()) -> list[int]:
+    """A process and everything below it, but for some children and what is below those."""
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit():
@@ -43,14 +44,24 @@ def tree(root: int) -> list[int]:
                 continue  # it ended while we looked
     found = [root]
     for pid in found:
-        found.extend(children.get(pid, ()))
+        found.extend(child for child in children.get(pid, ()) if child not in without)
     return found
 
 
-def sample(root: int) -> Sample:
+def children(root: int, command: str) -> frozenset[int]:
+    """Processes below `root` that run a program of this name."""
+    found = set()
+    for pid in tree(root):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (PROC / str(pid) / "comm").read_text().strip() == command:
+                found.add(pid)
+    return frozenset(found)
+
+
+def sample(root: int, without: frozenset[int] = frozenset()) -> Sample:
     user = system = 0
     run_ns: dict[int, int] = {}
-    for pid in tree(root):
+    for pid in tree(root, without):
         try:
             fields = stat_fields(pid)
             for task in (PROC / str(pid) / "task").iterdir():
@@ -80,10 +91,10 @@ def spent(before: Sample, after: Sample) -> Spent:
     return Spent(user, total - user)
 
 
-def rss_mb(root: int) -> float:
+def rss_mb(root: int, without: frozenset[int] = frozenset()) -> float:
     """Resident memory of the tree; pages that its processes share count once for each of them."""
     kilobytes = 0
-    for pid in tree(root):
+    for pid in tree(root, without):
         try:
             status = (PROC / str(pid) / "status").read_text()
         except (FileNotFoundError, ProcessLookupError):

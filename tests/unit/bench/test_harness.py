@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import docs
-from bench.harness import plan, report, usage
+from bench.harness import plan, report, stage, usage
 
 
 def figures(cpu_us: float, errors: float = 0) -> report.Figures:
@@ -17,17 +17,49 @@ def test_the_names_that_the_project_promises_are_measured() -> None:
     promised = {
         *("direct_json_1k_c16", "nginx_json_1k_c16", "governed_json_1k_c16", "governed_flat_1k_c16"),
         *("relay_json_1k_c1", "relay_json_1k_c16", "relay_json_1k_c64", "relay_json_64k_c16"),
+        *("relay_sse_1k_c16", "relay_modern_1k_c16", "relay_stdio_1k_c16", "governed_json_10k_c16"),
+        *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load"),
+        *("small_beside_1mb", "small_beside_4mb"),
     }
     assert promised <= set(plan.names())
 
 
 def test_a_subset_brings_its_nginx_runs_and_nothing_else() -> None:
-    pairs = plan.subset(["governed_flat_1k_c16", "relay_json_64k_c1"])
-    assert plan.names(pairs) == [
+    pairs, scenes = plan.subset(["governed_flat_1k_c16", "relay_json_64k_c1"])
+    assert plan.names(pairs, scenes) == [
         *("nginx_json_64k_c1", "relay_json_64k_c1"),
         *("nginx_flat_1k_c16", "governed_flat_1k_c16"),
     ]
     assert plan.gateways(pairs) == ["relay", "governed"]
+
+
+def test_what_nginx_cannot_serve_is_held_against_what_it_can() -> None:
+    pairs, _ = plan.subset(["relay_stdio_1k_c16"])
+    assert plan.names(pairs, ()) == ["nginx_json_1k_c16", "relay_stdio_1k_c16"]
+    results = report.Results()
+    for measurement, cpu_us in zip(pairs[0].measurements(reverse=False), (20.0, 50.0), strict=True):
+        results.add(measurement, 0, figures(cpu_us))
+    assert results.condensed()["relay_stdio_1k_c16"]["ratio_nginx"] == 2.5
+
+
+def test_a_scene_is_a_name_as_others_are() -> None:
+    pairs, scenes = plan.subset(["small_beside_1mb", "idle_sse_connection"])
+    assert (pairs, scenes) == ((), ("idle_sse_connection", "small_beside_1mb"))
+    assert plan.gateways(pairs, scenes) == ["relay", "governed"]
+    assert plan.gateways(pairs, ("connections_2000",)) == []
+
+
+def test_the_table_has_room_for_figures_of_any_kind() -> None:
+    told = report.table({"idle_sse_connection": {"bytes": 5591}, "a": {"p99_ms": 1.5, "added_p99_ms": 0.25}})
+    assert "bytes 5591.000" in told
+    assert "1.500" in told
+    assert "added_p99_ms 0.250" in told
+
+
+def test_a_target_has_a_path_for_each_endpoint() -> None:
+    upstream, gateway = stage.Target(1, "/mcp{1}", 1), stage.Target(1, "/mcp/{0}", 1)
+    assert [upstream.path(name) for name in ("echo", "stream")] == ["/mcp", "/mcp-stream"]
+    assert [gateway.path(name) for name in ("echo", "stream")] == ["/mcp/echo", "/mcp/stream"]
 
 
 def test_a_subset_refuses_a_name_that_is_not_measured() -> None:

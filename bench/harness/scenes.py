@@ -1,0 +1,130 @@
+"""Figures that are no single run: refusals, half load, small calls beside large ones, idle streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+
+from . import plan, usage
+from .measure import Pace, charged, load, measure
+from .report import Figures
+from .stage import Stage
+
+STREAMS = 2000
+ADDRESSES = 4
+"""Loopback addresses that the streams come from: a gateway bounds the connections of one address."""
+SMALL_PER_S = 200
+"""Small calls a second beside the large ones: few enough that the wait of one is the stall of another."""
+SMALL_CONNECTIONS = 32
+JSON_1K = plan.REPLIES["json_1k"]
+
+Say = Callable[[str, Figures], None]
+
+
+def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) -> dict[str, Figures]:
+    """Medians by name. Raises Failed."""
+    found: dict[str, Figures] = {}
+    if set(scenes) & set(plan.IDLE):
+        found.update(idle_streams(stage, pace))
+    for name in scenes:
+        if name in plan.REFUSED:
+            found[name] = _condense([refused(stage, name, pace) for _ in range(rounds)])
+        elif name in plan.BESIDE:
+            found[name] = _condense([beside(stage, name, pace) for _ in range(rounds)])
+        elif name == plan.HALF_LOAD:
+            found[name] = half_load(stage, rounds, pace)
+        say(name, found[name])
+    return {name: found[name] for name in scenes}
+
+
+def _condense(rounds: Sequence[Figures]) -> Figures:
+    return {
+        **{name: round(median(one[name] for one in rounds), 4) for name in rounds[0]},
+        "errors": sum(one.get("errors", 0) for one in rounds),
+        "rounds": len(rounds),
+    }
+
+
+def refused(stage: Stage, name: str, pace: Pace) -> Figures:
+    """A key that this gateway does not know (401), or half a message under a good one (400)."""
+    stage.choose_replies(JSON_1K.echo_set)
+    relay, status = stage.targets["relay"], plan.REFUSED[name]
+    if status == 401:
+        relay = replace(relay, key=stage.targets["governed"].key)
+    malformed = status == 400
+    small = replace(JSON_1K, least_bytes=0)
+    figures = charged(stage, relay, pace, small, connections=16, refused=status, malformed=malformed)
+    return {key: value for key, value in figures.items() if key != "upstream_cpu_us"}
+
+
+def half_load(stage: Stage, rounds: int, pace: Pace) -> Figures:
+    """Every target at half of what the gateway can do: what a gateway that is not busy adds to a call."""
+    stage.choose_replies(JSON_1K.echo_set)
+    capacity = measure(stage, plan.Measurement("relay", "json_1k", 16), pace)["calls_per_s"]
+    found = []
+    for _ in range(rounds):
+        runs = {
+            name: charged(stage, stage.targets[name], pace, JSON_1K, connections=64, rate=capacity / 2)
+            for name in ("direct", "nginx", "relay")
+        }
+        relay = runs["relay"]
+        found.append(
+            {
+                **relay,
+                "rate": capacity / 2,
+                "direct_p99_ms": runs["direct"]["p99_ms"],
+                "nginx_p99_ms": runs["nginx"]["p99_ms"],
+                "added_p50_ms": relay["p50_ms"] - runs["direct"]["p50_ms"],
+                "added_p99_ms": relay["p99_ms"] - runs["direct"]["p99_ms"],
+                "added_p99_over_nginx_ms": relay["p99_ms"] - runs["nginx"]["p99_ms"],
+            }
+        )
+    return _condense(found)
+
+
+def beside(stage: Stage, name: str, pace: Pace) -> Figures:
+    """Small calls at a fixed rate while one caller sends large bodies as fast as they are answered."""
+    stage.choose_replies(JSON_1K.echo_set)
+    target = stage.targets["governed"]
+    longer = Pace(pace.warm_s, pace.measured_s + 2.0)
+    size, table = plan.BESIDE[name], name.endswith("_table")
+    with load(stage, target, longer, JSON_1K, connections=1, arguments=size, table=table) as large:
+        large.warmed()
+        with load(stage, target, pace, JSON_1K, connections=SMALL_CONNECTIONS, rate=SMALL_PER_S) as small:
+            small.warmed()
+            done = small.measured()
+        beside_it = large.measured()
+    return {
+        "p50_ms": done.p50_ms,
+        "p99_ms": done.p99_ms,
+        "max_ms": done.max_ms,
+        "calls_per_s": done.calls_per_s,
+        "large_calls_per_s": beside_it.calls_per_s,
+        "large_p50_ms": beside_it.p50_ms,
+        "behind": done.behind,
+        "errors": done.errors,
+    }
+
+
+def idle_streams(stage: Stage, pace: Pace) -> dict[str, Figures]:
+    """Sessions with an open GET stream each, at a gateway of its own that has served some calls before."""
+    with stage.another_relay() as relay:
+        charged(stage, relay, pace, JSON_1K, connections=16)
+        before = usage.rss_mb(relay.pid, relay.children)
+        with load(
+            stage,
+            relay,
+            Pace(1.0, 1.0),
+            JSON_1K,
+            connections=STREAMS,
+            addresses=ADDRESSES,
+            listen=True,
+        ) as streams:
+            streams.warmed()
+            after = usage.rss_mb(relay.pid, relay.children)
+    each = (after - before) * 1024 * 1024 / STREAMS
+    return {
+        "idle_sse_connection": {"bytes": round(each), "connections": STREAMS, "rounds": 1},
+        "connections_2000": {"rss_mb": round(after, 4), "rss_before_mb": round(before, 4), "rounds": 1},
+    }
