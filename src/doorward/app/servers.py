@@ -4,9 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from doorward.config import outbound
 from doorward.config.settings import Server, ServerAuth, ServerTls
 from doorward.model.target import ToolRule
 from doorward.upstream.settings import Fields, ServerSettings
+from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 from doorward.upstream.tls import ReloadingContext
 
 
@@ -36,6 +38,7 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
         except OSError as error:  # ssl's own message names no file
             files = ", ".join(filter(None, (ca, cert, key)))
             raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
+    usual = _timeouts(config.timeout, Timeouts())
     return ServerSettings(
         name=name,
         url=config.url,
@@ -43,7 +46,13 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
         env={variable: secret.reveal() for variable, secret in config.env.items()},
         cwd=str(config.cwd or base) if config.command else None,
         shared=config.shared,
-        timeout_s=config.timeout,
+        timeout_s=usual.total_s,
+        connect_s=usual.connect_s,
+        tls_s=usual.tls_s,
+        first_byte_s=usual.first_byte_s,
+        idle_s=usual.idle_s,
+        tool_timeouts=_tool_timeouts(config, usual),
+        max_reply_bytes=config.max_reply_bytes,
         auth_headers=FixedFields(_auth_fields(config.auth)),
         ssl=context,
         server_hostname=tls.server_name if tls else None,
@@ -53,6 +62,25 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
 def tool_rules(config: Server) -> tuple[ToolRule, ...]:
     """`servers.X.tools` in file order."""
     return tuple(ToolRule(glob, tool.op_class, tool.safe) for glob, tool in config.tools.items())
+
+
+def _timeouts(said: outbound.Timeouts, usual: Timeouts) -> Timeouts:
+    """What is not said is as usual."""
+    parts = {
+        f"{name}_s": value
+        for name in ("connect", "tls", "first_byte", "idle", "total")
+        if (value := getattr(said, name)) is not None
+    }
+    return msgspec.structs.replace(usual, **parts)
+
+
+def _tool_timeouts(config: Server, usual: Timeouts) -> tuple[ToolTimeouts, ...]:
+    """Nothing when no tool differs. An entry that says nothing keeps its place: the first match counts."""
+    rules = tuple(
+        ToolTimeouts(glob, None if tool.timeout is None else _timeouts(tool.timeout, usual))
+        for glob, tool in config.tools.items()
+    )
+    return rules if any(rule.timeouts is not None for rule in rules) else ()
 
 
 def _auth_fields(auth: ServerAuth | None) -> Fields:

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from doorward.config.errors import did_you_mean
 from doorward.config.explain import Finding
+from doorward.config.outbound_check import check_outbound, crosses_plainly
 from doorward.config.places import Path, Places, dotted
 from doorward.config.values import is_loopback, parse_listen
 from doorward.model import globs
 
 _LOCAL_ONLY = ("env", "cwd")
-_REMOTE_ONLY = ("auth", "tls", "insecure")
+_REMOTE_ONLY = ("auth", "tls", "insecure", "pool", "dns", "proxy")
 _GRANTED = ("tools", "resources", "prompts", "when")
 
 
@@ -44,6 +45,7 @@ def _empty_values(value: Any, path: Path) -> Iterator[Finding]:
 
 def _listener(data: dict[str, Any]) -> Iterator[Finding]:
     gateway = _mapping(data.get("gateway"))
+    yield from _listener_tls(gateway)
     path: Path = ("gateway", "listen")
     try:
         listen = parse_listen(gateway["listen"])
@@ -58,6 +60,22 @@ def _listener(data: dict[str, Any]) -> Iterator[Finding]:
     if "public_url" not in gateway:
         hint = "add gateway.public_url, the URL by which agents reach this gateway"
         yield Finding(path, "a listener that others can reach needs gateway.public_url", hint)
+
+
+def _listener_tls(gateway: dict[str, Any]) -> Iterator[Finding]:
+    if "tls" not in gateway:
+        return
+    path: Path = ("gateway", "tls")
+    tls = _mapping(gateway["tls"])
+    if "client_cert" in tls and "client_ca" not in tls:
+        hint = "add client_ca, a PEM file with the authorities that issue the certificates of clients"
+        yield Finding((*path, "client_cert"), "client_cert needs client_ca beside it", hint, at_key=True)
+    listen, url = gateway.get("listen"), gateway.get("public_url")
+    if isinstance(listen, str) and listen.startswith("unix:"):
+        yield Finding(path, "tls goes with host:port, and this listener is a Unix socket", at_key=True)
+    if isinstance(url, str) and url.lower().startswith("http:"):
+        hint = "agents reach a listener with tls by an https URL"
+        yield Finding(("gateway", "public_url"), "public_url is http, and the listener speaks TLS", hint)
 
 
 def _server(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
@@ -80,6 +98,7 @@ def _server(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
     if ("cert" in tls) != ("key" in tls):
         yield Finding((*path, "tls"), "cert and key go together: this has one of them", at_key=True)
     yield from _plain_http(path, server)
+    yield from check_outbound(path, server)
 
 
 def _plain_http(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
@@ -92,7 +111,7 @@ def _plain_http(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return
-    if not is_loopback(host) and server.get("insecure") is not True:
+    if (not is_loopback(host) or crosses_plainly(server)) and server.get("insecure") is not True:
         hint = "use https, or accept the risk with insecure: true"
         yield Finding((*path, "url"), "plain http to another machine sends credentials in clear text", hint)
 

@@ -34,6 +34,8 @@ def _tidy(node: Any) -> Any:
     if len(branches) == 1:
         del tidied["anyOf"]
         tidied = {**branches[0], **tidied}
+    elif branches:
+        tidied["anyOf"] = branches
     if "patternProperties" in tidied:
         tidied.setdefault("additionalProperties", False)
     return tidied

@@ -12,7 +12,11 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic.config import JsonDict
 
+from doorward.config.model import STRICT
+from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
+from doorward.config.proxies import ProxyText
 from doorward.config.secret import Secret
+from doorward.config.tls import GatewayTls
 from doorward.config.values import (
     Bound,
     Duration,
@@ -42,16 +46,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = STRICT
 
 
 def _exactly_one(*names: str) -> JsonDict:
@@ -91,6 +86,8 @@ class Gateway(_Strict):
 
     listen: ListenAddress = Listen("127.0.0.1", 7420)
     """host:port, [v6]:port or unix:path, for agents. Anything but loopback needs auth and public_url."""
+    tls: GatewayTls | None = None
+    """TLS on the listener. Default: plain HTTP."""
     state: FilePath = Field(Path(".doorward"), validate_default=True)
     """Directory for the database, the audit log and the lock file; relative to this file."""
     secrets: FilePath | None = None
@@ -143,6 +140,8 @@ class Tool(_Strict):
     """What a call may do: read, write, destructive or external. It overrules the tool's own annotations."""
     safe: tuple[str, ...] = Field((), strict=False)
     """Arguments whose values may stand in the audit log."""
+    timeout: Timeout | None = None
+    """How long one call of them may take, where that differs from the server."""
 
 
 class Server(_Strict):
@@ -158,14 +157,22 @@ class Server(_Strict):
     """Environment of the local server, beyond a small safe set."""
     cwd: FilePath | None = None
     """Working directory of the local server. Default: the directory of this file."""
-    timeout: Duration = Field(60.0, gt=0)
-    """How long one call may take."""
+    timeout: Timeout = Timeouts()
+    """How long one call may take: a duration, or {connect, tls, first_byte, idle, total}. Default: 60s."""
+    max_reply_bytes: int = Field(16 * 1024 * 1024, gt=0, le=1 << 30)
+    """How large an answer, or one event of a stream, may be. Default: 16777216 (16 MiB)."""
     shared: bool = False
     """One process for all callers instead of one for each principal."""
     auth: ServerAuth | None = None
     """Credential for a remote server."""
     tls: ServerTls | None = None
     """TLS settings for a remote server."""
+    pool: Pool | None = None
+    """Connections to a remote server that are kept for further calls."""
+    dns: Dns | None = None
+    """How the name of a remote server becomes an address."""
+    proxy: ProxyText = "none"
+    """none, env (https_proxy, http_proxy, all_proxy and no_proxy of our environment), or http://host:port."""
     insecure: bool = False
     """Allow plain http to another machine. `doorward status` names such servers."""
     mode: Mode | None = Field(None, strict=False)

@@ -71,7 +71,7 @@ def test_a_full_document() -> None:
     assert settings.gateway.listen == Listen("::1", 7420)
     assert settings.gateway.drain == 0.5
     assert settings.gateway.public_url == "https://gate.example.com"
-    assert settings.servers["github"].timeout == 90.0
+    assert settings.servers["github"].timeout.total == 90.0
     assert list(settings.servers["github"].tools) == ["get_*", "*"]
     assert settings.servers["github"].tools["get_*"].op_class is OperationClass.READ
     assert settings.mode_of("github") is Mode.ENFORCE

@@ -1,0 +1,17 @@
+"""What every section of the document has in common."""
+
+from typing import Final
+
+from pydantic import ConfigDict
+
+STRICT: Final = ConfigDict(
+    strict=True,
+    frozen=True,
+    extra="forbid",
+    validate_by_name=True,
+    validate_by_alias=True,
+    serialize_by_alias=True,
+    hide_input_in_errors=True,
+    use_attribute_docstrings=True,
+)
+"""No unknown keys, no conversions, no values in errors; attribute docstrings describe keys in the schema."""
