@@ -14,21 +14,28 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 
-def bridge(url: str, key: str | None) -> int:
+def bridge(
+    url: str, key: str | None, ca: str | None = None, cert: str | None = None, cert_key: str | None = None
+) -> int:
     """Relays until stdin ends; then ends the session and returns 0 (130 after SIGINT).
 
-    Returns 2 for a URL or key that HTTP cannot carry. Nothing else ends it: a client that started us would
-    show no more than "server exited". So a gateway that is down or refuses the key is told to it in JSON-RPC
-    errors, request by request, and each new request tries again.
+    `ca`, `cert` and `cert_key` are PEM files for an https URL (HttpLeg).
+
+    Returns 2 for a URL or key that HTTP cannot carry, and for files that TLS cannot use. Nothing else ends
+    it: a client that started us would show no more than "server exited". So a gateway that is down or refuses
+    the key is told to it in JSON-RPC errors, request by request, and each new request tries again.
     """
-    return run(_bridge(url, key))
+    return run(_bridge(url, key, ca, cert, cert_key))
 
 
-async def _bridge(url: str, key: str | None) -> int:
+async def _bridge(url: str, key: str | None, ca: str | None, cert: str | None, cert_key: str | None) -> int:
     try:
-        leg = HttpLeg(url, key)
+        leg = HttpLeg(url, key, ca=ca, cert=cert, cert_key=cert_key)
     except ValueError as error:
         say(str(error))
+        return USAGE
+    except OSError as error:  # ssl's own message names no file
+        say(f"cannot use {', '.join(filter(None, (ca, cert, cert_key)))}: {error}")
         return USAGE
     if leg.exposes_key:
         say("the key travels unencrypted: use an https URL")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from doorward import __version__
+from doorward.app import tls_files
 from doorward.app.process import Process
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
+from doorward.app.tls_files import TlsFilesError
 from doorward.app.watch import FileWatch
 from doorward.config.errors import ConfigError
 from doorward.config.load import Loaded, load
@@ -39,7 +41,7 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
             await serve_stdio(process, stopping)
         else:
             await _serve_http(process, stopping)
-    except OSError as error:
+    except (OSError, TlsFilesError) as error:
         say(f"doorward: {error}")
         return 2
     finally:
@@ -49,7 +51,7 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
 
 
 async def _serve_http(process: Process, stopping: asyncio.Event) -> None:
-    address = await process.listen()
+    address = await process.listen(say)
     settings = process.world.loaded.settings
     say(f"doorward {__version__} listening on {address}  {summary(settings)}")
     await stopping.wait()
@@ -73,6 +75,8 @@ async def _follow_config(process: Process) -> None:
             async with asyncio.timeout(CONFIG_POLL_S):
                 await process.wanted.wait()
         except TimeoutError:
+            if process.tls is not None:
+                process.tls.look()
             if not watch.changed():
                 continue
         process.wanted.clear()
@@ -93,6 +97,7 @@ async def reload(process: Process) -> bool:
     before = process.world.loaded
     try:
         loaded = load(before.path)
+        tls_files.check(loaded)
     except ConfigError as error:
         return await _refused(process, f"{error.render()}\ndoorward: {before.path} is not valid", "not valid")
     if loaded.digest == before.digest and loaded.settings == before.settings:
@@ -124,6 +129,7 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
     """Settings that hold a lock, a socket or a file that cannot be swapped under running calls."""
     pairs: dict[str, Callable[[Settings], Any]] = {
         "gateway.listen": lambda s: s.gateway.listen,
+        "gateway.tls": lambda s: s.gateway.tls is None,
         "gateway.state": lambda s: s.gateway.state,
         "gateway.secrets": lambda s: s.gateway.secrets,
     }

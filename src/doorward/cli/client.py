@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from http.client import (  # noqa: TID251 - a command may block, and starts faster without a client library
     HTTPConnection,
@@ -13,6 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from doorward import __version__
 from doorward.cli.exit import CommandError, Exit
+from doorward.cli.pinned import PinnedConnection
+from doorward.cli.running import Listener
+from doorward.cli.trust import TlsFiles
 
 VERSION: Final = "2026-07-28"
 MAX_BYTES: Final = 64 << 20
@@ -42,10 +46,19 @@ class RpcFailure(Exception):
 class Client:
     """Talks to one listener; a connection for each request."""
 
-    def __init__(self, address: str, key: str | None = None, timeout: float = 10.0) -> None:
-        self._address = address
+    def __init__(
+        self,
+        listener: Listener,
+        key: str | None = None,
+        timeout: float = 10.0,
+        files: TlsFiles = TlsFiles(),  # noqa: B008 - a tuple does not change
+    ) -> None:
+        """`timeout` in seconds; `files.ca` is not used: a listener's own file is what we trust."""
+        self._listener = listener
+        self._address = listener.address
         self._key = key
         self._timeout = timeout
+        self._files = files
 
     def get(self, path: str) -> Answer:
         """Raises CommandError(UNREACHABLE)."""
@@ -75,7 +88,7 @@ class Client:
     def _exchange(self, verb: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         if self._key is not None:
             headers = {**headers, "Authorization": f"Bearer {self._key}"}
-        connection = _connection(self._address, self._timeout)
+        connection = _connection(self._listener, self._timeout, self._files)
         try:
             connection.request(verb, path, body, headers)
             response = connection.getresponse()
@@ -84,7 +97,7 @@ class Client:
             message, hint = f"nobody listens at {self._address}", "start it: doorward serve"
             raise CommandError(Exit.UNREACHABLE, message, hint) from None
         except (OSError, HTTPException) as error:
-            why = str(error) or type(error).__name__
+            why = _refusal(error) or str(error) or type(error).__name__
             raise CommandError(Exit.UNREACHABLE, f"no answer from {self._address}: {why}") from None
         finally:
             connection.close()
@@ -113,14 +126,24 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _connection(address: str, timeout: float) -> HTTPConnection:
+def _connection(listener: Listener, timeout: float, files: TlsFiles) -> HTTPConnection:
+    address = listener.address
     if address.startswith("unix:"):
         return _UnixConnection(address.removeprefix("unix:"), timeout)
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     # A listener on every address is reached through loopback.
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    if listener.certificate:
+        return PinnedConnection(reachable, int(port), timeout, listener.certificate, files)
     return HTTPConnection(reachable, int(port), timeout=timeout)
+
+
+def _refusal(error: Exception) -> str | None:
+    """In TLS 1.3 a client hears only after its handshake what the gateway thinks of its certificate."""
+    if isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or ""):
+        return "it wants a client certificate: --client-cert FILE"
+    return None
 
 
 def _result(answer: Answer) -> dict[str, Any]:

@@ -17,11 +17,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def validate(args: argparse.Namespace) -> int:
-    from doorward.cli.settings import loaded
+    from doorward.cli.settings import checked
 
     if args.file is not None:
         args.config = args.file
-    document = loaded(args)
+    document = checked(args)
     settings, output = document.settings, Output.of(args)
     modes = {name: settings.mode_of(name).value for name in settings.servers}
     output.say(

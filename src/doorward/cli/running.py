@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from doorward.cli.exit import CommandError, Exit
 
@@ -12,8 +12,17 @@ _DEFAULT_STATE: Final = ".doorward"
 _MENTIONS_STATE: Final = re.compile(r"^[^#]*\bstate\b", re.MULTILINE)
 
 
-def address(config: str) -> str:
-    """`host:port` or `unix:path`, as the running gateway wrote it. Raises CommandError."""
+class Listener(NamedTuple):
+    """Where a gateway listens, as it says itself."""
+
+    address: str
+    """`host:port` or `unix:path`."""
+    certificate: str = ""
+    """PEM file with the certificate that it presents there; empty for plain HTTP."""
+
+
+def listener(config: str) -> Listener:
+    """Of the running gateway. Raises CommandError."""
     lock = _state(Path(config)) / LOCK
     try:
         written = lock.read_bytes()
@@ -27,7 +36,8 @@ def address(config: str) -> str:
     listen = content.get("listen") if isinstance(content, dict) else None
     if not isinstance(listen, list) or not listen or not isinstance(listen[0], str):
         raise CommandError(Exit.UNREACHABLE, f"{lock} names no listener", "is it still starting?")
-    return listen[0]
+    certificate = content.get("certificate", "")
+    return Listener(listen[0], certificate if isinstance(certificate, str) else "")
 
 
 def not_running(config: str) -> CommandError:

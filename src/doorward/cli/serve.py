@@ -14,9 +14,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from doorward.cli.settings import loaded
+    from doorward.cli.settings import checked
 
-    document = loaded(args)
+    document = checked(args)
     if args.check:
         output = Output.of(args)
         output.say(f"{config_path(args)}: ok")

@@ -6,20 +6,22 @@ from typing import Any
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, add_group, config_path
+from doorward.cli.trust import add_tls_flags, tls_files
 
 
 def add_parser(subparsers: Subparsers) -> None:
     group = add_group(subparsers, "servers", "Show the servers behind the gateway")
-    add_command(group, "list", "List servers: live when the gateway runs, else as configured", run)
+    parser = add_command(group, "list", "List servers: live when the gateway runs, else as configured", run)
+    add_tls_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from doorward.cli.running import address
+    from doorward.cli.running import listener
     from doorward.cli.status import readiness, show_servers
 
     output = Output.of(args)
     try:
-        state = readiness(address(config_path(args)))
+        state = readiness(listener(config_path(args)), tls_files(args))
     except CommandError as error:
         if error.exit_code is not Exit.UNREACHABLE:
             raise

@@ -2,48 +2,70 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, config_path
+from doorward.cli.trust import TlsFiles, add_tls_flags, tls_files
+
+if TYPE_CHECKING:
+    from doorward.cli.running import Listener
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    add_command(subparsers, "status", "Show the running gateway and its servers", run)
+    add_tls_flags(add_command(subparsers, "status", "Show the running gateway and its servers", run))
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit 4 when no gateway runs, or when it is not ready."""
-    from doorward.cli.running import address
+    from doorward.cli.running import listener
 
     output = Output.of(args)
-    listen = address(config_path(args))
-    state = readiness(listen)
+    found = listener(config_path(args))
+    listen, state = found.address, readiness(found, tls_files(args))
     status = str(state.get("status", "unknown"))
     color = {"ready": "green", "not_ready": "red"}.get(status, "yellow")
     mode = f", mode {state['mode']}" if "mode" in state else ""
     output.say(f"{output.style(color, status)} at {listen}{mode}")
     if state.get("audit", "ok") != "ok":
         output.say(f"  no call is served: {state['audit']}")
+    _show_tls(output, state.get("tls"))
     show_servers(output, state)
     output.result("status", {"listen": listen, **state})
     return Exit.UNREACHABLE if status == "not_ready" else Exit.OK
 
 
-def readiness(listen: str) -> dict[str, Any]:
+def readiness(listener: "Listener", files: TlsFiles) -> dict[str, Any]:
     """What /readyz says. Raises CommandError(UNREACHABLE)."""
     from doorward.cli.client import Client
 
-    answer = Client(listen, timeout=2.0).get("/readyz")
+    answer = Client(listener, timeout=2.0, files=files).get("/readyz")
     try:
         state = json.loads(answer.body)
     except ValueError:
         state = None
     if not isinstance(state, dict):
-        message = f"{listen} answered HTTP {answer.status}: this is no Doorward gateway"
+        message = f"{listener.address} answered HTTP {answer.status}: this is no Doorward gateway"
         raise CommandError(Exit.UNREACHABLE, message)
     return state
+
+
+def _show_tls(output: Output, tls: Any) -> None:
+    """When the certificate expires; said in colour when that is soon."""
+    if not isinstance(tls, dict):
+        return
+    days, expires = tls.get("days"), str(tls.get("expires", ""))[:10]
+    if isinstance(days, int):
+        text = (
+            f"certificate expires in {days} days ({expires})"
+            if days >= 0
+            else f"certificate expired on {expires}"
+        )
+        color = "red" if days < 7 else "yellow" if days < 30 else "green"
+        output.say(f"  {output.style(color, text)}")
+    if tls.get("problem"):
+        output.say(f"  its new files are not in force: {tls['problem']}")
 
 
 def show_servers(output: Output, state: dict[str, Any]) -> None:

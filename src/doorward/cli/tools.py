@@ -9,6 +9,7 @@ from doorward.cli.credential import add_key_flag, key
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import Output, printable
 from doorward.cli.parser import Parser, Subparsers, add_command, add_group, config_path
+from doorward.cli.trust import add_tls_flags, tls_files
 
 DENIAL: Final = "dev.doorward/denial"
 MAX_PAGES: Final = 1000
@@ -63,6 +64,7 @@ def _common(parser: Parser) -> None:
     parser.add_argument("--server", help="one server instead of all")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="default: 120")
     add_key_flag(parser)
+    add_tls_flags(parser)
 
 
 def _list(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -81,12 +83,12 @@ def _request(
     args: argparse.Namespace, method: str, params: dict[str, Any], name: str | None = None
 ) -> dict[str, Any]:
     from doorward.cli.client import Client, RpcFailure
-    from doorward.cli.running import address
+    from doorward.cli.running import listener
 
     if args.server is not None and not re.fullmatch("[a-z0-9-]{1,16}", args.server):
         raise CommandError(Exit.USAGE, f'"{args.server}" is no name of a server', "doorward servers list")
     endpoint = "/mcp" if args.server is None else f"/mcp/{args.server}"
-    client = Client(address(config_path(args)), key(args), args.timeout)
+    client = Client(listener(config_path(args)), key(args), args.timeout, tls_files(args))
     try:
         return client.call(endpoint, method, params, name)
     except RpcFailure as failure:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from doorward.cli.trust import TlsFiles
     from doorward.config.load import Loaded
 
 
@@ -48,11 +49,18 @@ def serve(loaded: "Loaded", *, stdio: bool) -> int:
     return app.serve(loaded, stdio=stdio)
 
 
-def bridge(url: str, key: str | None) -> int:
+def check_files(loaded: "Loaded") -> None:
+    """Looks into the files that the configuration names. Raises ConfigError."""
+    from doorward.app import tls_files
+
+    tls_files.check(loaded)
+
+
+def bridge(url: str, key: str | None, tls: "TlsFiles") -> int:
     """Relays stdio to a gateway until stdin ends; its exit code."""
     from doorward.app import bridge as app
 
-    return app.bridge(url, key)
+    return app.bridge(url, key, tls.ca, tls.cert, tls.key)
 
 
 def demo(arguments: Sequence[str]) -> int:

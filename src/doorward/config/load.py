@@ -16,6 +16,7 @@ from doorward.config.errors import ConfigError, Problem
 from doorward.config.explain import Finding, explain
 from doorward.config.interpolate import Interpolation, ReadFile
 from doorward.config.masks import mask, mask_unparsed
+from doorward.config.places import Path as ValuePath
 from doorward.config.places import Places
 from doorward.config.settings import Settings
 
@@ -36,6 +37,12 @@ class Loaded:
     places: Places
     files: tuple[Path, ...]
     """The document itself, then the files it interpolates: a change of any asks for a reload."""
+    lines: tuple[str, ...]
+    """Of the document, with literal secrets masked."""
+
+    def problem(self, at: ValuePath, message: str, hint: str | None = None) -> Problem:
+        """Something wrong with a value that only a look at the machine can tell, such as a file it names."""
+        return _problem(_place(Finding(at, message, hint), self.places), str(self.path), self.lines)
 
 
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -80,7 +87,7 @@ def parse(
     if problems or settings is None:
         raise ConfigError(problems)
     files = (path.absolute(), *(base / name for name in interpolation.files))
-    return Loaded(settings, path, base, _digest(text, data), places, files)
+    return Loaded(settings, path, base, _digest(text, data), places, files, tuple(masked))
 
 
 def _judge(data: dict[str, Any], places: Places, base: Path) -> tuple[Settings | None, list[Finding]]:

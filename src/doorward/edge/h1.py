@@ -7,7 +7,6 @@ is told at once; trouble on one connection never reaches another. It knows nothi
 
 import asyncio
 import socket
-import ssl as tls
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,9 @@ from doorward.edge.connection import Connection
 from doorward.edge.exchange import Exchange, HeaderFields, HttpRequest
 from doorward.edge.hub import Hub
 from doorward.edge.limits import REFUSALS, HttpLimits, Refusal
+from doorward.edge.secure import TlsFace, TlsTerms
+from doorward.edge.tls import TlsConnection
+from doorward.model.certificate import ClientCertificate
 
 __all__ = ["REFUSALS", "Exchange", "H1Server", "HeaderFields", "HttpLimits", "HttpRequest", "Refusal"]
 
@@ -38,10 +40,11 @@ class H1Server:
         self._hub = Hub(handler, limits, reject, clock)
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []
+        self._faces: list[TlsFace] = []
         self._timer: asyncio.TimerHandle | None = None
         shortest = min(
             limits.header_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout,
-            limits.linger_timeout,
+            limits.linger_timeout, limits.handshake_timeout,
         )  # fmt: skip
         self._sweep_every = min(max(shortest / 4, 0.01), 1.0)
 
@@ -60,13 +63,17 @@ class H1Server:
         """Requests that are with the handler now."""
         return sum(connection.busy for connection in self._hub.connections)
 
-    async def listen_tcp(self, host: str, port: int, ssl: tls.SSLContext | None = None) -> tuple[str, int]:
+    def tls_face(self, terms: TlsTerms, read: Callable[[bytes], ClientCertificate]) -> TlsFace:
+        """What a TLS listener of this server needs; `read` as in TlsFace."""
+        face = TlsFace(self._hub, terms, read)
+        self._faces.append(face)
+        return face
+
+    async def listen_tcp(self, host: str, port: int, tls: TlsFace | None = None) -> tuple[str, int]:
         """Accept on `host`:`port` (0: any free one) and return what was bound. Raises OSError."""
         loop = asyncio.get_running_loop()
-        timeout = self._hub.limits.header_timeout if ssl else None
-        server = await loop.create_server(
-            self._connection, host, port, ssl=ssl, ssl_handshake_timeout=timeout, backlog=1024
-        )
+        make = self._connection if tls is None else lambda: TlsConnection(tls, self._connection)
+        server = await loop.create_server(make, host, port, backlog=1024)
         self._add(server)
         name = server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
@@ -95,6 +102,8 @@ class H1Server:
             server.close()
         for path in self._sockets:
             path.unlink(missing_ok=True)
+        for face in self._faces:
+            face.close()
         for connection in list(hub.connections):
             connection.drain()
         await self._emptied(timeout)
@@ -129,6 +138,8 @@ class H1Server:
         """One timer for all connections, whatever they wait for."""
         self._timer = asyncio.get_running_loop().call_later(self._sweep_every, self._on_sweep)
         self._hub.sweep()
+        for face in self._faces:
+            face.sweep()
 
 
 def _bind_unix(path: Path) -> socket.socket:

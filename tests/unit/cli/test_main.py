@@ -13,6 +13,7 @@ import pytest
 from doorward import __version__
 from doorward.cli import wiring
 from doorward.cli.main import build, main
+from doorward.cli.trust import TlsFiles
 from doorward.config.load import Loaded, parse
 from doorward.model.errors import CallerError, DoorwardError, GatewayError, UpstreamError
 from doorward.model.reasons import Reason
@@ -196,7 +197,8 @@ def test_demo_gets_every_argument(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bridge_takes_its_key_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str | None]] = []
 
-    def bridge(url: str, key: str | None) -> int:
+    def bridge(url: str, key: str | None, tls: TlsFiles) -> int:
+        assert tls == TlsFiles()
         seen.append((url, key))
         return 0
 
@@ -210,6 +212,20 @@ def test_bridge_takes_its_key_from_the_environment(here: Path, monkeypatch: pyte
     assert main(["bridge", "--url", url, "--key-env", "UNSET"]) == 3
     assert main(["bridge", "--url", "ftp://x"]) == 2
     assert seen == [(url, None), (url, "dw_a"), (url, "dw_b")]
+
+
+def test_bridge_takes_certificates(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TlsFiles] = []
+
+    def bridge(url: str, key: str | None, tls: TlsFiles) -> int:
+        seen.append(tls)
+        return 0
+
+    monkeypatch.setattr(wiring, "bridge", bridge)
+    command = ["bridge", "--url", "https://gw.example/mcp", "--ca", "ca.pem"]
+    assert main([*command, "--client-cert", "me.pem", "--client-key", "me.key"]) == 0
+    assert main([*command, "--client-key", "me.key"]) == 2
+    assert seen == [TlsFiles("ca.pem", "me.pem", "me.key")]
 
 
 class FakeRow:

@@ -95,16 +95,28 @@ class _Received:
 class HttpLeg:
     """Implements Leg over keep-alive connections."""
 
-    def __init__(self, url: str, key: str | None) -> None:
-        """Needs a running loop. Raises ValueError for a URL or a key that HTTP cannot carry.
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        ca: str | None = None,
+        cert: str | None = None,
+        cert_key: str | None = None,
+    ) -> None:
+        """Needs a running loop. Raises ValueError for a URL or a key that HTTP cannot carry, OSError for
+        files that TLS cannot use.
 
-        For https the system's authorities are trusted; OpenSSL's SSL_CERT_FILE adds one of your own.
+        For https, `ca` replaces the system's authorities, and `cert` with `cert_key` (None: in the same file)
+        is presented to a gateway that asks for a client certificate. All are PEM files.
         """
         if key is not None and not (key.isascii() and key.isprintable() and key and " " not in key):
             raise ValueError("the key is not a word of visible ASCII")
         self._address = parse_url(url)
         self.name = self._address.authority.decode()
-        context = build_context(min_version="1.2") if self._address.tls else None
+        if not self._address.tls and (ca or cert):
+            raise ValueError("certificates go with an https URL")
+        context = build_context(ca, cert, cert_key, "1.2") if self._address.tls else None
         self._authorization = b"" if key is None else b"Authorization: Bearer %b\r\n" % key.encode()
         dial = Dial(
             self.name,

@@ -23,6 +23,8 @@ class Holder(msgspec.Struct, frozen=True):
     """RFC 3339."""
     listen: tuple[str, ...] = ()
     """Where it listens, e.g. "127.0.0.1:7420"; empty until it does."""
+    certificate: str = ""
+    """PEM file with the certificate that it presents there; empty for plain HTTP."""
 
     def __str__(self) -> str:
         where = f", listening on {', '.join(self.listen)}" if self.listen else ""
@@ -52,9 +54,9 @@ class StateLock:
             os.close(self._fd)
             raise _unavailable(f"{path} cannot be locked: {error.strerror}") from error
 
-    def announce(self, listen: tuple[str, ...]) -> None:
+    def announce(self, listen: tuple[str, ...], certificate: str = "") -> None:
         """Say where we listen, once that is known. Raises OSError."""
-        self._write(msgspec.structs.replace(self.holder, listen=listen))
+        self._write(msgspec.structs.replace(self.holder, listen=listen, certificate=certificate))
 
     def release(self) -> None:
         """Safe to call twice. The file stays: removing it would race with the next holder."""

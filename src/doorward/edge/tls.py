@@ -1,0 +1,360 @@
+"""TLS between a socket and a connection: the socket's protocol on one side, the connection's transport on the
+other. OpenSSL does the cryptography, through `ssl.SSLObject`; nothing of HTTP is known here.
+
+The event loop's own TLS was not enough (docs/adr/0006-tls-on-the-data-plane.md): it starts a handshake before
+anybody can refuse it, tells nobody why one failed, and keeps 256 KB for every connection.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
+
+from doorward.edge.handshakes import Handshakes, TlsRefusal
+from doorward.edge.peers import UNIX, canonical
+from doorward.model.certificate import ClientCertificate
+
+_HANDSHAKE: Final = 22
+"""Content type of a handshake record, the first byte of every TLS connection (RFC 8446 section 5.1)."""
+_RECORD: Final = 16384
+"""Bytes of plaintext in one record, at most."""
+_SLICE: Final = 2 * _RECORD
+"""Ciphertext that is fed at once, so that a chunk of empty records cannot hold the loop."""
+_BARREN: Final = 64 * 1024
+"""Ciphertext that may go by without a byte of content. A whole record is a quarter of it."""
+
+
+class Inner(Protocol):
+    """An HTTP connection, as far as TLS is concerned: an asyncio.Protocol that can be told to end."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def eof_received(self) -> bool: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    def retire(self) -> None: ...
+
+
+class Terms(Protocol):
+    """What a handshake is held under."""
+
+    @property
+    def context(self) -> ssl.SSLContext: ...
+    @property
+    def requires_certificate(self) -> bool: ...
+
+
+class Face(Protocol):
+    """The listener that a connection belongs to (`secure.TlsFace`)."""
+
+    @property
+    def terms(self) -> Terms: ...
+    @property
+    def handshakes(self) -> Handshakes: ...
+    def admit(self, connection: "TlsConnection") -> TlsRefusal | None: ...
+    def identify(self, connection: "TlsConnection", der: bytes | None) -> ClientCertificate | None: ...
+    def established(self, connection: "TlsConnection") -> None: ...
+    def forget(self, connection: "TlsConnection") -> None: ...
+    def count(self, reason: TlsRefusal) -> None: ...
+
+
+class TlsConnection(asyncio.Protocol, asyncio.Transport):
+    """One accepted socket. `inner` gets `connection_made` once the handshake is complete, and only then."""
+
+    __slots__ = (
+        "_answering", "_barren", "_closing", "_deaf", "_face", "_incoming", "_inner", "_make", "_outgoing",
+        "_owing", "_raw", "_read", "_reading_paused", "_tls", "_write", "_write_paused", "certificate",
+        "peer", "proxied_for", "terms",
+    )  # fmt: skip
+
+    def __init__(self, face: Face, make: Callable[[], Inner]) -> None:
+        super().__init__()
+        self._face = face
+        self._make = make
+        self.terms = face.terms
+        """What the handshake is held under: a reload in between does not change it."""
+        self.peer = UNIX
+        self.proxied_for: str | None = None
+        """Whom a PROXY header names: set before the connection is made."""
+        self.certificate: ClientCertificate | None = None
+        self._inner: Inner | None = None
+        self._tls: ssl.SSLObject | None = None
+        self._answering = False
+        """The peer has ended its side, and is still owed an answer."""
+        self._barren = 0
+        self._closing = False
+        self._deaf = False
+        """What still arrives is thrown away."""
+        self._owing = False
+        """Reading waits until the peer takes what TLS itself has to say."""
+        self._reading_paused = False
+        self._write_paused = False
+
+    # asyncio.Protocol, towards the socket
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._raw = cast("asyncio.Transport", transport)
+        peername = transport.get_extra_info("peername")
+        address = self.proxied_for or (peername[0] if isinstance(peername, tuple) else UNIX)
+        self.peer = canonical(address) or address
+        excess = self._face.admit(self)
+        if excess is not None:
+            self._face.count(excess)
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._inner is None:
+            self._greet(data)
+        elif len(data) <= _SLICE:
+            self._incoming.write(data)
+            if not self._reading_paused:
+                self._pump(len(data))
+        else:
+            self._feed_slices(data)
+
+    def eof_received(self) -> bool:
+        """The peer has nothing more to say, with or without a close_notify: HTTP knows what was cut short.
+        True: what is still to be answered is answered."""
+        if self._inner is not None and not self._deaf:
+            self._deaf = True
+            self._answering = self._inner.eof_received()
+        return self._answering
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._inner is None and self._tls is not None and not self._closing:
+            self._face.count(TlsRefusal.HANDSHAKE_FAILED)  # it began, and the peer went away
+        self._deaf = self._closing = True
+        self._face.forget(self)
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._owing:
+            self._owing = False
+            if not self._reading_paused:
+                self._raw.resume_reading()
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    # the handshake
+
+    def _greet(self, data: bytes) -> None:
+        if self._tls is None:
+            if data[0] != _HANDSHAKE:
+                self._fail(TlsRefusal.PLAIN_HTTP)
+                return
+            # Only now: whoever connects and says nothing costs no more than a plain connection.
+            self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = self._tls = self.terms.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+            self._read, self._write = tls.read, tls.write
+        self._incoming.write(data)
+        self._face.handshakes.ready(self)
+
+    def step(self) -> None:
+        """Implements Handshake."""
+        if self._tls is None or self._inner is not None or self._deaf:
+            return
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+            return
+        except ssl.SSLError as error:
+            self._fail(_refusal(error))
+            return
+        try:
+            self.certificate = self._face.identify(self, self._tls.getpeercert(binary_form=True))
+        except ValueError:
+            self._fail(TlsRefusal.CERTIFICATE_REFUSED)
+            return
+        self._establish()
+
+    def _establish(self) -> None:
+        self._flush()
+        self._face.established(self)
+        inner = self._inner = self._make()
+        inner.connection_made(self)
+        if self._incoming.pending and not self._deaf:
+            self._pump(0)
+
+    def give_up(self) -> None:
+        """Implements Handshake."""
+        if not self._closing:
+            self._face.count(TlsRefusal.HANDSHAKE_TIMEOUT)
+        self.abort()
+
+    def _fail(self, reason: TlsRefusal) -> None:
+        """Let the peer have the alert that OpenSSL wrote, if any, and hear it out until it closes: closing on
+        unread input would reset the connection and take the alert with it."""
+        self._face.count(reason)
+        self._flush()
+        self._deaf = self._closing = True
+        self._raw.write_eof()
+
+    def retire(self) -> None:
+        """The answer in progress is the last."""
+        if self._inner is None:
+            self.abort()
+        elif not self._closing:
+            self._inner.retire()
+
+    # records
+
+    def _feed_slices(self, data: bytes) -> None:
+        for start in range(0, len(data), _SLICE):
+            part = data[start : start + _SLICE]
+            self._incoming.write(part)
+            if not self._reading_paused and not self._deaf:
+                self._pump(len(part))
+
+    def _pump(self, fed: int) -> None:
+        """Hand on what decrypts of what was fed."""
+        inner, tls, incoming = self._inner, self._tls, self._incoming
+        if inner is None or tls is None:
+            return
+        ended = False
+        parts: list[bytes] = []
+        try:
+            plain = self._read(_RECORD)
+            while plain and (incoming.pending or tls.pending()):
+                parts.append(plain)
+                plain = self._read(_RECORD)
+            ended = not plain
+        except ssl.SSLWantReadError:
+            plain = b""
+        except ssl.SSLError:
+            self._break(TlsRefusal.RECORD_REFUSED)
+            return
+        if parts:
+            parts.append(plain)
+            plain = b"".join(parts)
+        if self._outgoing.pending:
+            self._flush()
+        if plain:
+            self._barren = 0
+            inner.data_received(plain)
+        elif not ended:
+            self._bound_overhead(fed)
+        if ended:
+            self._end()
+
+    def _bound_overhead(self, fed: int) -> None:
+        self._barren += fed
+        if self._barren > _BARREN:
+            self._break(TlsRefusal.OVERHEAD)
+        elif self._write_paused and not self._owing:
+            # Each key update asks for one of ours: a peer that does not take them may send no more.
+            self._owing = True
+            self._raw.pause_reading()
+
+    def _end(self) -> None:
+        """close_notify: the peer's half of the connection is closed (RFC 8446 section 6.1)."""
+        if not self.eof_received():
+            self.close()
+
+    def _break(self, reason: TlsRefusal) -> None:
+        self._face.count(reason)
+        self._flush()
+        self._deaf = True
+        self.abort()
+
+    def _flush(self) -> None:
+        if self._tls is not None and self._outgoing.pending:
+            self._raw.write(self._outgoing.read())
+
+    # asyncio.Transport, towards the connection
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the socket's transport knows, `client_certificate` and `proxied_for`."""
+        if name == "client_certificate":
+            return self.certificate
+        if name == "proxied_for":
+            return self.proxied_for
+        return self._raw.get_extra_info(name, default)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send. Nothing happens once the connection is closing."""
+        if self._closing or not data:
+            return
+        try:
+            # One record at a time: OpenSSL's buffer keeps the size of the largest answer that it has seen.
+            if len(data) <= _RECORD:
+                self._write(data)
+                self._raw.write(self._outgoing.read())
+                return
+            view = memoryview(data)
+            while view:
+                view = view[self._write(view[:_RECORD]) :]
+                self._raw.write(self._outgoing.read())
+        except ssl.SSLError:
+            self._break(TlsRefusal.RECORD_REFUSED)
+
+    def can_write_eof(self) -> bool:
+        """True: TLS has its own word for it."""
+        return True
+
+    def write_eof(self) -> None:
+        """Say close_notify and FIN; what still comes is read and thrown away."""
+        self._say_goodbye()
+        self._deaf = True
+        if not self._raw.is_closing():
+            self._raw.write_eof()
+
+    def close(self) -> None:
+        """Say close_notify, send what waits, close."""
+        self._say_goodbye()
+        self._raw.close()
+
+    def abort(self) -> None:
+        self._closing = True
+        self._raw.abort()
+
+    def is_closing(self) -> bool:
+        return self._closing or self._raw.is_closing()
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+        if not self._owing:
+            self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        """What was fed before the pause comes first, in a turn of its own."""
+        self._reading_paused = False
+        if not self._owing:
+            self._raw.resume_reading()
+        if self._incoming.pending:
+            asyncio.get_running_loop().call_soon(self._resume)
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes of ciphertext that the peer has not taken."""
+        return self._raw.get_write_buffer_size()
+
+    def _resume(self) -> None:
+        if not self._reading_paused and not self._deaf and self._incoming.pending:
+            self._pump(0)
+
+    def _say_goodbye(self) -> None:
+        if self._closing or self._tls is None:
+            return
+        self._closing = True
+        try:
+            self._tls.unwrap()
+        except ssl.SSLError:
+            pass  # it waits for the peer's own goodbye (SSLWantReadError), and we do not
+        self._flush()
+
+
+def _refusal(error: ssl.SSLError) -> TlsRefusal:
+    if isinstance(error, ssl.SSLCertVerificationError) or error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return TlsRefusal.CERTIFICATE_REFUSED
+    return TlsRefusal.HANDSHAKE_FAILED
