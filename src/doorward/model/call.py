@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from doorward.model.certificate import ClientCertificate
+
 RequestId = int | str
 """JSON-RPC id: value and JSON type are kept; `1` and `"1"` differ (MCP, all revisions)."""
 
@@ -34,6 +36,8 @@ class Credential(msgspec.Struct, frozen=True, gc=False):
     """True for a direct loopback or stdio peer: the only ones `auth: none` serves."""
     proxied: bool
     """True when the request carries a forwarding header (DESIGN section 4)."""
+    certificate: ClientCertificate | None = None
+    """What the caller's TLS handshake has proven, whether or not a secret is presented beside it."""
 
 
 class Inbound(msgspec.Struct, frozen=True):
@@ -68,6 +72,17 @@ class Session(msgspec.Struct):
     last_used: float = 0.0
 
 
+class Spelled(msgspec.Struct, frozen=True, gc=False):
+    """Arguments of a call with their spellings, which are asked for three times on its way."""
+
+    arguments: dict[str, Any]
+    """The very object that stands in the call's params: for any other one this says nothing."""
+    compact: bytes
+    """JSON without blanks, members in the caller's order."""
+    canonical: bytes
+    """The same with members sorted by name, on all levels."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request, strictly parsed. `params` is the decoded tree that is inspected *and* sent."""
 
@@ -90,6 +105,8 @@ class Call(msgspec.Struct, frozen=True):
     scope: str | None
     """What ids are unique in: the session id, "stdio", or None where nothing can refer to a running call."""
     received: float
+    spelled: Spelled | None = None
+    """Of `params.arguments`, where they are known. A stage that changes arguments takes it away."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -103,7 +120,10 @@ class Call(msgspec.Struct, frozen=True):
 
         A completion comes before the arguments that it helps to write.
         """
-        return None if self.method == "completion/complete" else self.arguments
+        if self.method == "completion/complete":
+            return None
+        given = self.params.get("arguments")
+        return given if isinstance(given, dict) else {}
 
 
 class Note(msgspec.Struct, frozen=True):
