@@ -6,6 +6,7 @@ the connection; what a server sends is bounded in head and body. It never sends 
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -15,10 +16,14 @@ import msgspec
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
+from doorward.upstream.framing import framing_fault
 from doorward.upstream.repeat import RepeatedHead
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 32 * 1024
+_BEGINS: Final = b"HTTP/1."
+FRESH_S: Final = 0.1
+"""A connection that was used so recently is not looked into again: the loop would have told."""
 STREAM_BUFFER: Final = 64 * 1024
 """Bytes of a stream that wait unread before the server is made to wait."""
 
@@ -28,8 +33,8 @@ class Response(msgspec.Struct, eq=False):
 
     status: int
     headers: dict[bytes, bytes]
-    """Lower-case names; of repeated fields the last counts (llhttp refuses repeated framing). An answer whose
-    head came before has the fields of that one, so only `body` tells its length."""
+    """Lower-case names; of repeated fields the last counts. Trailers are dropped. An answer whose head came
+    before has the fields of that one, so only `body` tells its length."""
     content_type: bytes
     """Without parameters, lower case; b"" when absent."""
     streams: bool = False
@@ -51,7 +56,6 @@ class Connection(asyncio.Protocol):
         "_drained",
         "_error",
         "_fresh",
-        "_head_bytes",
         "_headers",
         "_in_head",
         "_known",
@@ -66,10 +70,13 @@ class Connection(asyncio.Protocol):
         "_spoiled",
         "_to_end",
         "_transport",
+        "_unbodied",
         "_waiter",
         "deadline",
+        "heard",
         "idle_limit",
         "idle_since",
+        "socket",
     )
 
     def __init__(self, server: str, idle_limit: float, on_lost: Callable[["Connection"], None]) -> None:
@@ -90,7 +97,8 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._fresh = True
         """Whether nothing of the answer has come yet."""
-        self._head_bytes = 0
+        self._unbodied = 0
+        """Bytes since the request, or since the last ones that were body: head, chunk framing, trailers."""
         self._body: list[bytes] = []
         self._size = 0
         self._limit = 0
@@ -98,14 +106,19 @@ class Connection(asyncio.Protocol):
         self._done = True
         self._drained: Callable[[Connection], None] | None = None
         self.deadline = math.inf
+        self.heard = 0
+        """Goes up with what the parser is fed: who looks at it twice sees whether bytes come (`Patience`)."""
         self.idle_limit = idle_limit
         self.idle_since = 0.0
+        self.socket: socket.socket | None = None
+        """What the transport uses, to look into it without reading."""
 
     # the side of the pool
 
     def usable(self, now: float) -> bool:
-        """Whether a request may be put on it: open, nothing in flight, not idle for long."""
-        return now - self.idle_since < self.idle_limit and self.clean
+        """Whether a request may be put on it: open, nothing in flight, not idle for long, nothing unread."""
+        idle = now - self.idle_since
+        return idle < self.idle_limit and self.clean and (idle < FRESH_S or not self._has_news())
 
     @property
     def clean(self) -> bool:
@@ -116,6 +129,31 @@ class Connection(asyncio.Protocol):
             and self._transport is not None
             and not self._transport.is_closing()
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the server's turn: a request is out, and we read what comes."""
+        return not self._done and not self._paused
+
+    @property
+    def silent(self) -> bool:
+        """Nothing of the answer has come yet."""
+        return self._fresh
+
+    def _has_news(self) -> bool:
+        """Whether something waits that the loop has not seen: the server's end, or what nobody asked for.
+
+        Either way no request may be put on it; and sending it again would be a second call.
+        """
+        if self.socket is None:
+            return False
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        return True
 
     def _over(self) -> bool:
         """Whether the exchange has ended meanwhile: feeding the parser does that."""
@@ -206,6 +244,11 @@ class Connection(asyncio.Protocol):
         fresh, self._fresh = self._fresh, False
         if fresh and self._take_repeated(data):
             return
+        if fresh and not _BEGINS.startswith(data[: len(_BEGINS)]):
+            self._broken("sent what is not HTTP")  # llhttp takes ICE and RTSP as well, and empty lines ahead
+            return
+        self.heard += 1
+        self._unbodied += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -216,10 +259,10 @@ class Connection(asyncio.Protocol):
             return
         if fresh and self._over():
             self._remember(data)
-        elif self._in_head and not self._over():
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._broken("sent a response head that is too large")
+        elif self._unbodied > MAX_HEAD_BYTES and not self._over():
+            self._broken(
+                "sent a response head that is too large" if self._in_head else "sent too much framing"
+            )
 
     def eof_received(self) -> bool:
         if not self._done and self._to_end and not self._in_head:
@@ -246,20 +289,30 @@ class Connection(asyncio.Protocol):
             self._spoiled = True
         self._headers = {}
         self._in_head = True
-        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # trailers are never merged (RFC 9110 section 6.5.1)
         headers = self._headers
-        headers[name.lower()] = value
+        name = name.lower()
+        if name == b"transfer-encoding" and name in headers:
+            value = headers[name] + b", " + value
+        headers[name] = value
         if len(headers) > MAX_HEADERS:
             self._broken("sent too many header fields")
 
     def on_headers_complete(self) -> None:
+        if self._done:
+            return
+        headers = self._headers
         status = self._parser.get_status_code()
-        if self._done or status < 200:
+        fault = framing_fault(status, self._parser.get_http_version(), headers)
+        if fault is not None:
+            self._broken(fault)
+            return
+        if status < 200:
             return  # interim responses (RFC 9110 section 15.2) carry nothing for us
         self._in_head = False
-        headers = self._headers
         length = headers.get(b"content-length")
         self._to_end = length is None and b"transfer-encoding" not in headers
         response = Response(status, headers, media_type(headers))
@@ -273,6 +326,7 @@ class Connection(asyncio.Protocol):
             self._too_large()
 
     def on_body(self, data: bytes) -> None:
+        self._unbodied = 0
         if self._done:
             return
         response = self._response
@@ -297,6 +351,7 @@ class Connection(asyncio.Protocol):
         if self._done or self._in_head:
             return
         self._done = True
+        self._unbodied = 0
         response = self._response
         assert response is not None
         if self._to_end or not self._parser.should_keep_alive():

@@ -1,0 +1,88 @@
+"""Takes out of an input what one row of `explained` disputes, and nothing else."""
+
+import re
+from collections.abc import Callable
+
+from doorward.edge.limits import Refused
+from doorward.edge.reader import RequestReader
+from tests.attack.framing import requests, responses
+
+
+def segments(data: bytes) -> tuple[list[bytes], bytes]:
+    """The bytes of each request that we accept, and what follows the last."""
+    found, rest = [], data
+    while rest:
+        reader = RequestReader(requests.LIMITS)
+        reader.feed(rest)
+        try:
+            if reader.next() is None:
+                break
+        except Refused:
+            break
+        end = len(rest) - reader.unread
+        found.append(rest[:end])
+        rest = rest[end:]
+    return found, rest
+
+
+def edit_heads(edit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    def without(data: bytes) -> bytes:
+        whole, rest = segments(data)
+        parts = [one.partition(b"\r\n\r\n") for one in whole]
+        return b"".join(edit(head + b"\r\n") + b"\r\n" + body for head, _, body in parts) + rest
+
+    return without
+
+
+def no_empty_lines(data: bytes) -> bytes:
+    whole, rest = segments(data)
+    if not rest.startswith(b"\r\n\r\n"):  # a second one is refused by us as well
+        rest = rest.removeprefix(b"\r\n")
+    return b"".join(one.removeprefix(b"\r\n") for one in whole) + rest
+
+
+def no_h2c(head: bytes) -> bytes:
+    if not re.search(rb"\r\nupgrade:[ \t]*h2c[ \t]*\r\n", head, re.IGNORECASE):
+        return head
+    head = re.sub(rb"\r\n(?:upgrade|http2-settings):[^\r]*(?=\r\n)", b"", head, flags=re.IGNORECASE)
+
+    def kept(field: "re.Match[bytes]") -> bytes:
+        tokens = [token.strip(b" \t") for token in field[1].split(b",")]
+        left = [token for token in tokens if token.lower() not in (b"", b"upgrade", b"http2-settings")]
+        return b"\r\nConnection: " + b", ".join(left) if left else b""
+
+    return re.sub(rb"\r\nconnection:([^\r]*)(?=\r\n)", kept, head, flags=re.IGNORECASE)
+
+
+def no_proxy_connection(head: bytes) -> bytes:
+    return re.sub(rb"\r\nproxy-connection:[^\r]*(?=\r\n)", b"", head, flags=re.IGNORECASE)
+
+
+def up_to_http_1_0(data: bytes) -> bytes:
+    whole, _ = segments(data)
+    for number, one in enumerate(whole, 1):
+        if one.removeprefix(b"\r\n").partition(b"\r\n")[0].endswith(b" HTTP/1.0"):
+            return b"".join(whole[:number]).replace(b"keep-alive", b"x").replace(b"Keep-Alive", b"x")
+    return data
+
+
+def no_http_1_0_keep_alive(data: bytes) -> bytes:
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.0 "):
+        return data
+    return re.sub(rb"\r\nconnection:[^\r]*", b"", head, flags=re.IGNORECASE) + end + body
+
+
+def plain_reason(data: bytes) -> bytes:
+    return re.sub(rb"\A(HTTP/1\.[01] \d{3}) [^\r\n]*\r\n", rb"\1 OK\r\n", data)
+
+
+def short_sizes(data: bytes) -> bytes:
+    return re.sub(rb"\r\n0+(?=[1-9A-Fa-f][0-9A-Fa-f]*\r\n)", b"\r\n", data)
+
+
+def no_line_after(data: bytes) -> bytes:
+    seen = responses.doorward([data]).messages
+    while data[-1:] in (b"\r", b"\n") and responses.doorward([data[:-1]]).messages == seen:
+        data = data[:-1]
+    return data
