@@ -1,12 +1,17 @@
 """Configured servers as the upstream package takes them."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from doorward.config import outbound
+from doorward.config.proxies import parse_proxy_url
 from doorward.config.settings import Server, ServerAuth, ServerTls
 from doorward.model.target import ToolRule
+from doorward.upstream.address import parse_url
+from doorward.upstream.proxy import Proxy, proxy_from
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 from doorward.upstream.tls import ReloadingContext
@@ -25,8 +30,13 @@ class FixedFields(msgspec.Struct, frozen=True):
         return f"FixedFields({', '.join(name.decode() for name, _ in self.fields)})"
 
 
-def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
-    """Raises OSError (ssl.SSLError is one) for TLS files that cannot be used."""
+def server_settings(
+    name: str, config: Server, base: Path, environ: Mapping[str, str] | None = None
+) -> ServerSettings:
+    """`environ` (default: the process's) names the proxy of a server with `proxy: env`.
+
+    Raises OSError (ssl.SSLError is one) for TLS files that cannot be used, ValueError for such a proxy.
+    """
     tls = config.tls
     if tls is None and (config.url or "").lower().startswith("https:"):
         tls = ServerTls()  # the same floor, and one context: making one for each connection takes 20 ms
@@ -39,6 +49,7 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
             files = ", ".join(filter(None, (ca, cert, key)))
             raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
     usual = _timeouts(config.timeout, Timeouts())
+    pool, dns = config.pool or outbound.Pool(), config.dns or outbound.Dns()
     return ServerSettings(
         name=name,
         url=config.url,
@@ -53,6 +64,11 @@ def server_settings(name: str, config: Server, base: Path) -> ServerSettings:
         idle_s=usual.idle_s,
         tool_timeouts=_tool_timeouts(config, usual),
         max_reply_bytes=config.max_reply_bytes,
+        pool_size=pool.size,
+        keep_alive_s=pool.keep_alive,
+        dns_ttl_s=dns.ttl,
+        dns_prefer=dns.prefer,
+        proxy=_proxy(name, config, environ),
         auth_headers=FixedFields(_auth_fields(config.auth)),
         ssl=context,
         server_hostname=tls.server_name if tls else None,
@@ -81,6 +97,25 @@ def _tool_timeouts(config: Server, usual: Timeouts) -> tuple[ToolTimeouts, ...]:
         for glob, tool in config.tools.items()
     )
     return rules if any(rule.timeouts is not None for rule in rules) else ()
+
+
+def _proxy(name: str, config: Server, environ: Mapping[str, str] | None) -> Proxy | None:
+    said = config.proxy
+    if said == "none" or config.url is None:
+        return None
+    if said == "env":
+        address = parse_url(config.url)
+        found = proxy_from(
+            os.environ if environ is None else environ, tls=address.tls, host=address.host, port=address.port
+        )
+        if found is None:
+            return None
+        try:
+            said = parse_proxy_url(found if "://" in found else f"http://{found}")
+        except ValueError as error:
+            raise ValueError(f"servers.{name}.proxy: in the environment: {error}") from None
+    password = said.password.reveal() if said.password is not None else ""
+    return Proxy.of(said.host, said.port, said.user, password)
 
 
 def _auth_fields(auth: ServerAuth | None) -> Fields:

@@ -12,6 +12,7 @@ from doorward.upstream.address import Address
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
 from doorward.upstream.names import Names
+from doorward.upstream.proxy import Proxy, TunnelRefused, ask_tunnel
 from doorward.upstream.race import connect_tcp, first_connected
 from doorward.upstream.timeouts import Timeouts
 
@@ -33,6 +34,7 @@ class Dial:
         context: Callable[[], ssl.SSLContext] | None = None,
         hostname: str | None = None,
         names: Names | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self.server = server
         self.timeouts = timeouts
@@ -42,6 +44,7 @@ class Dial:
         self._context = context
         self._hostname = hostname
         self._names = names or Names()
+        self._proxy = proxy
         self._loop = asyncio.get_running_loop()
 
     async def open(self, on_lost: OnLost) -> Connection:
@@ -53,20 +56,40 @@ class Dial:
             sock.close()
             raise
         connection.idle_since = self._loop.time()
+        connection.socket = sock
         return connection
 
     async def _connected(self) -> socket.socket:
         within = self.timeouts.connect_s
         try:
             async with asyncio.timeout(within):
-                endpoints = await self._names.resolve(self._address.host, self._address.port)
-                return await first_connected(endpoints, connect_tcp)
+                return await self._reached()
         except TimeoutError:
             raise self._unreachable(f"did not accept a connection within {within:g} s") from None
+        except TunnelRefused as error:
+            raise self._unreachable(f"cannot be reached: the proxy {error}") from error
         except socket.gaierror as error:
-            raise self._unreachable(f"cannot be found by its name: {error.strerror or error}") from error
+            what = "cannot be found by its name"
+            if self._proxy is not None:
+                what = "cannot be reached: the proxy cannot be found by its name"
+            raise self._unreachable(f"{what}: {error.strerror or error}") from error
         except OSError as error:
             raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+
+    async def _reached(self) -> socket.socket:
+        """Where plain HTTP is spoken a proxy gets our requests; for TLS it only opens the way."""
+        proxy, address = self._proxy, self._address
+        if proxy is None:
+            endpoints = await self._names.resolve(address.host, address.port)
+            return await first_connected(endpoints, connect_tcp)
+        sock = await first_connected(await self._names.resolve(proxy.host, proxy.port), connect_tcp)
+        try:
+            if address.tls:
+                await ask_tunnel(sock, proxy, address.host, address.port)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     async def _secured(self, sock: socket.socket, on_lost: OnLost) -> Connection:
         def protocol() -> Connection:

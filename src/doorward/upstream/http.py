@@ -10,13 +10,16 @@ from typing import Protocol
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
-from doorward.upstream.address import parse_url
+from doorward.upstream.address import Address, parse_url
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dial import Dial
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.live import Answer, Live
+from doorward.upstream.names import Names
+from doorward.upstream.patience import Patience
 from doorward.upstream.pool import Pool
+from doorward.upstream.proxy import Proxy
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.wire import jsonrpc
@@ -117,8 +120,13 @@ class HttpLeg:
             keep_alive_s=settings.keep_alive_s,
             context=settings.ssl,
             hostname=settings.server_hostname,
+            names=Names(settings.dns_ttl_s, settings.dns_prefer),
+            proxy=settings.proxy,
         )
+        self._form, self._proxy_fields = _proxied(settings.proxy, self._address)
         self.pool = Pool(dial, size=settings.pool_size, keep_alive_s=settings.keep_alive_s)
+        self._patience = Patience(settings.name, lambda: self.pool.connections, settings.timeouts)
+        self._patience.start(settings.tool_timeouts)
 
     def head(
         self, verb: bytes, fields: Fields, auth: Fields, accept: bytes, target: bytes | None = None
@@ -127,10 +135,10 @@ class HttpLeg:
 
         Raises ValueError for a line break in a value.
         """
-        line = verb + b" " + (target or self._address.target) + b" HTTP/1.1"
+        line = verb + b" " + self._form + (target or self._address.target) + b" HTTP/1.1"
         head = [line, b"Host: " + self._address.authority]
         head += [b"Accept: " + accept, b"User-Agent: doorward"]
-        for name, value in [*auth, *fields]:
+        for name, value in [*self._proxy_fields, *auth, *fields]:
             if b"\r" in value or b"\n" in value or b"\0" in value:
                 raise ValueError(f"the value of header {name.decode('latin-1')} has a line break")
             head.append(name + b": " + value)
@@ -226,6 +234,7 @@ class HttpLeg:
         raise refused(self._server, response)
 
     def close(self) -> None:
+        self._patience.close()
         self.pool.close()
 
     def _leave(self, connection: Connection) -> None:
@@ -293,6 +302,14 @@ class HttpLeg:
         return failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, f"sent what is not JSON-RPC: {error}")
 
 
+def _proxied(proxy: Proxy | None, address: Address) -> tuple[bytes, Fields]:
+    """What a proxy wants before the path and among the fields; nothing when it only opens a tunnel."""
+    if proxy is None or address.tls:
+        return b"", []
+    fields = [(b"Proxy-Authorization", proxy.authorization)] if proxy.authorization else []
+    return b"http://" + address.authority, fields
+
+
 def _is_for(message: Answer, live: Live) -> bool:
     return type(message.id) is int and message.id == live.id
 
@@ -317,6 +334,9 @@ def _meaning(server: str, response: Response) -> UpstreamError:
     if status in (401, 403):
         text = f"did not accept our credentials (HTTP {status})"
         return failure(Reason.UPSTREAM_AUTH_FAILED, server, text)
+    if status == 407:
+        text = "cannot be reached: the proxy did not accept our credentials (HTTP 407)"
+        return failure(Reason.UPSTREAM_UNREACHABLE, server, text)
     if status in (429, 503):
         return failure(Reason.UPSTREAM_OVERLOADED, server, f"is overloaded (HTTP {status})")
     if 300 <= status < 400:

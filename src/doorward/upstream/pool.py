@@ -60,8 +60,8 @@ class Pool:
 
     @property
     def connections(self) -> frozenset[Connection]:
-        """All that are open, whatever they do."""
-        return frozenset(self._all | self._apart)
+        """Those that are open and shared, whatever they do."""
+        return frozenset(self._all)
 
     def take(self) -> Connection | None:
         """An idle connection that is still good, without waiting; None when there is none."""
@@ -121,7 +121,7 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for connection in self.connections:
+        for connection in [*self._all, *self._apart]:
             connection.close()
         self._idle.clear()
         for opening in self._dialling:

@@ -6,6 +6,8 @@ from ssl import SSLContext
 
 import msgspec
 
+from doorward.upstream.names import Prefer
+from doorward.upstream.proxy import Proxy
 from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 
 Fields = list[tuple[bytes, bytes]]
@@ -61,6 +63,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Legacy sessions, or stdio processes, at the same time."""
     max_reply_bytes: int = 16 * 1024 * 1024
     pool_size: int = 64
+    dns_ttl_s: float = 30.0
+    dns_prefer: Prefer = "system"
+    proxy: Proxy | None = None
+    """None: straight to the server, whatever the environment says."""
     max_pages: int = 200
     """Of one list."""
     restart_budget: int = 5

@@ -296,12 +296,13 @@ async def test_a_dedicated_one_does_not_count_and_is_not_shared(dial: FakeDial) 
     pool = pool_of(dial, size=1)
     apart = await pool.dedicated()
     assert len(pool) == 0
-    assert pool.connections == {apart}
+    assert pool.connections == frozenset()
     pool.give(apart)
     await settle()
     assert pool.take() is None
     assert dial.alive() == 0
-    assert pool.connections == frozenset()
+    pool.close()
+    assert (await refused(pool.open())).reason is Reason.UPSTREAM_UNREACHABLE
 
 
 async def test_giving_up_a_dedicated_one_leaves_nothing_open(dial: FakeDial) -> None:
@@ -324,9 +325,11 @@ async def test_giving_up_a_dedicated_one_leaves_nothing_open(dial: FakeDial) -> 
 async def test_closing_tells_everybody(dial: FakeDial) -> None:
     pool = pool_of(dial, size=1)
     held: Any = await pool.open()
+    apart: Any = await pool.dedicated()
     waiting = [asyncio.create_task(pool.open()) for _ in range(3)]
     await settle()
     pool.close()
+    assert not apart.clean
     for task in waiting:
         assert (await refused(task)).reason is Reason.UPSTREAM_UNREACHABLE
     assert (await refused(pool.open())).reason is Reason.UPSTREAM_UNREACHABLE
