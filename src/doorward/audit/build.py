@@ -84,7 +84,11 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
     arguments = call.params.get("arguments")
     if not arguments or not isinstance(arguments, dict):
         return None
-    data = canonical(arguments)
+    spelled = call.spelled
+    if spelled is not None and spelled.arguments is arguments:
+        data = spelled.canonical
+    else:
+        data = canonical(arguments)
     names = tuple(arguments)
     if len(names) > NAMES or max(map(len, names)) > 64:
         names = tuple(clip(name, 64) for name in names[:NAMES])

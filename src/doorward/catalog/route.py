@@ -27,6 +27,8 @@ OWN_METHODS: Final = frozenset(
 """Answered by the gateway itself, from what it knows (pipeline/local.py)."""
 MOST_TEMPLATES: Final = 32
 """Tried for one URI; a server that lists thousands of greedy ones must not hold everybody up."""
+MOST_TOOLS: Final = 65_536
+"""Remembered by endpoint, agent and name; every one of them is listed."""
 
 
 class SnapshotRouter:
@@ -36,6 +38,8 @@ class SnapshotRouter:
         """`reaches` says whether a caller may know that a server exists."""
         self._snapshot = snapshot
         self._reaches = reaches
+        self._tools: dict[tuple[str | None, str, str], Target] = {}
+        """Found before: by endpoint, agent and name."""
 
     def route(self, call: Call, principal: Principal) -> Target:
         """Raises CallerError(TARGET_UNKNOWN | INVALID_PARAMS | PATH_NOT_FOUND).
@@ -43,6 +47,22 @@ class SnapshotRouter:
         Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then
         nobody knows what is unknown.
         """
+        if call.method != "tools/call":
+            return self._found(call, principal)
+        params = call.params
+        name, arguments = params.get("name"), params.get("arguments")
+        if type(name) is not str or (arguments is not None and type(arguments) is not dict):
+            return self._found(call, principal)
+        key = (call.endpoint, principal.agent, name)
+        target = self._tools.get(key)
+        if target is None:
+            target = self._found(call, principal)
+            if len(self._tools) >= MOST_TOOLS:
+                self._tools.clear()
+            self._tools[key] = target
+        return target
+
+    def _found(self, call: Call, principal: Principal) -> Target:
         server = call.endpoint
         if server is not None and not (
             server in self._snapshot.listings and self._reaches(principal, server)

@@ -6,20 +6,23 @@ rules and never downgraded; everything else lives in a legacy session that belon
 
 from typing import Any, Final
 
-from doorward.model.call import Call, Era, Inbound, Note, Session
+from doorward.model.call import Call, Era, Inbound, Note, RequestId, Session, Spelled
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
-from doorward.wire import era, jsonrpc, meta, methods, versions
+from doorward.wire import era, headers, jsonrpc, meta, methods, versions
+from doorward.wire.shapes import Shape, Shapes
 
 # Read on every message: a member of an enum costs 80 ns in CPython 3.11.
 _LEGACY: Final = Era.LEGACY
 _MODERN: Final = Era.MODERN
 STDIO_SCOPE = "stdio"
 SESSION_HEADER = b"mcp-session-id"
+MAX_CLASSIFIED = 16
+"""Heads whose era is remembered with a shape of call; a client has one."""
 MAX_INITIALIZE = 64 * 1024
 """Bytes: what a client says of itself is kept as long as its session, and a caller may open a thousand."""
 
@@ -29,9 +32,15 @@ class Reader:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._shapes = Shapes()
 
     def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
         """Raises CallerError with the exact reason of the brief's tables 2.2 and 2.3."""
+        if inbound.transport == "http":
+            again = self._shapes.find(inbound.body)
+            if again is not None:
+                shape, request_id, spelled = again
+                return self._again(shape, request_id, spelled, inbound, principal, trail)
         message = jsonrpc.parse(inbound.body)
         if isinstance(message, jsonrpc.Batch):
             raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
@@ -46,8 +55,56 @@ class Reader:
             seen = era.classify_stdio(message, has_session=session_id is not None)
         trail.era = seen.era
         if seen.era is _MODERN:
-            return self._modern(message, inbound, seen.version)
-        return self._legacy(message, inbound, principal, session_id, seen.version)
+            call = self._modern(message, inbound, seen.version)
+        else:
+            call = self._legacy(message, inbound, principal, session_id, seen.version)
+        if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
+            self._shapes.learn(inbound.body, message)
+        return call
+
+    def _again(  # noqa: PLR0917 - what was found, and what `read` was given
+        self,
+        shape: Shape,
+        request_id: RequestId,
+        spelled: Spelled,
+        inbound: Inbound,
+        principal: Principal,
+        trail: Trail,
+    ) -> Call:
+        """A call of a known shape: only its head and its session are still to be judged."""
+        trail.request_id = request_id
+        fields = inbound.headers
+        session_id = fields.get(SESSION_HEADER)
+        key = (
+            fields.get(headers.PROTOCOL_VERSION), fields.get(headers.METHOD), fields.get(headers.NAME),
+            session_id is None,
+        )  # fmt: skip
+        seen = shape.classified.get(key)
+        if seen is None:
+            seen = era.classify(fields, shape.request, has_session=session_id is not None)
+            if len(shape.classified) < MAX_CLASSIFIED:
+                shape.classified[key] = seen
+        trail.era = seen.era
+        envelope, params = shape.envelope, shape.params.copy()
+        params["arguments"] = spelled.arguments
+        session: Session | None = None
+        if seen.era is _MODERN:
+            version, scope, log_level = seen.version, None, envelope.log_level
+            capabilities, client = envelope.capabilities or {}, envelope.client or {}
+        else:
+            if session_id is None:
+                raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
+            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
+            version, scope, log_level = session.version, session.id, session.log_level
+            capabilities, client = session.capabilities, session.client
+        if version not in shape.served:
+            _require_method(version, shape.request.method)
+            shape.served.add(version)
+        return Call(
+            request_id, shape.request.method, params, shape.meta.copy(), seen.era, version, inbound.endpoint,
+            session, capabilities, client, log_level, envelope.progress_token, inbound.events, scope,
+            inbound.received, spelled,
+        )  # fmt: skip
 
     @staticmethod
     def confirm(inbound: Inbound, call: Call, target: Target) -> None:

@@ -7,6 +7,8 @@ evaluated is denied; a target that the static question hides is denied whatever 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from doorward.model.call import Call
 from doorward.model.globs import matches
 from doorward.model.grants import AgentRules, PolicySpec
@@ -85,6 +87,8 @@ class Engine:
             if not isinstance(again, Allow):
                 return again
             allowed = again
+        if facts.changed and call.spelled is not None:
+            call = msgspec.structs.replace(call, spelled=None)  # it says what was asked, not what is sent
         return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)
 
     def reaches(self, principal: Principal, server: str) -> bool:

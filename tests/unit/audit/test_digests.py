@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.audit.digests import DigestKey, DigestKeys, canonical
+from doorward.wire import strict
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=5)
 JSON = st.recursive(
@@ -46,6 +47,11 @@ def test_canonical_does_not_depend_on_the_order_of_members(value: dict[str, Any]
 
     assert canonical(reversed_members(value)) == canonical(value)
     assert json.loads(canonical(value)) == value
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
+def test_canonical_is_what_the_strict_reader_calls_so(value: dict[str, Any]) -> None:
+    assert canonical(value) == strict.canonical(value)
 
 
 class Ring:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from doorward.audit import records
 from doorward.audit.ids import uuid7
 from doorward.audit.recorder import Recorder
-from doorward.model.call import Call, Credential, Era, Inbound, Outcome
+from doorward.model.call import Call, Credential, Era, Inbound, Outcome, Spelled
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -263,6 +263,18 @@ async def test_safe_values_are_bounded_too(recorder: Recorder, log: Log) -> None
         call = call_with({"path": value})
         await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
         assert log.last["args"]["safe"] == {"path": shown}
+
+
+@pytest.mark.asyncio
+async def test_arguments_are_digested_as_they_are_sent(recorder: Recorder, log: Log) -> None:
+    """How they were spelled is believed of the very object that was spelled so, and of no other."""
+    arguments = {"path": "/tmp/a"}
+    spelled = Spelled(arguments, b'{"path":"/tmp/a"}', b'{"path":"/tmp/a"}')
+    for params in ({"name": "read", "arguments": arguments}, {"name": "read", "arguments": {"path": "/b"}}):
+        call = msgspec.structs.replace(CALL, params=params, spelled=spelled)
+        await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
+        canonical = json.dumps(params["arguments"], separators=(",", ":")).encode()
+        assert log.last["args"]["hmac"] == hmac.new(KEY, canonical, hashlib.sha256).hexdigest()
 
 
 @pytest.mark.asyncio

@@ -42,6 +42,22 @@ def test_a_tool_by_its_own_name_and_by_the_exposed_one() -> None:
     assert refusal(OFFER, "tools/call", {"name": "p"}) is Reason.TARGET_UNKNOWN
 
 
+def test_what_was_found_for_one_is_not_found_for_another() -> None:
+    router = SnapshotRouter(OFFER, lambda principal, server: (principal.agent, server) != ("other", "a"))
+    for _ in range(2):  # looked up, and remembered
+        for endpoint, name, key in (("a", "x", ("a", "tool", "x")), ("b", "x", ("b", "tool", "x"))):
+            assert router.route(call("tools/call", {"name": name}, endpoint), ME).key == key
+        with pytest.raises(CallerError) as caught:
+            router.route(call("tools/call", {"name": "x"}), Principal("default", "you", "other", "none"))
+        assert caught.value.reason is Reason.PATH_NOT_FOUND
+        with pytest.raises(CallerError) as caught:
+            router.route(call("tools/call", {"name": "x", "arguments": [1]}), ME)
+        assert caught.value.reason is Reason.INVALID_PARAMS
+        with pytest.raises(CallerError) as caught:
+            router.route(call("prompts/get", {"name": "x"}), ME)
+        assert caught.value.reason is Reason.TARGET_UNKNOWN
+
+
 def test_a_target_carries_its_definition() -> None:
     target = route(OFFER, "tools/call", {"name": "x"})
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.model.call import Call, Era
+from doorward.model.call import Call, Era, Spelled
 from doorward.model.errors import PolicyError
 from doorward.model.grants import AgentRules, Glob, Grant, PolicySpec, Scope
 from doorward.model.principal import Principal
@@ -424,6 +424,18 @@ def test_conclude_looks_again(facts: Facts, *, depends: bool) -> None:
     kept = world.engine.conclude(call({"limit": 1, "state": "open"}), BOT, aim("list"), allowed, facts, "d1")
     assert isinstance(kept, Permit)
     assert kept.rules == (world.bound.tools.allow[0].at,)
+
+
+def test_what_a_stage_changed_is_not_spelled_as_it_was_asked() -> None:
+    world = World()
+    asked = {"limit": 1, "state": "open"}
+    text = b'{"limit":1,"state":"open"}'
+    sent = msgspec.structs.replace(call(asked), spelled=Spelled(asked, text, text))
+    for facts, kept in ((Facts(), True), (Facts(changed=True), False)):
+        permit = world.engine.conclude(sent, BOT, aim("list"), Allow((at(7),)), facts, "d1")
+        assert isinstance(permit, Permit)
+        assert (permit.call.spelled is not None) is kept
+        assert permit.call.params == sent.params
 
 
 def test_a_completion_follows_what_it_refers_to_before_there_are_arguments() -> None:

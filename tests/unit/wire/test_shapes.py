@@ -1,0 +1,189 @@
+"""A recognised call is the call that the strict reader reads; whatever differs is left to it."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from doorward.model.errors import CallerError
+from doorward.wire import jsonrpc, meta, shapes, strict
+from doorward.wire.shapes import Shapes
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+ARGUMENTS = st.dictionaries(TEXT, VALUES | TEXT, max_size=4)
+NAMES = TEXT | st.sampled_from(["echo", '"arguments":', 'a","arguments":{', "}}", '},"jsonrpc":"2.0","id":'])
+IDS = st.integers(0, 10**15 - 1)
+META = st.none() | st.dictionaries(TEXT, VALUES, max_size=2)
+
+
+def id_first(request_id: Any, name: str, arguments: Any, more: Any = None) -> bytes:
+    params = {"name": name, "arguments": arguments} | ({} if more is None else {"_meta": more})
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+    return msgspec.json.encode(message)
+
+
+def id_last(request_id: Any, name: str, arguments: Any, more: Any = None) -> bytes:
+    """As the official SDKs write it."""
+    params = {"name": name, "arguments": arguments} | ({} if more is None else {"_meta": more})
+    message = {"method": "tools/call", "params": params, "jsonrpc": "2.0", "id": request_id}
+    return msgspec.json.encode(message)
+
+
+SPELLINGS = pytest.mark.parametrize("spell", [id_first, id_last])
+
+
+def taught(body: bytes) -> Shapes:
+    known = Shapes()
+    request = jsonrpc.parse(body)
+    assert isinstance(request, jsonrpc.Request)
+    known.learn(body, request)
+    return known
+
+
+def read_again(known: Shapes, body: bytes) -> jsonrpc.Request | None:
+    """What `find` says, as the strict reader would have said it."""
+    found = known.find(body)
+    if found is None:
+        return None
+    shape, request_id, spelled = found
+    params = {**(shape.request.params or {}), "arguments": spelled.arguments}
+    bare = {**shape.params, "arguments": spelled.arguments}
+    assert (bare, shape.envelope, shape.meta) == meta.split_meta(params)
+    assert spelled.compact == strict.encode(spelled.arguments)
+    assert spelled.canonical == strict.canonical(spelled.arguments)
+    assert list(bare) == list(meta.split_meta(params)[0])
+    return jsonrpc.Request(request_id, shape.request.method, params)
+
+
+@SPELLINGS
+@given(NAMES, META, IDS, IDS, ARGUMENTS, ARGUMENTS)
+def test_the_same_spelling_with_another_id_and_other_arguments_is_recognised(  # noqa: PLR0917
+    spell: Any, name: str, more: Any, one: int, other: int, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    known = taught(spell(one, name, first, more))
+    body = spell(other, name, second, more)
+    found = read_again(known, body)
+    assert found is None or found == jsonrpc.parse(body)
+
+
+@SPELLINGS
+@given(IDS, ARGUMENTS)
+def test_a_usual_call_is_recognised_whatever_its_arguments(
+    spell: Any, request_id: int, arguments: dict[str, Any]
+) -> None:
+    known = taught(spell(1, "echo", {"text": "hello"}))
+    body = spell(request_id, "echo", arguments)
+    if not any(mark in body for mark in (b'"arguments":{"arguments"', b'},"jsonrpc"')):
+        assert read_again(known, body) == jsonrpc.parse(body)
+
+
+PIECES = st.sampled_from(
+    [
+        b'"arguments":', b'{"text":"x"}', b"{", b"}", b"[", b"]", b'"', b",", b":", b" ", b"\\", b"\n",
+        b"0", b"-1", b'"id":5', b',"id":5', b'"text":"y",', b'"jsonrpc":"2.0"', b'},"jsonrpc":"2.0","id":7}',
+        b"\xff", b"\x00",
+        b"1e5", b"null", b'"_meta":{},', b'"Name":"x",', b'"method":"tools/list",', b"\\u0061",
+    ]
+) | st.binary(max_size=3)  # fmt: skip
+EDITS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 30), PIECES), min_size=1, max_size=4)
+
+
+@SPELLINGS
+@example([(22, 1, b"007")], {"text": "x"})
+@example([(22, 1, b"0")], {"text": "x"})
+@given(EDITS, ARGUMENTS)
+def test_nothing_is_recognised_that_the_strict_reader_refuses_or_reads_otherwise(
+    spell: Any, edits: list[tuple[int, int, bytes]], arguments: dict[str, Any]
+) -> None:
+    known = taught(spell(1, "echo", {"text": "hello"}))
+    body = spell(2, "echo", arguments)
+    for at, length, piece in edits:
+        body = body[:at] + piece + body[at + length :]
+    found = read_again(known, body)
+    if found is not None:
+        assert found == jsonrpc.parse(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc":"2.0","id":007,"method":"tools/call","params":{"name":"echo","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":-1,"method":"tools/call","params":{"name":"echo","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"echo","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":,"method":"tools/call","params":{"name":"echo","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":[]}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{},"a":1}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"a":1,"a":2}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"a":"1","a":"2"}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"a": "1"}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"Echo","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{}}}\n',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{}},"id":2}',
+    ],
+)
+def test_what_is_not_the_same_spelling_is_left_to_the_strict_reader(body: bytes) -> None:
+    assert taught(id_first(1, "echo", {"text": "x"})).find(body) is None
+
+
+def test_arguments_that_nest_deeply_are_left_to_the_strict_reader() -> None:
+    known = taught(id_first(1, "echo", {"text": "x"}))
+    for depth in range(1, 80):
+        body = id_first(1, "echo", {"a": json.loads("[" * depth + "]" * depth)})
+        found = read_again(known, body)
+        if depth + 3 > strict.MAX_DEPTH:
+            assert found is None
+            with pytest.raises(CallerError):
+                jsonrpc.parse(body)
+        if found is not None:
+            assert found == jsonrpc.parse(body)
+    assert read_again(known, id_first(1, "echo", {"a": [[1]]})) is not None
+
+
+def test_the_members_are_where_the_strict_reader_finds_them() -> None:
+    """The first text that looks like the arguments is none: they stand elsewhere, or in a name."""
+    for name, more in (("echo", {"arguments": {"text": "x"}}), ('"arguments":{"text":"x"}', None)):
+        params: dict[str, Any] = {} if more is None else {"_meta": more}
+        params |= {"name": name, "arguments": {"text": "x"}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        known = taught(msgspec.json.encode(message))
+        message["id"], params["arguments"] = 2, {"text": "y"}
+        body = msgspec.json.encode(message)
+        found = read_again(known, body)
+        assert found is None or found == jsonrpc.parse(body)
+
+
+def test_only_calls_of_tools_with_numbered_ids_are_learnt() -> None:
+    for body in (
+        id_first("a", "echo", {}),
+        id_first(1, "echo", {}).replace(b"tools/call", b"tools/list"),
+        b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}',
+        id_first(1, "x" * shapes.MAX_TEXT, {}),
+    ):
+        assert taught(body).find(body) is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    known = Shapes()
+    for n in range(shapes.MAX_HEADS + 5):
+        body = id_first(1, f"tool-{n}", {})
+        request = jsonrpc.parse(body)
+        assert isinstance(request, jsonrpc.Request)
+        known.learn(body, request)
+        assert known.find(body) is not None
+    assert len(known._known) <= shapes.MAX_HEADS
+    for n in range(shapes.MAX_TAILS + 5):  # something new in every call
+        body = id_first(1, "echo", {}, {"progressToken": n})
+        request = jsonrpc.parse(body)
+        assert isinstance(request, jsonrpc.Request)
+        known.learn(body, request)
+        assert (known.find(body) is not None) is (n < shapes.MAX_TAILS)
