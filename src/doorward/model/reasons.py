@@ -157,7 +157,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     ),
     Reason.UPSTREAM_HTTP_ERROR: ReasonInfo(_U, False, "Tell the operator which status the server answered."),
     Reason.UPSTREAM_AUTH_FAILED: ReasonInfo(_U, False, "Tell the operator: servers.X.auth was not accepted."),
-    Reason.UPSTREAM_OVERLOADED: ReasonInfo(_U, True, "Try again later."),
+    Reason.UPSTREAM_OVERLOADED: ReasonInfo(
+        _U, True, "Try again later: after data.retry_after seconds, where the server says so."
+    ),
     Reason.UPSTREAM_REPLY_TOO_LARGE: ReasonInfo(
         _U, False, "Ask for less; the reply exceeded the size limit."
     ),

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from doorward.model.call import Era
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
@@ -13,6 +15,7 @@ from doorward.upstream.failure import again, shared
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.probe import Evidence, Verdict
 from doorward.upstream.settings import ServerState
+from doorward.upstream.statuses import CHALLENGE
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
@@ -91,6 +94,10 @@ class Discovery:
         self._say("down", _cause(error))
         self._doubt.set()
 
+    def remark(self, note: str) -> None:
+        """Something that an operator should know of and that keeps no call from being served."""
+        self.state = msgspec.structs.replace(self.state, note=note)
+
     def doubt_era(self) -> None:
         """A server that speaks our era would not have answered so."""
         self._asked_at = -1e9
@@ -137,10 +144,12 @@ class Discovery:
         version = self.introduction.version if self.introduction is not None else None
         since = old.since if old.level == level else time.time()
         transport = self._dialer.transport
-        self.state = ServerState(old.name, level, cause, self.era, version, since, transport)
+        self.state = ServerState(old.name, level, cause, self.era, version, since, transport, old.note)
 
 
 def _cause(error: UpstreamError) -> str:
     """For an operator: what happened, and a process's stderr (the error's note), which no caller gets."""
-    last_words = "".join(getattr(error, "__notes__", []))[-2000:]
-    return f"{error.message}; stderr: {last_words}" if last_words else error.message
+    notes = getattr(error, "__notes__", [])
+    asked = [note for note in notes if note.startswith(CHALLENGE)]
+    last_words = "".join(note for note in notes if note not in asked)[-2000:]
+    return "; ".join([error.message, *asked[:1], *([f"stderr: {last_words}"] if last_words else [])])

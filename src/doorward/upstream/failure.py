@@ -31,7 +31,7 @@ async def shared(task: asyncio.Task[T], server: str) -> T:
 
 def again(error: UpstreamError, reason: Reason) -> UpstreamError:
     """The same failure for another request: an exception that several tasks raise would grow with each."""
-    copy = UpstreamError(reason, error.server, error.message)
+    copy = UpstreamError(reason, error.server, error.message, data=error.data)
     for note in getattr(error, "__notes__", ()):
         copy.add_note(note)
     return copy

@@ -22,6 +22,7 @@ from doorward.upstream.pool import Pool
 from doorward.upstream.proxy import Proxy
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import Fields, ServerSettings
+from doorward.upstream.statuses import meaning
 from doorward.wire import jsonrpc
 from doorward.wire.errors import WireError
 from doorward.wire.sse import SseParser
@@ -46,8 +47,10 @@ class SessionGone(Exception):
 class Refused(UpstreamError):
     """An HTTP status without a usable JSON-RPC body; `status` is what only the way of discovery asks for."""
 
-    def __init__(self, meaning: UpstreamError, status: int) -> None:
-        super().__init__(meaning.reason, meaning.server, meaning.message)
+    def __init__(self, meant: UpstreamError, status: int) -> None:
+        super().__init__(meant.reason, meant.server, meant.message, data=meant.data)
+        for note in getattr(meant, "__notes__", ()):
+            self.add_note(note)
         self.status = status
 
 
@@ -326,24 +329,4 @@ def _error_in(response: Response) -> jsonrpc.UpstreamError | None:
 
 def refused(server: str, response: Response) -> Refused:
     """What an HTTP answer without a usable JSON-RPC body means."""
-    return Refused(_meaning(server, response), response.status)
-
-
-def _meaning(server: str, response: Response) -> UpstreamError:
-    status = response.status
-    if status in (401, 403):
-        text = f"did not accept our credentials (HTTP {status})"
-        return failure(Reason.UPSTREAM_AUTH_FAILED, server, text)
-    if status == 407:
-        text = "cannot be reached: the proxy did not accept our credentials (HTTP 407)"
-        return failure(Reason.UPSTREAM_UNREACHABLE, server, text)
-    if status in (429, 503):
-        return failure(Reason.UPSTREAM_OVERLOADED, server, f"is overloaded (HTTP {status})")
-    if 300 <= status < 400:
-        text = f"redirects (HTTP {status}), which is never followed; configure its final URL"
-        return failure(Reason.UPSTREAM_HTTP_ERROR, server, text)
-    if status in (202, 204):
-        text = f"took a request without answering it (HTTP {status})"
-        return failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, text)
-    kind = response.content_type.decode("latin-1") or "no content type"
-    return failure(Reason.UPSTREAM_HTTP_ERROR, server, f"answered HTTP {status} with {kind}")
+    return Refused(meaning(server, response), response.status)

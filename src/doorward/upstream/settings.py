@@ -35,6 +35,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     """Added to the allow-listed part of our own environment (stdio)."""
     cwd: str | None = None
+    umask: int | None = None
+    """File mode creation mask of the process; None: ours."""
     shared: bool = False
     """True: one stdio process serves every principal."""
     auth_headers: Callable[[], Fields] = NoAuth()
@@ -101,3 +103,5 @@ class ServerState(msgspec.Struct, frozen=True):
     """Unix time of the last change of `level`."""
     transport: str | None = None
     """"http", "sse" (HTTP+SSE of 2024-11-05) or "stdio"."""
+    note: str | None = None
+    """What an operator should know of although it keeps no call from being served."""
