@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from doorward.model.call import Era, Reply, RpcError
 from doorward.model.reasons import Reason
@@ -10,11 +11,29 @@ from doorward.model.verdict import Permit
 from doorward.upstream import outcome
 from doorward.upstream.failure import failure
 from doorward.upstream.live import Answer
+from doorward.upstream.outcome import SMALL
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported, WireError
 
-RESERVED: Final = b"dev.doorward/"
+SIGNATURE: Final = "dev.doorward/"
 """Keys of `_meta` by which the gateway speaks for itself; a server may not sign as we do."""
+_LF: Final = 10
+_CR: Final = 13
+_RESULT: Final = b'{"result":'
+_RESULT_LAST: Final = b'{"jsonrpc":"2.0","id":%b,"result":'
+"""As the Python SDK and most others write it."""
+_RESULT_FIRST: Final = b',"jsonrpc":"2.0","id":%b}'
+"""As the TypeScript SDK does."""
+
+
+class _Seen(msgspec.Struct, gc=False, rename={"meta": "_meta", "error": "isError"}):
+    """The members of a result that are looked at; of one that comes twice, the last."""
+
+    meta: Any = UNSET
+    error: Any = False
+
+
+_seen: Final = msgspec.json.Decoder(_Seen).decode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _meta: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -28,11 +47,7 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
         )
         error = RpcError(code, message, data)
         return Reply(None, error, outcome.of_error(error), upstream_s)
-    said = (
-        answer.result
-        if answer.result.find(RESERVED) < 0 and answer.result.find(b"\\u") < 0
-        else unsigned(answer.result)
-    )
+    said = answer.result if _quiet(answer.result) else unsigned(answer.result)
     if era is call.era:  # as `bridge.result_down` has it
         return Reply(said, None, outcome.of_result(call.method, said), upstream_s)
     try:
@@ -52,14 +67,53 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
     return Reply(result, None, outcome.of_result(call.method, result), upstream_s)
 
 
+def usual(body: bytes, number: bytes) -> bytes | None:
+    """The result in `body`, where it is the plain answer to request `number` and a success to be relayed.
+
+    None where anything is left to be judged: another form of answer, a tool's error, a result so small that
+    it may be empty, or a `_meta`, in which somebody may sign as we do.
+    """
+    first = _RESULT_LAST % number
+    if body.startswith(first) and body.endswith(b"}"):
+        result = body[len(first) : -1]
+    else:
+        last = _RESULT_FIRST % number
+        if not body.startswith(_RESULT) or not body.endswith(last):
+            return None
+        result = body[len(_RESULT) : -len(last)]
+    # One way to read it: what stands around the result is known, and the result is one whole object.
+    if len(result) <= SMALL or not result.startswith(b"{") or _LF in result or _CR in result:
+        return None
+    try:
+        if not result.isascii():
+            result.decode()  # msgspec does not look into the strings that it skips
+        seen = _seen(result)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return result if seen.meta is UNSET and seen.error is not True else None
+
+
+def _quiet(result: bytes) -> bool:
+    """Whether it has no `_meta` at all, however that is spelled."""
+    try:
+        return _seen(result).meta is UNSET
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+
+
 def unsigned(result: bytes) -> bytes:
     """The result without our own keys in its `_meta`, whatever way they are spelled; else untouched."""
     try:
         members = _members.decode(result)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return result
+    # Readers differ in which of two members of one name they take: only one may be left.
+    once = result.count(b"_meta") + result.count(b"\\u") <= 1
+    try:
         meta = _meta.decode(members["_meta"]) if "_meta" in members else {}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return result  # no object in `_meta`: it says nothing in our name
-    kept = {name: value for name, value in meta.items() if not name.startswith(RESERVED.decode())}
-    if len(kept) == len(meta):
+        return result if once else msgspec.json.encode(members)  # no object: it says nothing in our name
+    kept = {name: value for name, value in meta.items() if not name.startswith(SIGNATURE)}
+    if len(kept) == len(meta) and (once or "_meta" not in members):
         return result
     return msgspec.json.encode({**members, "_meta": kept})

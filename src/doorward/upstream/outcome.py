@@ -9,7 +9,7 @@ from doorward.model.call import Outcome, RpcError
 
 _MEMBER: Final = b'"isError"'
 _IS_TRUE: Final = re.compile(rb"\s*:\s*true").match
-_SMALL: Final = 256
+SMALL: Final = 256
 """A result that says nothing is short; longer ones are not looked at for emptiness."""
 
 
@@ -26,7 +26,7 @@ def of_result(method: str, result: bytes) -> Outcome:
     """OK, EMPTY or TOOL_ERROR. A result that is no CallToolResult is OK: the reply is relayed, not judged."""
     if method != "tools/call":
         return Outcome.OK
-    if len(result) > _SMALL and not _may_be_error(result):
+    if len(result) > SMALL and not _may_be_error(result):
         return Outcome.OK
     try:
         decoded = _tool_result.decode(result)
