@@ -54,6 +54,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "cli/parser",
         "cli/serve",
         "cli/settings",
+        "cli/trust",
         "cli/version",
         "cli/wiring",
     ),
@@ -81,6 +82,8 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     # Wiring, sockets and processes are tested with real ones.
     "tests/unit/app/test_reload.py": ("app/process", "app/serve", "app/world"),
     "tests/e2e/test_bridge.py": ("app/bridge",),
+    "tests/e2e/test_tls.py": ("cli/pinned",),
+    "tests/unit/app/test_listener.py": ("config/tls",),
     "tests/e2e/test_serve_stdio.py": ("app/runner", "app/stdio"),
     "tests/e2e/test_demo.py": ("app/audit", "app/demo", "demo/main", "demo/terminal"),
     "tests/unit/demo/servers/test_servers.py": ("demo/servers/crm", "demo/servers/files"),

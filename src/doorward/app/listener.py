@@ -99,7 +99,7 @@ class SecureListener:
                 self.problem = str(error)
                 self._say(f"{error}; the certificate that was read before stays in force")
             return
-        self._say(f"the TLS files were read again; the certificate is valid for {self.days} days")
+        self._say(f"the TLS files were read again; the certificate expires {self._remaining()}")
 
     def adopt(self, new: Prepared) -> None:
         """From now on handshakes are held under `new`. An authority that is gone from it takes with it whom
@@ -130,12 +130,16 @@ class SecureListener:
 
     def _warn(self) -> None:
         days = self.days
-        due = min((limit for limit in WARN_DAYS if days < limit), default=None)
+        due = 0 if days < 0 else min((limit for limit in WARN_DAYS if days < limit), default=None)
         if due is None or due == self._warned:
             return
         self._warned = due
-        end = f"expires in {days} days" if days >= 0 else "has expired"
+        end = f"expires {self._remaining()}" if days >= 0 else "has expired"
         self._say(f"the TLS certificate {self.pins} {end}")
+
+    def _remaining(self) -> str:
+        left = self._current.material.not_after - self._now()
+        return f"in {left.days} days" if left.days > 1 else f"in {int(left.total_seconds() // 3600)} hours"
 
 
 def _lapsed(old: Prepared, new: Prepared) -> Callable[[ClientCertificate | None], bool] | None:

@@ -57,11 +57,8 @@ def _show_tls(output: Output, tls: Any) -> None:
         return
     days, expires = tls.get("days"), str(tls.get("expires", ""))[:10]
     if isinstance(days, int):
-        text = (
-            f"certificate expires in {days} days ({expires})"
-            if days >= 0
-            else f"certificate expired on {expires}"
-        )
+        when = f"expires in {days} days" if days > 1 else "expires within two days" if days >= 0 else "has expired"
+        text = f"certificate {when} ({expires})"
         color = "red" if days < 7 else "yellow" if days < 30 else "green"
         output.say(f"  {output.style(color, text)}")
     if tls.get("problem"):
@@ -78,7 +75,7 @@ def show_servers(output: Output, state: dict[str, Any]) -> None:
 
 
 def _row(server: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    notes = [str(server["cause"])] if server.get("cause") else []
+    notes = [str(server[member]) for member in ("cause", "note") if server.get(member)]
     if server.get("insecure"):
         notes.append("plain http")
     shown = (str(server.get(member) or "-") for member in ("state", "mode", "era", "transport"))

@@ -31,8 +31,7 @@ def read(der: bytes) -> ClientCertificate:
     emails = names.get_values_for_type(x509.RFC822Name) if names else []
     if len(uris) + len(dns) + len(emails) > MAX_NAMES:
         raise ValueError(f"the certificate has more than {MAX_NAMES} alternative names")
-    subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-    _check((subject, issuer), ascii_only=False)
+    subject, issuer = _written(certificate.subject), _written(certificate.issuer)
     _check((*uris, *dns, *emails), ascii_only=True)
     if not all((*uris, *dns, *emails)):
         raise ValueError("a name in the certificate is empty")
@@ -54,6 +53,14 @@ def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternative
         return None
     except x509.DuplicateExtension:
         raise ValueError("an extension of the certificate is there twice") from None
+
+
+def _written(name: x509.Name) -> str:
+    """RFC 4514. What it would escape and nobody should have signed (NUL) is refused like the rest."""
+    _check((value for value in (part.value for part in name) if isinstance(value, str)), ascii_only=False)
+    text = name.rfc4514_string()
+    _check((text,), ascii_only=False)
+    return text
 
 
 def _check(names: Iterable[str], *, ascii_only: bool) -> None:

@@ -32,6 +32,9 @@ class FakeTransport(asyncio.Transport):
     def abort(self) -> None:
         self.did.append("abort")
 
+    def is_closing(self) -> bool:
+        return "close" in self.did or "abort" in self.did
+
     def can_write_eof(self) -> bool:
         return not self._tls
 
