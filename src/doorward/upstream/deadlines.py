@@ -1,6 +1,7 @@
 """One sweeping timer for all deadlines: a timer per call costs more than parsing its reply (perf-lab 5.9)."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 SWEEP_S = 0.1
@@ -16,12 +17,22 @@ class Expiring(Protocol):
         """Its time is over. Called once, in the event loop."""
 
 
+class Overseen(Expiring, Protocol):
+    """Something that is used for one thing after the other, such as a connection."""
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether there is something now that the deadline is for."""
+        ...
+
+
 class Deadlines:
     """Sweeps only while something is in flight; a deadline is kept to within SWEEP_S."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._watched: set[Expiring] = set()
+        self._sources: list[Callable[[], Iterable[Overseen]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -29,6 +40,22 @@ class Deadlines:
 
     def watch(self, expiring: Expiring) -> None:
         self._watched.add(expiring)
+        self.rouse()
+
+    def oversee(self, source: Callable[[], Iterable[Overseen]]) -> None:
+        """Look at all that `source` names, at each sweep, instead of being told of each at every turn.
+
+        Whoever puts something in flight there calls `rouse` if this is `asleep`.
+        """
+        self._sources.append(source)
+
+    @property
+    def asleep(self) -> bool:
+        """Nothing was in flight when it last looked."""
+        return self._timer is None
+
+    def rouse(self) -> None:
+        """Something is in flight: look at it until nothing is."""
         if self._timer is None:
             self._timer = self._loop.call_later(SWEEP_S, self._sweep)
 
@@ -38,6 +65,7 @@ class Deadlines:
     def close(self) -> None:
         """Stop the timer. What is still watched never expires."""
         self._watched.clear()
+        self._sources.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -48,5 +76,9 @@ class Deadlines:
         for expiring in [one for one in self._watched if one.deadline <= now]:
             self._watched.discard(expiring)
             expiring.expire()
-        if self._watched and self._timer is None:
-            self._timer = self._loop.call_later(SWEEP_S, self._sweep)
+        busy = [one for source in self._sources for one in source() if one.in_flight]
+        for overseen in busy:
+            if overseen.deadline <= now:
+                overseen.expire()
+        if self._watched or busy:
+            self.rouse()

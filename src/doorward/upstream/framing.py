@@ -7,6 +7,8 @@ the beginning of the next (response splitting). docs/reference/http-differential
 from collections.abc import Mapping
 from typing import Final
 
+FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Fields that say where a message ends."""
 _OWS: Final = b" \t"
 _DIGITS: Final = 18
 _VERSIONS: Final = ("1.1", "1.0")

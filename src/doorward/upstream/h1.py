@@ -16,7 +16,7 @@ import msgspec
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
-from doorward.upstream.framing import framing_fault
+from doorward.upstream.framing import FRAMING, framing_fault
 from doorward.upstream.repeat import RepeatedHead
 
 MAX_HEADERS: Final = 100
@@ -136,6 +136,11 @@ class Connection(asyncio.Protocol):
         return not self._done and not self._paused
 
     @property
+    def in_flight(self) -> bool:
+        """Whether an answer is still to come, or the rest of one."""
+        return not self._done
+
+    @property
     def silent(self) -> bool:
         """Nothing of the answer has come yet."""
         return self._fresh
@@ -241,9 +246,13 @@ class Connection(asyncio.Protocol):
         if self._done:
             self.close()  # nobody asked: a late or smuggled reply must never meet the next request
             return
-        fresh, self._fresh = self._fresh, False
-        if fresh and self._take_repeated(data):
-            return
+        fresh = self._fresh
+        if fresh:
+            self._fresh = False
+            body = self._repeated.body(data)
+            if body is not None and len(body) <= self._limit:
+                self._take_repeated(body)
+                return
         if fresh and not _BEGINS.startswith(data[: len(_BEGINS)]):
             self._broken("sent what is not HTTP")  # llhttp takes ICE and RTSP as well, and empty lines ahead
             return
@@ -291,8 +300,10 @@ class Connection(asyncio.Protocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            return  # trailers are never merged (RFC 9110 section 6.5.1)
+        if not self._in_head:  # trailers are never merged (RFC 9110 section 6.5.1)
+            if name.lower() in FRAMING:
+                self._broken("sent a trailer that only a head may hold")
+            return
         headers = self._headers
         name = name.lower()
         if name == b"transfer-encoding" and name in headers:
@@ -374,16 +385,14 @@ class Connection(asyncio.Protocol):
 
     # helpers
 
-    def _take_repeated(self, data: bytes) -> bool:
-        """Answer from what is known of the head; False: feed the parser."""
-        body = self._repeated.body(data)
-        known = self._known
-        if body is None or known is None or len(body) > self._limit:
-            return False
+    def _take_repeated(self, body: bytes) -> None:
+        """The answer under the head that is known: no parser need be fed."""
+        known, waiter = self._known, self._waiter
+        assert known is not None
         self._done = True
-        self._response = Response(known.status, known.headers, known.content_type, False, body)
-        self._answer(self._response)
-        return True
+        self._response = response = Response(known.status, known.headers, known.content_type, False, body)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(response)
 
     def _remember(self, data: bytes) -> None:
         """The answer came whole in one piece: the next one may be recognised by it."""

@@ -130,6 +130,7 @@ class HttpLeg:
         self.pool = Pool(dial, size=settings.pool_size, keep_alive_s=settings.keep_alive_s)
         self._patience = Patience(settings.name, lambda: self.pool.connections, settings.timeouts)
         self._patience.start(settings.tool_timeouts)
+        deadlines.oversee(lambda: self.pool.connections)
 
     def head(
         self, verb: bytes, fields: Fields, auth: Fields, accept: bytes, target: bytes | None = None
@@ -153,18 +154,26 @@ class HttpLeg:
         Raises UpstreamError, or SessionGone for a 404 (the caller of this knows whether there was a session).
         """
         connection = self.pool.take() or await self.pool.open(live.deadline)
-        waiter: asyncio.Future[Response] = self._loop.create_future()
-        connection.deadline = live.deadline
-        self._deadlines.watch(connection)
         try:
-            connection.send(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), self._limit, waiter)
-            response = await waiter
-            if response.streams:
-                return await self._follow(connection, live, talk), response
-            return self._read(response, live), response
+            response = await self.begin(connection, framed(head, body), live.deadline)
+            return await self.settle(connection, response, live, talk), response
         finally:
-            self._deadlines.forget(connection)
-            self._leave(connection)
+            self.leave(connection)
+
+    def begin(self, connection: Connection, request: bytes, due: float) -> asyncio.Future[Response]:
+        """Write a whole request on a connection that was taken; `leave` has to be called in the end."""
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        connection.deadline = due
+        connection.send(request, self._limit, waiter)
+        if self._deadlines.asleep:
+            self._deadlines.rouse()
+        return waiter
+
+    async def settle(self, connection: Connection, response: Response, live: Live, talk: Talk) -> Answer:
+        """The answer that a response holds, or brings as a stream. Raises as `exchange`."""
+        if response.streams:
+            return await self._follow(connection, live, talk)
+        return self._read(response, live)
 
     async def probe(
         self, head: bytes, body: bytes, live: Live, deadline: float
@@ -175,40 +184,30 @@ class HttpLeg:
         came at all.
         """
         connection = self.pool.take() or await self.pool.open(deadline)
-        waiter: asyncio.Future[Response] = self._loop.create_future()
-        connection.deadline = deadline
-        self._deadlines.watch(connection)
         try:
-            connection.send(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), self._limit, waiter)
-            response = await waiter
+            response = await self.begin(connection, framed(head, body), deadline)
             if not response.streams:
                 return response, None
             with contextlib.suppress(UpstreamError):
                 return response, await self._follow(connection, live, _Probing(self._relay))
             return response, None
         finally:
-            self._deadlines.forget(connection)
-            self._leave(connection)
+            self.leave(connection)
 
     async def post(self, head: bytes, body: bytes, deadline: float) -> Response:
         """POST and take what comes, whatever it is: notifications, answers. Raises UpstreamError.
 
         The body of an answer that streams is left unread.
         """
-        return await self.request(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body), deadline)
+        return await self.request(framed(head, body), deadline)
 
     async def request(self, request: bytes, deadline: float) -> Response:
         """Any request, already framed."""
         connection = self.pool.take() or await self.pool.open(deadline)
-        waiter: asyncio.Future[Response] = self._loop.create_future()
-        connection.deadline = deadline
-        self._deadlines.watch(connection)
         try:
-            connection.send(request, self._limit, waiter)
-            return await waiter
+            return await self.begin(connection, request, deadline)
         finally:
-            self._deadlines.forget(connection)
-            self._leave(connection)
+            self.leave(connection)
 
     async def listen(self, head: bytes) -> EventReader | None:
         """GET a stream of its own connection; None when the server offers none (405).
@@ -240,17 +239,15 @@ class HttpLeg:
         self._patience.close()
         self.pool.close()
 
-    def _leave(self, connection: Connection) -> None:
-        """A stream whose answer has come needs a moment to end; its connection is worth the wait."""
-        if connection.linger(self._drained):
+    def leave(self, connection: Connection) -> None:
+        """An exchange is over, whatever became of it.
+
+        A stream whose answer has come needs a moment to end; its connection is worth the wait.
+        """
+        if connection.linger(self.pool.give):
             connection.deadline = self._loop.time() + LINGER_S
-            self._deadlines.watch(connection)
         else:
             self.pool.give(connection)
-
-    def _drained(self, connection: Connection) -> None:
-        self._deadlines.forget(connection)
-        self.pool.give(connection)
 
     def _read(self, response: Response, live: Live) -> Answer:
         if not 200 <= response.status < 300:
@@ -311,6 +308,11 @@ def _proxied(proxy: Proxy | None, address: Address) -> tuple[bytes, Fields]:
         return b"", []
     fields = [(b"Proxy-Authorization", proxy.authorization)] if proxy.authorization else []
     return b"http://" + address.authority, fields
+
+
+def framed(head: bytes, body: bytes) -> bytes:
+    """One request, whole."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 def _is_for(message: Answer, live: Live) -> bool:

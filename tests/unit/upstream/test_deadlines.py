@@ -28,3 +28,39 @@ async def test_only_what_is_due_and_still_watched_expires() -> None:
     assert len(deadlines) == 1
     deadlines.close()
     assert len(deadlines) == 0
+
+
+class Connection(Item):
+    def __init__(self, deadline: float, *, in_flight: bool) -> None:
+        super().__init__(deadline)
+        self.in_flight = in_flight
+
+    def expire(self) -> None:
+        super().expire()
+        self.in_flight = False
+
+
+async def test_what_is_overseen_expires_while_it_is_in_flight_and_costs_nothing_when_nothing_is() -> None:
+    loop = asyncio.get_running_loop()
+    deadlines = Deadlines(loop)
+    idle, due = Connection(loop.time(), in_flight=False), Connection(loop.time(), in_flight=True)
+    later = Connection(loop.time() + 60, in_flight=True)
+    everything = [idle]
+    deadlines.oversee(lambda: list(everything))
+    assert deadlines.asleep
+    deadlines.rouse()
+    await asyncio.sleep(SWEEP_S * 3)
+    assert deadlines.asleep
+    everything += [due, later]
+    deadlines.rouse()
+    await asyncio.sleep(SWEEP_S * 3)
+    assert (idle.expired, due.expired, later.expired) == (0, 1, 0)
+    assert not deadlines.asleep
+    later.in_flight = False
+    await asyncio.sleep(SWEEP_S * 3)
+    assert deadlines.asleep
+    deadlines.rouse()
+    deadlines.close()
+    later.in_flight, later.deadline = True, 0.0
+    await asyncio.sleep(SWEEP_S * 2)
+    assert later.expired == 0

@@ -62,6 +62,8 @@ def test_a_plain_head_has_no_fault(status: int, version: str, fields: dict[bytes
         OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 199 x\r\nContent-Length: 5\r\n\r\nhello" + OK + b"Content-Length: 0\r\n\r\n",
         b"HTTP/1.1 000 x\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+        CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n",
+        CHUNKED + b"0\r\ntransfer-encoding: chunked\r\n\r\n",
         b"HTTP/1.1 101 x\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
     ],
 )
