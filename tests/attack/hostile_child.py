@@ -8,7 +8,43 @@ import sys
 import time
 
 manners = set(sys.argv[1:])
-state = {"calls": 0}
+state = {"calls": 0, "umask": os.umask(0)}
+os.umask(state["umask"])
+
+
+def descriptors() -> list[int]:
+    """Those that are open."""
+    found = []
+    for number in range(1024):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.append(number)
+    return found
+
+
+def escape(generations: int) -> list[int]:
+    """Daemons in sessions of their own, each started by the one before it; their process ids."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        for _ in range(generations):
+            if os.fork() == 0:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # noqa: TID251 - no part of the event loop's process
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: TID251
+                os.setsid()
+                os.write(writer, b"%d\n" % os.getpid())
+            else:
+                os._exit(0)
+        for standard in (0, 1, 2, writer):
+            os.close(standard)
+        time.sleep(60)
+        os._exit(0)
+    os.close(writer)
+    os.wait()
+    with os.fdopen(reader) as pids:
+        return [int(pid) for pid in pids]
 
 
 def say(message: dict) -> None:
@@ -33,6 +69,26 @@ def call(message: dict) -> None:
         case "close":
             os.close(1)
             return
+        case "endless":
+            while True:
+                os.write(1, b"x" * 65536)
+        case "flood":
+            line = json.dumps({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}) + "\n"
+            while True:
+                os.write(1, line.encode() * 500)
+        case "flood-stderr":
+            while True:
+                os.write(2, b"x" * 65536)
+        case "ask-on":
+            while True:
+                say({"id": "p", "method": "ping"})
+        case "stop-reading":
+            time.sleep(60)
+        case "close-input":
+            os.close(0)
+            time.sleep(60)
+        case "escape":
+            state["escaped"] = escape(arguments.get("generations", 1))
         case "ask":
             say({"id": "q", "method": "sampling/createMessage", "params": {}})
             state["waiting"] = message["id"]
@@ -55,6 +111,9 @@ def call(message: dict) -> None:
             "calls": state["calls"],
             "env": sorted(os.environ),
             "cancelled": state.get("cancelled"),
+            "escaped": state.get("escaped", []),
+            "descriptors": descriptors(),
+            "umask": os.umask(state["umask"]),
         }
     )
     say({"id": message["id"], "result": {"content": [{"type": "text", "text": text}]}})

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import sys
+import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
+from doorward.upstream.warden import Warden
 from tests.attack.hostile_server import Events, permit, until
 
 pytestmark = [pytest.mark.asyncio]
@@ -23,10 +27,10 @@ CHILD = str(Path(__file__).with_name("hostile_child.py"))
 
 
 @asynccontextmanager
-async def child(*manners: str, **settings: Any) -> AsyncIterator[Server]:
+async def child(*manners: str, warden: Warden | None = None, **settings: Any) -> AsyncIterator[Server]:
     before = asyncio.all_tasks()
     command = (sys.executable, "-S", "-E", CHILD, *manners)
-    server = Server(ServerSettings(name="lab", command=command, probe_s=1.0, stop_s=1.0, **settings))
+    server = Server(ServerSettings(name="lab", command=command, probe_s=1.0, stop_s=1.0, **settings), warden)
     await server.start()
     try:
         yield server
@@ -35,8 +39,9 @@ async def child(*manners: str, **settings: Any) -> AsyncIterator[Server]:
     assert asyncio.all_tasks() == before
 
 
-async def ask(server: Server, do: str = "", **options: Any) -> dict[str, Any]:
-    reply = await server.send(permit(params={"name": "x", "arguments": {"do": do}}, **options))
+async def ask(server: Server, do: str = "", *, generations: int = 1, **options: Any) -> dict[str, Any]:
+    arguments = {"do": do, "generations": generations}
+    reply = await server.send(permit(params={"name": "x", "arguments": arguments}, **options))
     assert reply.outcome is Outcome.OK
     text: dict[str, Any] = json.loads(json.loads(reply.result or b"")["content"][0]["text"])
     return text
@@ -204,3 +209,173 @@ async def test_idle_processes_are_ended() -> None:
     async with child(conversation_idle_s=0.2) as server:
         await until_gone((await ask(server))["pid"])
         assert (await ask(server))["calls"] == 1
+
+
+# what a child may take of ours
+
+
+async def test_a_child_gets_three_descriptors_and_the_mask_it_is_given() -> None:
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    os.set_inheritable(writer, True)
+    try:
+        async with child(umask=0o027) as server:
+            seen = await ask(server)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert seen["descriptors"] == [0, 1, 2]
+    assert seen["umask"] == 0o027
+
+
+async def test_a_directory_that_does_not_exist_is_said() -> None:
+    async with child(cwd="/no/such/directory") as server:
+        assert "there is no directory /no/such/directory" in (await refused(server, "")).message
+
+
+async def test_noise_is_reported_once_for_a_process() -> None:
+    async with child("noisy") as server:
+        await ask(server)
+        note = server.state.note or ""
+        assert "not JSON-RPC" in note
+        assert "Welcome to the noisy server!" in note
+        assert server.dropped["not JSON-RPC"] >= 4
+        assert server.state.level == "up"
+
+
+# a child that writes or reads as it should not
+
+
+async def test_a_hundred_megabytes_without_a_line_end_cost_no_more_than_the_limit() -> None:
+    tracemalloc.start()
+    try:
+        async with child(max_reply_bytes=1_000_000) as server:
+            pid = (await ask(server))["pid"]
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            assert (await refused(server, "endless")).reason is Reason.UPSTREAM_REPLY_TOO_LARGE
+            assert tracemalloc.get_traced_memory()[1] - before < 4_000_000
+            await until_gone(pid)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("do", ["flood", "flood-stderr", "ask-on"])
+async def test_a_flood_leaves_the_others_their_time_and_is_bounded(do: str) -> None:
+    async with child() as server:
+        await ask(server, agent="a")
+        await ask(server, agent="b")
+        tracemalloc.start()
+        flood = asyncio.create_task(ask(server, do, agent="a"))
+        await asyncio.sleep(0.3)
+        worst = 0.0
+        for _ in range(50):
+            began = time.perf_counter()
+            await ask(server, agent="b")
+            worst = max(worst, time.perf_counter() - began)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert not flood.done()
+        flood.cancel()
+    assert worst < 0.1
+    assert peak < 8_000_000
+
+
+async def test_calls_wait_for_a_child_that_does_not_read_and_are_then_told_that_nothing_was_sent() -> None:
+    async with child(timeout_s=1.0) as server:
+        await ask(server, agent="b")
+        stuck = asyncio.create_task(refused(server, "stop-reading", agent="a"))
+        await asyncio.sleep(0.2)
+        text = {"text": "x" * 100_000}
+        waiting = [
+            asyncio.create_task(server.send(permit(params={"name": "x", "arguments": text}, agent="a")))
+            for _ in range(50)
+        ]
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert (await stuck).reason is Reason.UPSTREAM_TIMEOUT
+        reasons = [one.reason for one in ended if isinstance(one, UpstreamError)]
+        assert len(reasons) == 50
+        assert reasons.count(Reason.UPSTREAM_OVERLOADED) >= 44  # the others lie in the pipe or before it
+        assert (await ask(server, agent="b"))["calls"] == 2
+
+
+async def test_closed_input_ends_the_process() -> None:
+    async with child() as server:
+        pid = (await ask(server))["pid"]
+        error = await refused(server, "close-input")
+        assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
+        await until_gone(pid)
+
+
+async def test_a_server_that_is_down_says_what_its_last_crash_was() -> None:
+    async with child(restart_budget=1) as server:
+        for _ in range(2):
+            await refused(server, "crash")
+        message = (await refused(server, "crash")).message
+        assert "keeps crashing" in message
+        assert "exit status 3" in message
+
+
+async def test_at_the_cap_the_oldest_idle_process_ends_and_busy_ones_do_not() -> None:
+    async with child(max_conversations=3) as server:
+        old, new = [await ask(server, agent=agent) for agent in ("old", "new")]
+        third = await ask(server, agent="third")
+        assert gone(old["pid"])
+        assert not gone(new["pid"])
+        hanging = [asyncio.create_task(ask(server, "hang", agent=agent)) for agent in ("new", "third")]
+        await asyncio.sleep(0.1)
+        error = await refused(server, "", agent="fourth")
+        assert error.reason is Reason.UPSTREAM_OVERLOADED
+        assert not gone(third["pid"])
+        for task in hanging:
+            task.cancel()
+
+
+# what a child leaves behind
+
+
+@pytest.mark.parametrize("generations", [1, 5])
+async def test_what_left_its_group_is_ended_with_it(generations: int) -> None:
+    warden = Warden()
+    async with child(warden=warden) as server:
+        escaped = (await ask(server, "escape", generations=generations))["escaped"]
+        assert len(escaped) == generations
+        assert not any(gone(pid) for pid in escaped[-1:])
+        other = (await ask(server, "escape", agent="b"))["escaped"]
+        assert not gone(other[0])
+        server.close_conversation(permit().principal.owner)
+        await until_gone(escaped[-1])
+        assert not gone(other[0])
+    await until_gone(other[0])
+    await warden.close()
+    assert warden.pid is None
+
+
+async def test_a_warden_that_was_killed_is_replaced_and_told_everything() -> None:
+    warden = Warden()
+    async with child(warden=warden) as server:
+        escaped = (await ask(server, "escape"))["escaped"]
+        first = warden.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: warden.pid is None)
+        await ask(server, agent="b")
+        assert warden.pid not in (None, first)
+    await until_gone(escaped[0])
+    await warden.close()
+
+
+async def test_a_warden_that_stands_still_holds_up_nobody() -> None:
+    warden = Warden()
+    async with child(warden=warden) as server:
+        await ask(server)
+        stopped = warden.pid
+        assert stopped is not None
+        os.kill(stopped, signal.SIGSTOP)
+        for number in range(5000):  # more than the pipe holds
+            warden.started(f"mark{number}", 2**22 + number)
+        await until(lambda: gone(stopped))
+        for number in range(5000):
+            warden.ended(f"mark{number}")
+        assert (await ask(server, agent="b"))["calls"] == 1
+    await warden.close()

@@ -1,4 +1,4 @@
-"""Servers of the first HTTP transport (2024-11-05), as the official SDKs still make them, behind the gateway."""
+"""Servers of the first HTTP transport (2024-11-05), as both official SDKs still make them."""
 
 import asyncio
 import json

@@ -33,6 +33,7 @@ from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
+from doorward.upstream.warden import Warden
 
 KINDS = (Kind.TOOL, Kind.PROMPT, Kind.RESOURCE, Kind.TEMPLATE)
 SETTLE_S = 0.1
@@ -50,6 +51,8 @@ class Lasting:
     ring: SecretRing
     on_notification: Callable[[str, str | None, str, dict[str, Any]], None]
     """Server name, conversation key, method, params."""
+    warden: Warden | None = None
+    """Ends child processes that we cannot end any more."""
 
 
 class World:
@@ -159,7 +162,7 @@ def _servers(loaded: Loaded, previous: World | None, lasting: Lasting) -> dict[s
 
 
 def _new(settings: ServerSettings, lasting: Lasting) -> Server:
-    server = Server(settings)
+    server = Server(settings, lasting.warden)
     server.on_notification = lambda key, method, params: lasting.on_notification(
         settings.name, key, method, params
     )

@@ -1,31 +1,31 @@
 """The open conversations with one server, by whose they are: opened once for all, closed when idle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.failure import failure, shared
 
 Open = Callable[[str | None], Awaitable[Conversation]]
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Conversations:
-    """Keys are strangers to each other: what one caller's process or session does never meets another's."""
+    """Keys are strangers to each other: what one caller's process or session does never meets another's.
 
-    def __init__(
-        self, server: str, open_one: Open, spawn: Spawn, *, most: int, idle_s: float, stop_s: float
-    ) -> None:
+    At most `most` at a time, those on their way out included: a process that takes its time to end still is
+    one.
+    """
+
+    def __init__(self, server: str, open_one: Open, *, most: int, idle_s: float, stop_s: float) -> None:
         self._server = server
         self._open_one = open_one
-        self._spawn = spawn
         self._most = most
         self._idle_s = idle_s
         self._stop_s = stop_s
         self._open: dict[str | None, Conversation] = {}
         self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Conversations:
         """Close it in the background; the next call opens another."""
         found = self._open.pop(key, None)
         if found is not None:
-            self._spawn(found.close(self._stop_s))
+            self._let_go(found)
 
     def end_all(self) -> None:
         for key in list(self._open):
@@ -83,20 +83,30 @@ class Conversations:
             task.cancel()
         if opening:
             await asyncio.wait(opening)
-        ending = [one.close(within) for one in self._open.values()]
+        for one in self._open.values():
+            self._let_go(one, within)
         self._open.clear()
-        await asyncio.gather(*ending)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     async def _begin(self, key: str | None) -> Conversation:
         try:
             old = self._open.pop(key, None)
             if old is not None:
-                self._spawn(old.close(self._stop_s))  # it has ended, but its process group may not be gone
+                self._let_go(old)  # it has ended, but its process group may not be gone
+            while self._ending and len(self) + len(self._ending) > self._most:
+                await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
             conversation = await self._open_one(key)
             self._open[key] = conversation
             return conversation
         finally:
             del self._opening[key]
+
+    def _let_go(self, conversation: Conversation, within: float | None = None) -> None:
+        closing = conversation.close(self._stop_s if within is None else within)
+        task = asyncio.get_running_loop().create_task(closing)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _make_room(self) -> None:
         if len(self) < self._most:

@@ -22,6 +22,7 @@ from doorward.upstream.session import HttpConversation, Means, NoSession, open_s
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.sse import NoStream, SseConversation
 from doorward.upstream.stdio import StdioConversation
+from doorward.upstream.warden import Warden
 
 MAX_WAIT_S: Final = 2.0
 """A call waits this long for a process that may not be restarted yet; beyond it the caller is told."""
@@ -137,14 +138,26 @@ class StdioDialer:
     """The command decides, and it does not change while we run."""
 
     def __init__(
-        self, settings: ServerSettings, deadlines: Deadlines, relay: Relay, ask: Ask, crashed: Crashed
+        self,
+        settings: ServerSettings,
+        deadlines: Deadlines,
+        relay: Relay,
+        ask: Ask,
+        crashed: Crashed,
+        *,
+        warden: Warden | None = None,
+        noise: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._warden = warden
+        self._noise = noise
         self._deadlines = deadlines
         self._relay = relay
         self._ask = ask
         self._crashed = crashed
         self._restarts: dict[str | None, Restarts] = {}
+        self._why: dict[str | None, UpstreamError] = {}
+        """What the last crash was."""
 
     async def probe(self) -> Verdict:
         """In a throw-away process: some servers exit on a request before `initialize` (brief 2.4)."""
@@ -180,29 +193,35 @@ class StdioDialer:
         except BaseException as error:
             await conversation.close(min(self._settings.stop_s, 1.0))
             if isinstance(error, UpstreamError):
-                self._note_crash(key)
                 error.add_note(conversation.last_words)
+                self._note_crash(key, error)
             raise
         conversation.on_end = lambda error: self._ended(conversation, error)
         return conversation
 
     def close(self) -> None:
         self._restarts.clear()
+        self._why.clear()
 
     def _conversation(self, key: str | None, era: Era) -> StdioConversation:
-        return StdioConversation(self._settings, self._deadlines, self._relay, key, era)
+        settings, deadlines, relay = self._settings, self._deadlines, self._relay
+        made = StdioConversation(settings, deadlines, relay, key, era, warden=self._warden)
+        made.on_noise = self._noise
+        return made
 
     def _ended(self, conversation: StdioConversation, error: UpstreamError) -> None:
-        self._note_crash(conversation.key)
         error.add_note(conversation.last_words)
+        self._note_crash(conversation.key, error)
         self._crashed(conversation.key, error)
 
-    def _note_crash(self, key: str | None) -> None:
-        known = self._restarts.get(key)
-        if known is None:
-            known = Restarts(self._settings.restart_budget, self._settings.restart_window_s)
-            self._restarts[key] = known
-        known.crashed(asyncio.get_running_loop().time())
+    def _note_crash(self, key: str | None, error: UpstreamError) -> None:
+        now = asyncio.get_running_loop().time()
+        for old in [one for one, known in self._restarts.items() if not known.crashes(now)]:
+            del self._restarts[old], self._why[old]
+        if key not in self._restarts:
+            self._restarts[key] = Restarts(self._settings.restart_budget, self._settings.restart_window_s)
+        self._restarts[key].crashed(now)
+        self._why[key] = error
 
     async def _allowed(self, key: str | None) -> None:
         known = self._restarts.get(key)
@@ -210,8 +229,13 @@ class StdioDialer:
             return
         wait = known.wait(asyncio.get_running_loop().time())
         if wait > MAX_WAIT_S:
-            text = f"keeps crashing and is not restarted for another {wait:.0f} s"
-            raise failure(Reason.UPSTREAM_UNREACHABLE, self._settings.name, text)
+            name, why = self._settings.name, self._why[key]
+            last = why.message.removeprefix(f"server {name} ")
+            text = f"keeps crashing ({last}) and is not restarted for another {wait:.0f} s"
+            error = failure(Reason.UPSTREAM_UNREACHABLE, name, text)
+            for words in getattr(why, "__notes__", ()):
+                error.add_note(words)
+            raise error
         await asyncio.sleep(wait)
 
 

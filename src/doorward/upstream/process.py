@@ -1,37 +1,36 @@
-"""One child process: lines out, lines in, its last words kept, and its whole group gone in the end."""
+"""One child process: lines out, lines in, its last words kept, and its whole group gone in the end.
+
+Promises: `on_end` comes once, with the reason; its group is killed before its number can belong to somebody
+else; no way of leaving us, a `kill -9` included, leaves it running (see warden.py).
+"""
 
 import asyncio
 import contextlib
 import os
 import signal
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.upstream.exits import ExitWatch
 from doorward.upstream.failure import failure
+from doorward.upstream.launch import launch
+from doorward.upstream.output import Lines, Tail
 from doorward.upstream.settings import ServerSettings
+from doorward.upstream.warden import Warden
 
-INHERITED: Final = (
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LOGNAME",
-    "PATH",
-    "SHELL",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-)
-"""What a child gets of our environment. The rest may hold secrets that are none of its business."""
-STDERR_TAIL: Final = 64 * 1024
-MAX_UNREAD: Final = 8 * 1024 * 1024
-"""Bytes that a child may leave unread in its stdin before calls to it are refused."""
+CROWDED: Final = 256 * 1024
+"""Bytes that a child may leave unread in its stdin before calls to it wait."""
+MAX_UNREAD: Final = 1024 * 1024
+"""The same for what waits for nobody: answers to it, cancellations."""
+SILENT_S: Final = 0.2
+"""A child that closed a pipe usually exits at once, and its exit status says more than the closed pipe."""
+KILLED_S: Final = 2.0
+"""How long a SIGKILL is waited for: the kernel does not end a process that hangs in a driver."""
 
 
-class Process(asyncio.SubprocessProtocol):
+class Process:
     """Started by `start`. `on_line` gets each line of stdout; `on_end`, once, why no more will come."""
 
     def __init__(
@@ -39,19 +38,24 @@ class Process(asyncio.SubprocessProtocol):
         settings: ServerSettings,
         on_line: Callable[[bytes], None],
         on_end: Callable[[UpstreamError], None],
+        warden: Warden | None,
     ) -> None:
+        """Starts it. Raises OSError, ValueError."""
         self._server = settings.name
         self._limit = settings.max_reply_bytes
-        self._on_line = on_line
         self._on_end = on_end
-        self._transport: asyncio.SubprocessTransport | None = None
+        self._warden = warden
+        self._loop = asyncio.get_running_loop()
+        self._child, self._mark = launch(settings, warden)
+        self._exit = ExitWatch(self._child, self._exited)
+        self._lines = Lines(self._limit, on_line, self._too_long, self._quiet)
+        self._tail = Tail()
+        self._pipes = {self._child.stdin, self._child.stdout, self._child.stderr}
+        """Those that no transport has taken over yet."""
         self._stdin: asyncio.WriteTransport | None = None
-        self._rest = bytearray()
-        self._stderr = bytearray()
-        self._exited = asyncio.Event()
-        self._open_pipes = {1, 2}
-        self._pid = 0
-        self._group_gone = False
+        self._gone = asyncio.Event()
+        self._has_exited = False
+        self._is_quiet = False
         self._over = False
         self._stopping = False
 
@@ -61,26 +65,25 @@ class Process(asyncio.SubprocessProtocol):
         settings: ServerSettings,
         on_line: Callable[[bytes], None],
         on_end: Callable[[UpstreamError], None],
+        warden: Warden | None = None,
     ) -> "Process":
         """Raises UpstreamError(UPSTREAM_UNREACHABLE) when the command cannot be run."""
         assert settings.command is not None
-        loop = asyncio.get_running_loop()
         try:
-            _, process = await loop.subprocess_exec(
-                lambda: cls(settings, on_line, on_end),
-                *settings.command,
-                env={**{k: os.environ[k] for k in INHERITED if k in os.environ}, **settings.env},
-                cwd=settings.cwd,
-                start_new_session=True,
-            )
+            process = cls(settings, on_line, on_end, warden)
         except (OSError, ValueError) as error:
             text = f"cannot be started: {settings.command[0]}: {getattr(error, 'strerror', None) or error}"
             raise failure(Reason.UPSTREAM_UNREACHABLE, settings.name, text) from error
+        try:
+            await process._connect()
+        except BaseException:
+            process._finish()
+            raise
         return process
 
     @property
     def pid(self) -> int:
-        return self._pid
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
@@ -89,14 +92,20 @@ class Process(asyncio.SubprocessProtocol):
     @property
     def last_words(self) -> str:
         """The end of its stderr."""
-        return self._stderr.decode("utf-8", "replace").strip()
+        return self._tail.text
+
+    @property
+    def unread(self) -> int:
+        """Bytes written to it that neither it nor the pipe has taken."""
+        return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
 
     def write(self, line: bytes) -> None:
-        """Queue one message without its newline. Raises UpstreamError; then nothing of it was written."""
+        """Queue one message without its newline. Raises UpstreamError; then nothing of it was written.
+
+        What is queued in one turn of the event loop is one write.
+        """
         if self._over or self._stdin is None or self._stdin.is_closing():
             raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is not running")
-        if self._stdin.get_write_buffer_size() > MAX_UNREAD:
-            raise failure(Reason.UPSTREAM_OVERLOADED, self._server, "does not read its input")
         self._stdin.write(line + b"\n")
 
     async def stop(self, within: float) -> None:
@@ -105,34 +114,41 @@ class Process(asyncio.SubprocessProtocol):
         if self._stdin is not None:
             self._stdin.close()
         try:
-            if not await self._gone(within / 2):
+            if not await self._waited(within / 2):
                 self._signal(signal.SIGTERM)
-                await self._gone(within / 2)
+                await self._waited(within / 2)
         finally:
             # Also when the child has gone: grandchildren of its group must not survive it.
             self._signal(signal.SIGKILL)
-            if self._transport is not None:
-                self._transport.close()
-        await self._exited.wait()
+        await self._waited(KILLED_S)
+        self._finish()
 
     def kill(self) -> None:
         """At once, with its group."""
         self._signal(signal.SIGKILL)
 
-    async def _gone(self, within: float) -> bool:
+    async def _connect(self) -> None:
+        """Transports take over the pipes, and close them."""
+        stdin, stdout, stderr = self._child.stdin, self._child.stdout, self._child.stderr
+        self._pipes.discard(stdout)
+        await self._loop.connect_read_pipe(lambda: self._lines, stdout)
+        self._pipes.discard(stderr)
+        await self._loop.connect_read_pipe(lambda: self._tail, stderr)
+        self._pipes.discard(stdin)
+        self._stdin, _ = await self._loop.connect_write_pipe(lambda: _Input(self._deaf), stdin)
+
+    async def _waited(self, within: float) -> bool:
         try:
             async with asyncio.timeout(within):
-                await self._exited.wait()
+                await self._gone.wait()
         except TimeoutError:
             return False
         return True
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._group_gone:
-            return  # the number may belong to somebody else by now
-        self._group_gone = number == signal.SIGKILL and self._exited.is_set()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, number)
+        if self._child.returncode is None:  # not reaped: the number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, number)
 
     def _end(self, reason: Reason, text: str) -> None:
         if self._over:
@@ -140,58 +156,74 @@ class Process(asyncio.SubprocessProtocol):
         self._over = True
         self._on_end(failure(reason, self._server, text))
 
-    # asyncio.SubprocessProtocol
+    def _too_long(self) -> None:
+        self._end(Reason.UPSTREAM_REPLY_TOO_LARGE, f"wrote a line of more than {self._limit} bytes")
+        self.kill()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        self._pid = self._transport.get_pid()
-        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+    def _quiet(self) -> None:
+        """Its stdout has ended. It can answer nothing more; it exits soon or is of no use."""
+        self._is_quiet = True
+        if self._has_exited:
+            self._left()
+        else:
+            self._loop.call_later(SILENT_S, self._useless, "closed its standard output")
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            self._stderr += data
-            del self._stderr[:-STDERR_TAIL]
-        elif not self._over:
-            self._read(data)
+    def _deaf(self) -> None:
+        """It has closed its stdin, or we have."""
+        self._stdin = None
+        if not self._stopping:
+            self._loop.call_later(SILENT_S, self._useless, "closed its standard input")
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._open_pipes.discard(fd)
-        if fd == 1 and not self._exited.is_set():
-            # A child that closed its stdout can answer nothing more; it exits soon or is of no use.
-            asyncio.get_running_loop().call_later(0.2, self._silent)
-
-    def process_exited(self) -> None:
-        self._exited.set()
-        # What it had written may still lie in the pipe; grandchildren may hold the pipe open for ever.
-        asyncio.get_running_loop().call_later(0.05 if self._open_pipes else 0.0, self._left)
-
-    def _silent(self) -> None:
-        if not self._exited.is_set():
-            self._end(Reason.UPSTREAM_CONNECTION_LOST, "closed its standard output")
+    def _useless(self, text: str) -> None:
+        if not self._has_exited:
+            self._end(Reason.UPSTREAM_CONNECTION_LOST, text)
             self.kill()
+
+    def _exited(self) -> None:
+        self._has_exited = True
+        # What it had written may still lie in the pipe; grandchildren may hold the pipe open for ever.
+        if self._is_quiet or self._over:
+            self._left()
+        else:
+            self._loop.call_later(SILENT_S, self._left)
 
     def _left(self) -> None:
-        assert self._transport is not None
-        code = self._transport.get_returncode()
-        how = "stopped" if self._stopping else f"ended with {_exit(code)}"
-        self._end(Reason.UPSTREAM_CONNECTION_LOST, how)
-        self.kill()
-        self._transport.close()
+        self._signal(signal.SIGKILL)
+        code = self._child.poll()
+        self._lines.flush()
+        self._end(
+            Reason.UPSTREAM_CONNECTION_LOST, "stopped" if self._stopping else f"ended with {_exit(code)}"
+        )
+        self._finish()
 
-    def _read(self, data: bytes) -> None:
-        rest = self._rest
-        if b"\n" not in data:
-            rest += data
-        else:
-            lines = (bytes(rest) + data).split(b"\n") if rest else data.split(b"\n")
-            self._rest = rest = bytearray(lines.pop())
-            for line in lines:
-                if line:
-                    self._on_line(line)
-        if len(rest) > self._limit:
-            rest.clear()
-            self._end(Reason.UPSTREAM_REPLY_TOO_LARGE, f"wrote a line of more than {self._limit} bytes")
-            self.kill()
+    def _finish(self) -> None:
+        """Nothing of it is left with us. Once is enough, more is harmless."""
+        self._over = True
+        self._signal(signal.SIGKILL)
+        if self._child.poll() is None and not self._has_exited:
+            return  # reaped when its exit is told
+        self._exit.close()
+        self._lines.close()
+        self._tail.close()
+        if self._stdin is not None:
+            self._stdin.abort()
+            self._stdin = None
+        for pipe in self._pipes:
+            if pipe is not None:
+                pipe.close()
+        if self._warden is not None:
+            self._warden.ended(self._mark)
+        self._gone.set()
+
+
+class _Input(asyncio.BaseProtocol):
+    """The writing end: only its loss is of interest."""
+
+    def __init__(self, lost: Callable[[], None]) -> None:
+        self._lost = lost
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost()
 
 
 def _exit(code: int | None) -> str:

@@ -14,10 +14,10 @@ class Restarts:
         self._window = window
         self._crashes: deque[float] = deque()
 
-    @property
-    def last(self) -> float | None:
-        """When it crashed last."""
-        return self._crashes[-1] if self._crashes else None
+    def crashes(self, now: float) -> int:
+        """Within the window."""
+        self._forget(now)
+        return len(self._crashes)
 
     def crashed(self, now: float) -> None:
         self._forget(now)

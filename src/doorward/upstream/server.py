@@ -25,6 +25,7 @@ from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork
+from doorward.upstream.warden import Warden
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
 
@@ -36,8 +37,10 @@ _IDLE_CHECK_S: Final = 15.0
 class Server:
     """Implements ports.Upstream for its own targets, and ports.Lister. Belongs to the loop of `start`."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, warden: Warden | None = None) -> None:
+        """`warden` sees to it that its processes do not outlive us; without one, only we do."""
         self.settings = settings
+        self.warden = warden
         self.name = settings.name
         self._ids = itertools.count(1)
         self._total_s = settings.timeout_s
@@ -284,11 +287,18 @@ class _Running:
             means = Means(settings, leg, relay, spawn)
             self.dialer = HttpDialer(means, server.live, self.deadlines, self._stream_lost)
         else:
-            self.dialer = StdioDialer(settings, self.deadlines, relay, server.live, self._crashed)
+            self.dialer = StdioDialer(
+                settings,
+                self.deadlines,
+                relay,
+                server.live,
+                self._crashed,
+                warden=server.warden,
+                noise=self._remark,
+            )
         self.conversations = Conversations(
             settings.name,
             self._open,
-            spawn,
             most=settings.max_conversations,
             idle_s=settings.conversation_idle_s,
             stop_s=settings.stop_s,
@@ -301,6 +311,9 @@ class _Running:
         verdict = self.discovery.verdict
         assert verdict is not None
         return await self.dialer.open(key, verdict)
+
+    def _remark(self, note: str) -> None:
+        self.discovery.remark(note)
 
     def _stream_lost(self) -> None:
         self.discovery.doubt_era()

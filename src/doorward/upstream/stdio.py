@@ -1,15 +1,19 @@
 """Conversations over stdio: one child process each, requests in flight told apart by id."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from doorward.model.call import Era
-from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
 from doorward.upstream.channel import Channel
 from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.failure import failure
 from doorward.upstream.live import Live
-from doorward.upstream.process import Process
+from doorward.upstream.process import CROWDED, MAX_UNREAD, Process
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import ServerSettings
+from doorward.upstream.warden import Warden
 from doorward.wire import jsonrpc
 
 
@@ -17,11 +21,22 @@ class StdioConversation(Channel):
     """Implements conversation.Conversation."""
 
     def __init__(
-        self, settings: ServerSettings, deadlines: Deadlines, relay: Relay, key: str | None, era: Era
+        self,
+        settings: ServerSettings,
+        deadlines: Deadlines,
+        relay: Relay,
+        key: str | None,
+        era: Era,
+        *,
+        warden: Warden | None = None,
     ) -> None:
         super().__init__(settings.name, deadlines, relay, key, era)
         self._settings = settings
+        self._warden = warden
         self._process: Process | None = None
+        self._noisy = False
+        self.on_noise: Callable[[str], None] | None = None
+        """Told once, in words for an operator, that its stdout carries what is not JSON-RPC."""
 
     @property
     def usable(self) -> bool:
@@ -38,7 +53,7 @@ class StdioConversation(Channel):
 
     async def start(self) -> None:
         """Start the process, and nothing more. Raises UpstreamError(UPSTREAM_UNREACHABLE)."""
-        self._process = await Process.start(self._settings, self._line, self._end)
+        self._process = await Process.start(self._settings, self._line, self._end, self._warden)
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         self._write(jsonrpc.encode_notification(method, params))
@@ -52,14 +67,31 @@ class StdioConversation(Channel):
         self._write(message)
 
     def _tell(self, message: bytes) -> None:
-        try:
+        process = self._process
+        if process is not None and process.alive and process.unread <= MAX_UNREAD:
             self._write(message)
-        except UpstreamError:
+        else:
             self._relay.dropped["message to a server that does not take it"] += 1
 
     def _write(self, message: bytes) -> None:
-        assert self._process is not None
-        self._process.write(message)
+        process = self._process
+        assert process is not None
+        process.write(message)
+        self._full = process.unread > CROWDED
+
+    async def _room(self, deadline: float) -> None:
+        """Nothing wakes us: what the pipe takes, it takes without a word. Only callers of a server that does
+        not read its input ever wait here."""
+        while self._full:
+            if self._loop.time() >= deadline:
+                raise failure(Reason.UPSTREAM_OVERLOADED, self._server, "does not read its input")
+            await asyncio.sleep(0.01)
+            process = self._process
+            self._full = process is not None and process.alive and process.unread > CROWDED
 
     def _line(self, line: bytes) -> None:
-        self._take(line)  # servers print banners and debug output although the spec forbids it
+        if not self._take(line) and not self._noisy:
+            self._noisy = True  # servers print banners and debug output although the spec forbids it
+            if self.on_noise is not None:
+                shown = line[:80].decode("utf-8", "replace")
+                self.on_noise(f"writes to its standard output what is not JSON-RPC, such as {shown!r}")

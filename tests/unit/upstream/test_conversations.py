@@ -1,8 +1,7 @@
 """Opened once for all who wait; what is given up with the server is nobody's cancellation."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -24,8 +23,12 @@ class One:
         self.busy = 0
         self.last_used = 0.0
         self.closed = False
+        self.leave = asyncio.Event()
+        """Until it is set, it takes its time to end."""
+        self.leave.set()
 
     async def close(self, within: float) -> None:
+        await self.leave.wait()
         self.closed, self.usable = True, False
 
 
@@ -34,16 +37,12 @@ class Bench:
         self.gate = asyncio.Event()
         self.gate.set()
         self.opened: list[One] = []
-        self.spawned: list[asyncio.Task[None]] = []
-        self.all = Conversations("lab", self._open, self._spawn, most=most, idle_s=10.0, stop_s=1.0)
+        self.all = Conversations("lab", self._open, most=most, idle_s=10.0, stop_s=1.0)
 
     async def _open(self, key: str | None) -> Conversation:
         await self.gate.wait()
         self.opened.append(One(key))
         return cast("Conversation", self.opened[-1])
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self.spawned.append(asyncio.create_task(work))
 
     async def waiting(self, key: str | None, *, count: int = 1) -> list[asyncio.Task[Conversation]]:
         """Callers of a conversation that cannot be opened yet."""
@@ -117,7 +116,6 @@ async def test_the_least_recently_used_makes_room_and_busy_ones_do_not() -> None
     old.last_used, new.last_used = 1.0, 2.0
 
     await bench.all.get("third")
-    await asyncio.gather(*bench.spawned)
     assert (old.closed, new.closed) == (True, False)
 
     for one in bench.opened:
@@ -127,13 +125,43 @@ async def test_the_least_recently_used_makes_room_and_busy_ones_do_not() -> None
     assert caught.value.reason is Reason.UPSTREAM_OVERLOADED
 
 
+async def test_whoever_is_on_its_way_out_still_takes_its_place() -> None:
+    bench = Bench(most=2)
+    slow = cast("One", await bench.all.get("slow"))
+    slow.leave.clear()
+    await bench.all.get("other")
+
+    third = asyncio.create_task(bench.all.get("third"))
+    await asyncio.sleep(0.01)
+    assert [one.key for one in bench.opened] == ["slow", "other"]
+    slow.leave.set()
+
+    assert (await third).key == "third"
+    assert slow.closed
+
+
+async def test_a_close_waits_for_those_that_were_let_go_before_it() -> None:
+    bench = Bench()
+    slow = cast("One", await bench.all.get("slow"))
+    slow.leave.clear()
+    bench.all.end("slow")
+    closing = asyncio.create_task(bench.all.close(1.0))
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+
+    slow.leave.set()
+    await closing
+
+    assert slow.closed
+
+
 async def test_idle_ones_end_but_not_the_one_of_discovery() -> None:
     bench = Bench(most=8)
     own, idle, busy = [cast("One", await bench.all.get(key)) for key in (None, "idle", "busy")]
     busy.busy = 1
 
     bench.all.end_idle(100.0)
-    await asyncio.gather(*bench.spawned)
+    await asyncio.sleep(0)
 
     assert (own.closed, idle.closed, busy.closed) == (False, True, False)
 

@@ -22,6 +22,7 @@ class Lines:
     """Stands for the process: what was written to it."""
 
     alive = True
+    unread = 0
 
     def __init__(self) -> None:
         self.written: list[dict[str, Any]] = []
