@@ -32,7 +32,14 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "policy/templates",
     ),
     "tests/unit/policy/test_shape.py": ("policy/compile",),
-    "tests/unit/config/test_golden.py": ("config/check", "config/errors", "config/explain", "config/places"),
+    "tests/unit/config/test_golden.py": (
+        "config/check",
+        "config/errors",
+        "config/explain",
+        "config/outbound_check",
+        "config/places",
+    ),
+    "tests/unit/config/test_outbound.py": ("config/proxies",),
     "tests/unit/config/test_load.py": (
         "config/globs",
         "config/masks",
@@ -89,6 +96,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/demo/servers/test_servers.py": ("demo/servers/crm", "demo/servers/files"),
     "tests/unit/demo/test_scene.py": ("demo/script",),
     "tests/attack/test_http_refusals.py": ("edge/h1",),
+    "tests/attack/test_upstream_deadlines.py": ("upstream/dial",),
     "tests/attack/test_upstream_http.py": (
         "upstream/conversation",
         "upstream/discovery",
@@ -104,9 +112,12 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/upstream/test_stdio.py": ("upstream/channel",),
     "tests/attack/test_upstream_stdio.py": (
         "upstream/dialers",
+        "upstream/exits",
         "upstream/live",
         "upstream/process",
         "upstream/settings",
+        "upstream/warden",
+        "upstream/warden_main",
     ),
     "tests/unit/pipeline/test_rescue.py": ("model/errors", "model/verdict"),
     "tests/unit/pipeline/test_batch.py": ("model/call",),

@@ -8,7 +8,7 @@ from doorward.config.document import Scalar, Span
 from doorward.config.places import Path, Places
 
 _REFERENCE: Final = re.compile(r"\$\{[a-z]*:[\w./-]*\}?")
-_USER: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_USER: Final = re.compile(r"(?<=://)[^\s\"']+(?=@)")
 _TELLING: Final = re.compile(r"bearer|token|secret|passw|api.?key|authorization|credential", re.IGNORECASE)
 _TELLING_LINE: Final = re.compile(rf"(.*?(?:{_TELLING.pattern})[^:]*:\s*)(.+)", re.IGNORECASE)
 

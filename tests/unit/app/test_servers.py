@@ -8,6 +8,8 @@ import pytest
 from doorward.app.servers import FixedFields, server_settings, tool_rules
 from doorward.config.load import Loaded, parse
 from doorward.model.target import OperationClass, ToolRule
+from doorward.upstream.proxy import Proxy
+from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 
 TEXT = """\
 version: 1
@@ -95,3 +97,63 @@ def test_https_has_one_context_and_its_floor_without_a_word_about_tls(loaded: Lo
     assert context().check_hostname
     assert settings(loaded, "local").ssl is None
     assert settings(loaded, "plain").ssl is None
+
+
+REACH = """\
+version: 1
+servers:
+  a:
+    url: https://mcp.example/mcp
+    timeout: {connect: 1s, first_byte: 10s}
+    max_reply_bytes: 1000
+    pool: {size: 8, keep_alive: 30s}
+    dns: {ttl: 5s, prefer: ipv4}
+    proxy: PROXY
+    tools:
+      "get_*": {class: read}
+      "*": {timeout: {total: 5s, idle: 1s}}
+  b:
+    url: https://mcp.example/mcp
+    tools: {"*": {class: read}}
+"""
+
+
+def reach(tmp_path: Path, name: str = "a", proxy: str = "none", **environ: str):
+    loaded = parse(REACH.replace("PROXY", proxy), path=tmp_path / "doorward.yaml", environ={})
+    return server_settings(name, loaded.settings.servers[name], loaded.base, environ)
+
+
+def test_what_is_not_said_of_time_is_as_usual(tmp_path: Path) -> None:
+    assert reach(tmp_path).timeouts == Timeouts(connect_s=1.0, first_byte_s=10.0)
+    assert reach(tmp_path, "b").timeouts == Timeouts()
+
+
+def test_a_tool_s_limits_stand_on_its_server_s(tmp_path: Path) -> None:
+    quiet, every = reach(tmp_path).tool_timeouts
+    assert quiet == ToolTimeouts("get_*", None)
+    own = Timeouts(connect_s=1.0, first_byte_s=10.0, idle_s=1.0, total_s=5.0)
+    assert every == ToolTimeouts("*", own)
+    assert reach(tmp_path, "b").tool_timeouts == ()
+
+
+def test_connections_names_and_sizes(tmp_path: Path) -> None:
+    a, b = reach(tmp_path), reach(tmp_path, "b")
+    assert (a.pool_size, a.keep_alive_s, a.dns_ttl_s, a.dns_prefer) == (8, 30.0, 5.0, "ipv4")
+    assert (a.max_reply_bytes, b.max_reply_bytes) == (1000, 16 * 1024 * 1024)
+    assert (b.pool_size, b.keep_alive_s, b.dns_ttl_s, b.dns_prefer) == (64, 4.0, 30.0, "system")
+
+
+def test_the_environment_names_a_proxy_only_where_the_configuration_says_so(tmp_path: Path) -> None:
+    environ = {"https_proxy": "http://me:pw@p.example:3128"}
+    assert reach(tmp_path, **environ).proxy is None
+    assert reach(tmp_path, proxy="env", **environ).proxy == Proxy.of("p.example", 3128, "me", "pw")
+    assert reach(tmp_path, proxy="env", https_proxy="p.example:3128").proxy == Proxy("p.example", 3128)
+    assert reach(tmp_path, proxy="env", no_proxy="mcp.example", **environ).proxy is None
+    assert reach(tmp_path, proxy="env").proxy is None
+    assert reach(tmp_path, proxy="http://q.example:1", **environ).proxy == Proxy("q.example", 1)
+
+
+def test_an_unusable_proxy_of_the_environment_is_an_error_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"servers\.a\.proxy: in the environment") as refused:
+        reach(tmp_path, proxy="env", https_proxy="socks5://me:pw@p.example")
+    assert "pw" not in str(refused.value)
