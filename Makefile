@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.11 python3.12 python
 
 # Seconds for `make fuzz`, extra arguments for pytest, names for `make bench`, `--upgrade` for `make lock`
 FUZZ_S ?= 60
-FUZZ_TEST_S ?= 30
+FUZZ_TEST_S ?= 60
 PYTEST_ARGS ?=
 BENCH ?=
 UPGRADE ?=

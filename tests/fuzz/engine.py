@@ -1,5 +1,5 @@
 """Mutation without coverage feedback: seeds, a dictionary and a seeded generator, so that a run can be
-repeated."""
+repeated. `guided` runs the same targets with feedback."""
 
 import hashlib
 import random
@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MAX_INPUT = 4096
+MAX_FOUND = 100
+"""Of one target: who has found so many need not look for more."""
 SLOW_S = 2.0
 """No target has a reason to need this long for MAX_INPUT bytes, on any machine."""
+
+
+class Differential(AssertionError):
+    """Another parser reads these bytes differently, and no row explains it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Target:
     run: Callable[[bytes], None]
     seeds: Sequence[bytes]
     words: Sequence[bytes] = ()
+    guided: bool = False
+    """Whether coverage leads it on, where atheris is installed."""
 
 
 @dataclass
@@ -31,6 +39,8 @@ class Tally:
     executions: int = 0
     crashes: list[str] = field(default_factory=list)
     """One line per distinct crash: where and what."""
+    differentials: list[str] = field(default_factory=list)
+    """One line per distinct difference from another parser."""
     slowest_s: float = 0.0
 
 
@@ -73,23 +83,28 @@ def _mutate(data: bytes, target: Target, chance: random.Random) -> bytes:
 def fuzz(target: Target, seconds: float, seed: int, folder: Path) -> Tally:
     """Runs one target for about `seconds`; the inputs that crashed it are left in `folder`."""
     tally = Tally()
-    chance = random.Random(f"{seed}:{target.name}")
     deadline = time.perf_counter() + seconds
-    before = time.perf_counter()
-    for data in mutations(target, chance):
-        try:
-            target.run(data)
-        except Exception as crash:  # noqa: BLE001 - whatever comes out of a target is what the run is for
-            _keep(target, data, _place(crash), tally, folder)
-        now = time.perf_counter()
-        tally.executions += 1
-        tally.slowest_s = max(tally.slowest_s, now - before)
-        if now - before > SLOW_S:
-            _keep(target, data, "slow", tally, folder)
-        if now > deadline and tally.executions >= len(target.seeds):
+    for data in mutations(target, random.Random(f"{seed}:{target.name}")):
+        if execute(target, data, tally, folder) > deadline and tally.executions >= len(target.seeds):
             return tally
-        before = now
     raise AssertionError("mutations have no end")
+
+
+def execute(target: Target, data: bytes, tally: Tally, folder: Path) -> float:
+    """One input, counted; the time when it was done."""
+    before = time.perf_counter()
+    try:
+        target.run(data)
+    except Differential as difference:
+        _keep(target, data, str(difference), tally.differentials, folder)
+    except Exception as crash:  # noqa: BLE001 - whatever comes out of a target is what the run is for
+        _keep(target, data, _place(crash), tally.crashes, folder)
+    now = time.perf_counter()
+    tally.executions += 1
+    tally.slowest_s = max(tally.slowest_s, now - before)
+    if now - before > SLOW_S:
+        _keep(target, data, "slow", tally.crashes, folder)
+    return now
 
 
 def _place(crash: Exception) -> str:
@@ -97,10 +112,10 @@ def _place(crash: Exception) -> str:
     return f"{type(crash).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
-def _keep(target: Target, data: bytes, what: str, tally: Tally, folder: Path) -> None:
+def _keep(target: Target, data: bytes, what: str, found: list[str], folder: Path) -> None:
     line = f"{target.name}: {what}"
-    if line in tally.crashes:
+    if line in found or len(found) >= MAX_FOUND:
         return
-    tally.crashes.append(line)
+    found.append(line)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{target.name}-{hashlib.sha256(data).hexdigest()[:12]}.bin").write_bytes(data)

@@ -36,8 +36,8 @@ def edit_heads(edit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
 
 def no_empty_lines(data: bytes) -> bytes:
     whole, rest = segments(data)
-    if not rest.startswith(b"\r\n\r\n"):  # a second one is refused by us as well
-        rest = rest.removeprefix(b"\r\n")
+    if not rest.startswith(b"\r\n\r"):  # a second one is refused by us as well
+        rest = b"" if rest == b"\r" else rest.removeprefix(b"\r\n")
     return b"".join(one.removeprefix(b"\r\n") for one in whole) + rest
 
 
@@ -62,8 +62,26 @@ def up_to_http_1_0(data: bytes) -> bytes:
     whole, _ = segments(data)
     for number, one in enumerate(whole, 1):
         if one.removeprefix(b"\r\n").partition(b"\r\n")[0].endswith(b" HTTP/1.0"):
-            return b"".join(whole[:number]).replace(b"keep-alive", b"x").replace(b"Keep-Alive", b"x")
+            return re.sub(rb"(?i)keep-alive", b"x", b"".join(whole[:number]))
     return data
+
+
+_STATUS = re.compile(rb"(HTTP/1\.[01] (\d)\d\d) [^\r\n]*(?=\r\n)")
+_SIZE = re.compile(rb"0*([0-9A-Fa-f]+)([^\r\n]*\r\n)")
+
+
+def heads(data: bytes) -> tuple[list[bytes], bytes]:
+    """The heads of an answer, interim ones first, each with the line ends ahead of it; and what follows."""
+    found, rest = [], data
+    while True:
+        end = rest.find(b"\r\n\r\n", len(rest) - len(rest.lstrip(b"\r\n"))) + 4
+        begin = _STATUS.match(rest.lstrip(b"\r\n"))
+        if end < 4 or begin is None:
+            return found, rest
+        found.append(rest[:end])
+        rest = rest[end:]
+        if begin[2] != b"1":
+            return found, rest
 
 
 def no_http_1_0_keep_alive(data: bytes) -> bytes:
@@ -74,14 +92,27 @@ def no_http_1_0_keep_alive(data: bytes) -> bytes:
 
 
 def plain_reason(data: bytes) -> bytes:
-    return re.sub(rb"\A(HTTP/1\.[01] \d{3}) [^\r\n]*\r\n", rb"\1 OK\r\n", data)
+    all_heads, rest = heads(data)
+    return b"".join(_STATUS.sub(rb"\1 OK", head, count=1) for head in all_heads) + rest
 
 
 def short_sizes(data: bytes) -> bytes:
-    return re.sub(rb"\r\n0+(?=[1-9A-Fa-f][0-9A-Fa-f]*\r\n)", b"\r\n", data)
+    all_heads, rest = heads(data)
+    if not all_heads or b"chunked" not in all_heads[-1].lower():
+        return data
+    out = all_heads
+    while (size := _SIZE.match(rest)) is not None:
+        end = size.end() + int(size[1], 16) + 2
+        out += [size[1], size[2], rest[size.end() : end]]
+        rest = rest[end:]
+        if int(size[1], 16) == 0:
+            break
+    return b"".join(out) + rest
 
 
-def no_line_after(data: bytes) -> bytes:
+def no_lines_between(data: bytes) -> bytes:
+    all_heads, rest = heads(data)
+    data = b"".join((*all_heads[:1], *(head.lstrip(b"\r\n") for head in all_heads[1:]), rest))
     seen = responses.doorward([data]).messages
     while data[-1:] in (b"\r", b"\n") and responses.doorward([data[:-1]]).messages == seen:
         data = data[:-1]

@@ -22,9 +22,12 @@ names, the same bytes must be understood alike by all. `tests/attack/test_http_d
 any other difference and on a row that is not needed; this page is written by `python -m
 tests.attack.framing.explained`.
 
+A message that is not whole is not compared: nothing of it is handed over before its end has come.
+
 Answers go through llhttp as a whole. What it alone would let pass is refused in `upstream/framing.py`:
 other protocols and versions, status codes below 100, interim answers with a body, a second or unknown
-transfer coding, any on HTTP/1.0, lengths of more than 18 digits; trailers are dropped."""
+transfer coding, any on HTTP/1.0, lengths of more than 18 digits; trailers are dropped,
+and one that frames is refused."""
 COLUMNS = "| what | peers | they | Doorward | why that is safe |\n| --- | --- | --- | --- | --- |"
 Ask = Callable[[bytes], View]
 
@@ -111,12 +114,12 @@ RESPONSES = (
         without=disputed.short_sizes,
     ),
     Explanation(
-        name="line ends behind a body",
+        name="line ends behind an answer",
         peers=("h11",),
         theirs="left over, so the connection is not used again",
         ours="skipped when they come in one piece with the answer; whatever comes later ends the connection",
         why="no message can begin or end with them, so the next answer is not touched",
-        without=disputed.no_line_after,
+        without=disputed.no_lines_between,
     ),
 )
 

@@ -58,12 +58,17 @@ def judge(side: Side, inputs: Sequence[bytes], nodejs: node.Node | None) -> Judg
             text = difference(mine, other)
             if text is None:
                 continue
-            rules = explained.explain(data, peer, lambda left: side.ours([left]), ask, side.rules)
+            rules = reasons(side, data, peer, ask)
             if rules is None:
                 found.unexplained.append((peer, data, text))
             else:
                 found.explained.update(rule.name for rule in rules)
     return found
+
+
+def reasons(side: Side, data: bytes, peer: str, ask: Ask) -> list[Explanation] | None:
+    """The rows that explain a difference; None when it is unexplained."""
+    return explained.explain(data, peer, lambda left: side.ours([left]), ask, side.rules)
 
 
 def _views(

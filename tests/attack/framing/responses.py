@@ -59,13 +59,14 @@ def connection() -> Connection:
 
 
 def exchange(made: Connection, pieces: Iterable[bytes], *, eof: bool) -> View:
-    """One request on `made`, answered by `pieces`; then the server closes, or waits."""
+    """One request on `made`, answered by `pieces`. Without `eof` the server closes only what cannot be used
+    again."""
     waiter: Any = Waiter()
     made.send(b"POST", LIMIT, waiter)
     for piece in pieces:
         made.data_received(piece)
     open_still = made.clean
-    if eof:
+    if eof or not open_still:
         made.eof_received()
         made.connection_lost(None)
     return _view(made, waiter, open_still)

@@ -46,7 +46,7 @@ def fields(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], .
     for name, value in pairs:
         lower, plain = name.lower(), value.strip(b" \t")
         joined[lower] = joined[lower] + b", " + plain if lower in joined else plain
-    return tuple(sorted(joined.items()))
+    return tuple(sorted((name, value.strip(b" \t")) for name, value in joined.items()))
 
 
 def last(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
@@ -60,7 +60,8 @@ def last(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...
 def difference(ours: View, theirs: View) -> str | None:
     """How a peer understands otherwise what we accepted, in a few words; None when it does not.
 
-    What we refused is nobody's concern any more: the connection is closed behind it.
+    What we refused is nobody's concern any more: the connection is closed behind it. Nor is what a peer
+    refuses of a message that is not whole: we hand over nothing of it before its end, which has a time-out.
     """
     for number, (mine, other) in enumerate(zip(ours.messages, theirs.messages, strict=False)):
         if mine.start != other.start:
@@ -76,6 +77,7 @@ def difference(ours: View, theirs: View) -> str | None:
         return None
     if len(theirs.messages) > len(ours.messages):
         return f"one message more than ours, which is {ours.end}"
-    if theirs.end is not ours.end:
+    waiting = ours.end is End.PARTIAL and theirs.end is End.REFUSED
+    if theirs.end is not ours.end and not waiting:
         return f"ends {theirs.end}, ours {ours.end} {theirs.why}".strip()
     return None

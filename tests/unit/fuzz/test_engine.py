@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.fuzz import run
-from tests.fuzz.engine import MAX_INPUT, Target, fuzz, mutations
+from tests.fuzz.engine import MAX_INPUT, Differential, Tally, Target, fuzz, mutations
 
 
 def target(broken_by: bytes) -> Target:
@@ -45,3 +45,28 @@ def test_targets_are_chosen_by_name() -> None:
     assert [one.name for one in run.chosen("sse,strict")] == ["strict", "sse"]
     with pytest.raises(SystemExit, match="nothing-like-it"):
         run.chosen("sse,nothing-like-it")
+
+
+def test_a_difference_is_counted_apart_from_crashes(tmp_path: Path) -> None:
+    def differs(data: bytes) -> None:
+        if b"needle" in data:
+            raise Differential("h11: reads it otherwise")
+
+    tally = fuzz(Target("planted", differs, (b"needle", b"other")), 0.1, 1, tmp_path)
+    assert tally.differentials == ["planted: h11: reads it otherwise"]
+    assert tally.crashes == []
+    assert (next(tmp_path.iterdir())).read_bytes().count(b"needle")
+
+
+def test_the_report_has_plain_numbers() -> None:
+    tallies = {"a": Tally(3, ["a: x"], []), "guided_a": Tally(4, [], ["a: y", "a: z"])}
+    written = run.report(tallies, 1, 2.0)
+    assert (written["executions"], written["crashes"], written["differentials"]) == (7, 1, 2)
+    assert written["coverage"] == "atheris"
+    assert run.report({"a": Tally()}, 1, 2.0)["coverage"] == "none"
+
+
+def test_both_legs_are_fuzzed() -> None:
+    assert {"edge", "edge_peers", "answers", "answer_peers"} <= {
+        one.name for one in run.TARGETS if one.guided
+    }
