@@ -11,11 +11,16 @@ import msgspec
 from doorward.model.call import Era
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.model.verdict import Permit
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
 from doorward.upstream.failure import failure
-from doorward.upstream.http import EventReader, HttpLeg, Refused, SessionGone, refused
+from doorward.upstream.frames import MAX_FRAMES, OPENING, Frame, frame_of
+from doorward.upstream.h1 import Connection
+from doorward.upstream.http import JSON, EventReader, HttpLeg, Refused, SessionGone, framed, refused
+from doorward.upstream.incoming import usual
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
+from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.wire import headers, jsonrpc, versions
@@ -70,6 +75,7 @@ class HttpConversation:
         self._head = b""
         self._modern_heads: dict[tuple[str, Any, int], tuple[object, bytes]] = {}
         """The schema is kept with the head, so that its id cannot become another one's."""
+        self._frames: dict[tuple[object, ...], Frame] = {}
         self._gone = False
         self._answers = 0
         self._listening = False
@@ -96,8 +102,62 @@ class HttpConversation:
             head += self._modern_fields(live.method, params, schema)
         self.busy += 1
         try:
-            answer, _ = await self._leg.exchange(head, body, live, self)
-            return answer
+            connection = self.idle_connection() or await self._leg.pool.open(live.deadline)
+            answer = await self.carry(connection, framed(head, body), live, None)
+        finally:
+            self.busy -= 1
+        assert not isinstance(answer, bytes)
+        return answer
+
+    def idle_connection(self) -> Connection | None:
+        """One that a request may be put on at once; None when all are in use."""
+        return self._leg.pool.take()
+
+    def plainly_framed(self, permit: Permit, number: bytes) -> bytes | None:
+        """The whole request of a call that is nothing but a tool's name and its arguments. `number`: its id.
+
+        None for any other: `request` knows how to make that.
+        """
+        if self._settings.auth_headers() is not self._auth:
+            self._post_head()
+        call = permit.call
+        spelled, params = call.spelled, call.params
+        if (
+            spelled is None
+            or params.get("arguments") is not spelled.arguments
+            or len(params) != 2
+            or call.method != "tools/call"
+            or call.progress_token is not None
+            or call.meta
+        ):
+            return None
+        known = (id(permit.target), id(call.client), call.log_level)
+        frame = self._frames.get(known) or self._remember_frame(known, permit)
+        if not frame.head:
+            return None
+        arguments = spelled.compact
+        length = b"%d" % (frame.fixed + len(number) + len(arguments))
+        return b"".join(
+            (frame.head, length, b"\r\n\r\n", OPENING, number, frame.before, arguments, frame.after)
+        )
+
+    async def carry(
+        self, connection: Connection, request: bytes, live: Live, number: bytes | None
+    ) -> Answer | bytes:
+        """Exchange a request on a connection that was taken for it; cancelling cancels it at the server.
+
+        Bytes are the result of a call whose `number` is given and whose answer is usual: nothing is to be
+        judged of it any more. Raises UpstreamError, SessionGone.
+        """
+        leg = self._leg
+        self.busy += 1
+        try:
+            response = await leg.begin(connection, request, live.deadline)
+            if number is not None and response.status == 200 and response.content_type == JSON:
+                result = usual(response.body, number)
+                if result is not None:
+                    return result
+            return await leg.settle(connection, response, live, self)
         except SessionGone as gone:
             if self._session_id is not None:
                 self._gone = True
@@ -113,6 +173,7 @@ class HttpConversation:
                 self._cancel(live, "timed out")
             raise
         finally:
+            leg.leave(connection)
             self.busy -= 1
             self.last_used = self._loop.time()
 
@@ -213,7 +274,25 @@ class HttpConversation:
         if auth is not self._auth or not self._head:
             self._head = self._leg.head(b"POST", [TYPE, *self._fields()], auth, BOTH)
             self._auth = auth
+            self._frames.clear()
         return self._head
+
+    def _remember_frame(self, known: tuple[object, ...], permit: Permit) -> Frame:
+        call, target, era = permit.call, permit.target, self.era
+        params = outgoing(permit, era, self.introduction.version, 0)
+        head, made_from = self._post_head(), (target, call.client)
+        frame = Frame(b"", made_from=made_from)
+        if era is Era.LEGACY:
+            frame = frame_of(head, target.name, params.get("_meta"), made_from)
+        else:
+            schema = input_schema(permit)
+            fields = self._modern_fields(call.method, params, schema)
+            if not _has_annotations(schema):
+                frame = frame_of(head + fields, target.name, params.get("_meta"), made_from)
+        if len(self._frames) >= MAX_FRAMES:
+            self._frames.clear()
+        self._frames[known] = frame
+        return frame
 
     def _fields(self) -> Fields:
         """What is the same in every request of a legacy session; a modern request has fields of its own."""
@@ -235,11 +314,16 @@ class HttpConversation:
             self.era, self.introduction.version, method, params, input_schema=schema
         )
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        if schema is None or b"x-mcp-header" not in msgspec.json.encode(schema):
+        if not _has_annotations(schema):
             if len(self._modern_heads) >= MAX_HEADS:
                 self._modern_heads.clear()
             self._modern_heads[key] = (schema, head)
         return head
+
+
+def _has_annotations(schema: dict[str, Any] | None) -> bool:
+    """Whether arguments may have to stand in header fields (2026-07-28)."""
+    return schema is not None and b"x-mcp-header" in msgspec.json.encode(schema)
 
 
 async def open_session(means: Means, key: str | None, live: Live) -> HttpConversation:
