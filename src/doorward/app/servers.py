@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from doorward.config import outbound
+from doorward.config.local import Processes
 from doorward.config.proxies import parse_proxy_url
 from doorward.config.settings import Server, ServerAuth, ServerTls
 from doorward.model.target import ToolRule
@@ -15,6 +17,9 @@ from doorward.upstream.proxy import Proxy, proxy_from
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.upstream.timeouts import Timeouts, ToolTimeouts
 from doorward.upstream.tls import ReloadingContext
+
+SESSIONS: Final = 256
+"""Legacy sessions with a remote server: each costs little here, other than a process."""
 
 
 class FixedFields(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ def server_settings(
             files = ", ".join(filter(None, (ca, cert, key)))
             raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
     usual = _timeouts(config.timeout, Timeouts())
+    processes = config.processes or Processes()
     pool, dns = config.pool or outbound.Pool(), config.dns or outbound.Dns()
     return ServerSettings(
         name=name,
@@ -57,6 +63,11 @@ def server_settings(
         env={variable: secret.reveal() for variable, secret in config.env.items()},
         cwd=str(config.cwd or base) if config.command else None,
         shared=config.shared,
+        umask=processes.umask,
+        stop_s=processes.stop,
+        restart_budget=processes.restarts,
+        max_conversations=processes.max if config.command else SESSIONS,
+        conversation_idle_s=processes.idle,
         timeout_s=usual.total_s,
         connect_s=usual.connect_s,
         tls_s=usual.tls_s,

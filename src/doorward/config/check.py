@@ -14,7 +14,7 @@ from doorward.config.places import Path, Places, dotted
 from doorward.config.values import is_loopback, parse_listen
 from doorward.model import globs
 
-_LOCAL_ONLY = ("env", "cwd")
+_LOCAL_ONLY = ("env", "cwd", "processes")
 _REMOTE_ONLY = ("auth", "tls", "insecure", "pool", "dns", "proxy")
 _GRANTED = ("tools", "resources", "prompts", "when")
 

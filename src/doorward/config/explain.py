@@ -64,6 +64,8 @@ def _finding(detail: ErrorDetails, data: Any) -> Finding:
         return Finding(path, "this list is empty")
     if about == "greater_than":
         return Finding(path, f"this must be more than {context['gt']:g}")
+    if about == "greater_than_equal":
+        return Finding(path, f"this must be at least {context['ge']:g}")
     if about == "less_than_equal":
         return Finding(path, f"this must be at most {context['le']:g}")
     return Finding(path, detail["msg"])

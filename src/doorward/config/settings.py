@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic.config import JsonDict
 
+from doorward.config.local import Processes
 from doorward.config.model import STRICT
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
 from doorward.config.proxies import ProxyText
@@ -154,7 +155,7 @@ class Server(_Strict):
     command: tuple[Word, ...] | None = Field(None, strict=False, min_length=1, repr=False)
     """Program and arguments of a local server, spoken to over stdio. No shell is involved."""
     env: dict[VariableName, Secret] = {}
-    """Environment of the local server, beyond a small safe set."""
+    """Environment of the local server, beyond a small safe set (HOME, LANG, PATH, TZ and the like)."""
     cwd: FilePath | None = None
     """Working directory of the local server. Default: the directory of this file."""
     timeout: Timeout = Timeouts()
@@ -163,6 +164,8 @@ class Server(_Strict):
     """How large an answer, or one event of a stream, may be. Default: 16777216 (16 MiB)."""
     shared: bool = False
     """One process for all callers instead of one for each principal."""
+    processes: Processes | None = None
+    """How the processes of a local server are run: how many, for how long, how often they are restarted."""
     auth: ServerAuth | None = None
     """Credential for a remote server."""
     tls: ServerTls | None = None

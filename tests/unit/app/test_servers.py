@@ -157,3 +157,15 @@ def test_an_unusable_proxy_of_the_environment_is_an_error_without_its_password(t
     with pytest.raises(ValueError, match=r"servers\.a\.proxy: in the environment") as refused:
         reach(tmp_path, proxy="env", https_proxy="socks5://me:pw@p.example")
     assert "pw" not in str(refused.value)
+
+
+def test_the_processes_of_a_local_server(tmp_path: Path) -> None:
+    text = "{max: 4, idle: 1m, stop: 2s, restarts: 1, umask: '077'}"
+    document = f"version: 1\nservers: {{a: {{command: [x], processes: {text}}}, b: {{command: [x]}}}}"
+    servers = parse(document, path=tmp_path / "doorward.yaml", environ={}).settings.servers
+    said, silent = (server_settings(name, servers[name], tmp_path) for name in ("a", "b"))
+
+    assert (said.max_conversations, said.conversation_idle_s, said.stop_s) == (4, 60.0, 2.0)
+    assert (said.restart_budget, said.umask) == (1, 0o077)
+    assert (silent.max_conversations, silent.conversation_idle_s, silent.stop_s) == (32, 600.0, 5.0)
+    assert (silent.restart_budget, silent.umask) == (5, None)
