@@ -35,6 +35,7 @@ from doorward.pipeline.door import Door
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.notices import Notices
 from doorward.ports.store import KeyRecord
+from doorward.upstream.warden import Warden
 
 ROLL_UP_S = 10.0
 
@@ -55,11 +56,16 @@ class Process:
         self.calls = InFlight()
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
         self.notices = Notices(self.streams, lambda: self.world.policy)
-        self._lasting = Lasting(self.sessions, self.calls, self.recorder, ring, self._on_notification)
+        self._warden = Warden()
+        self._lasting = Lasting(
+            self.sessions, self.calls, self.recorder, ring, self._on_notification, self._warden
+        )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
         self.plane = DataPlane(self.door, self.streams, plane_settings(loaded.settings), self.readiness)
-        self.http = H1Server(self.plane.handle, HttpLimits())
+        self.http = H1Server(
+            self.plane.handle, HttpLimits(), screen=self.plane.screen, quiet=self.plane.quiet
+        )
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
         self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
@@ -145,6 +151,7 @@ class Process:
         self.plane.settings = plane_settings(loaded.settings)
         if self.tls is not None and tls is not None:
             self.tls.adopt(tls)
+            self._lock.announce(self._lock.holder.listen, str(self.tls.pins.absolute()))
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
@@ -164,6 +171,7 @@ class Process:
         await self.world.retire(None, self.world.loaded.settings.gateway.drain)
         if self._retiring:
             await asyncio.wait(self._retiring)
+        await self._warden.close()
         try:
             await self.recorder.roll_up()
             await self.world.recorder.lifecycle("stopped")
@@ -195,6 +203,7 @@ class Process:
                     "era": state.era,
                     "version": state.version,
                     "transport": state.transport,
+                    "note": state.note,
                     "mode": settings.mode_of(state.name),
                     "insecure": settings.servers[state.name].insecure,
                 }

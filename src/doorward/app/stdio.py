@@ -69,10 +69,7 @@ class StdioOutlet:
         task.add_done_callback(self._sending.discard)
         return True
 
-    def beat(self) -> None:
-        """A pipe that is open is alive."""
-
-    def end(self) -> None:
+    def end(self, *, stopping: bool = False) -> None:  # noqa: ARG002 - a pipe has no words for it
         for task in self._sending:
             task.cancel()
 

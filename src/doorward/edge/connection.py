@@ -11,20 +11,28 @@ from doorward.edge.exchange import Exchange, FieldBlocks, HttpRequest
 from doorward.edge.head import END, Head
 from doorward.edge.hub import Hub
 from doorward.edge.limits import REFUSALS, Refusal, Refused
+from doorward.edge.peers import UNIX, canonical, share
+from doorward.edge.proxy_v2 import SIGNATURE
 from doorward.edge.reader import Awaits, RequestReader
+from doorward.model.certificate import ClientCertificate
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOLD: Final = 64
 """Connections beyond the limit that are told so; more are cut, because telling takes a place as well."""
+_WATCH_S: Final = 1.0
+"""How often a peer that reads slowly is looked at."""
+_LARGE: Final = 256 * 1024
+"""What waits for a peer is counted at once when it is more than this, otherwise when it is looked at."""
 
 
 class Connection(asyncio.Protocol):
     """Created by the server for each accepted socket."""
 
     __slots__ = (
-        "_advancing", "_awaits", "_closing", "_exchange", "_held", "_hub", "_loop", "_queued", "_reader",
-        "_reading_paused", "_taken", "_transport", "_waiters", "_written", "blocks", "deadline", "peer",
-        "write_paused",
+        "_advancing", "_awaits", "_closing", "_ended", "_exchange", "_held", "_hub", "_loop", "_owed",
+        "_queued", "_reader", "_reading_paused", "_spoken", "_taken", "_transport", "_waiters",
+        "_window_ends", "_written", "blocks", "certificate", "deadline", "origin", "peer", "proxied_for",
+        "relayed", "share", "write_paused",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
@@ -33,7 +41,14 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._reader = RequestReader(hub.limits)
         self._exchange: Exchange | None = None
-        self.peer = "unix"
+        self.peer = self.origin = UNIX
+        """`origin` is the peer of the transport or of its PROXY header, `peer` whom a trusted proxy names."""
+        self.proxied_for: str | None = None
+        """Whom a PROXY header names: set before the connection is made."""
+        self.relayed = False
+        """Whether a proxy stands between, as far as we were told by configuration."""
+        self.share: str | None = None
+        self.certificate: ClientCertificate | None = None
         self.deadline = math.inf
         self._awaits = Awaits.NOTHING
         """What `deadline` is for while no request is with the handler."""
@@ -45,9 +60,16 @@ class Connection(asyncio.Protocol):
         self._waiters: list[asyncio.Future[None]] = []
         self._held = 0
         """Bytes of an unfinished body, as the hub has counted them."""
+        self._owed = 0
+        """Bytes that the peer has not taken, as the hub has counted them."""
+        self._ended = False
+        """The peer has ended its side (half-close): what is here is still answered."""
         self._written = 0
         self._taken = 0
-        """Bytes that the peer had taken when the write deadline was last set."""
+        """Bytes that the peer had taken when the window began in which it has to take more."""
+        self._window_ends = math.inf
+        self._spoken = 0
+        """Bytes that had been written when quiet was last asked about."""
 
     # what an exchange needs
 
@@ -64,12 +86,25 @@ class Connection(asyncio.Protocol):
         self._waiters.append(waiter)
         return waiter
 
+    def attribute(self, peer: str) -> Refusal | None:
+        """A trusted proxy names the peer whose requests come here now; the reason when it has too many."""
+        self.relayed = True
+        if peer == self.peer:
+            return None
+        self.peer = peer
+        hub, held, owed = self._hub, self._held, self._owed
+        hub.bodies.move(self.share, -held)
+        hub.replies.move(self.share, -owed)
+        excess = hub.reassign(self, None if peer in hub.trusted else share(peer))
+        hub.replies.move(self.share, owed)
+        return hub.bodies.move(self.share, held) or excess
+
     def finished(self, exchange: Exchange, *, keep_alive: bool) -> None:
         """The exchange was answered whole: go on with the next, or end."""
         assert exchange is self._exchange
         self._exchange = None
         if not keep_alive or self._hub.draining:
-            self._close(linger=self._reader.unread > 0)
+            self._close(linger=self._reader.unread > 0 or self._reader.awaits is Awaits.BODY)
             return
         self._awaits = Awaits.NOTHING
         if not self.write_paused:
@@ -81,9 +116,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peername = transport.get_extra_info("peername")
-        if isinstance(peername, tuple):
-            self.peer = peername[0]
+        self._name_peer(transport)
+        self.certificate = transport.get_extra_info("client_certificate")
         self._allow(self._hub.limits.header_timeout)
         excess = self._hub.admit(self)
         if excess is not None and len(self._hub.connections) > self._hub.limits.connections + _TOLD:
@@ -92,7 +126,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif excess is not None:
             self._refuse(excess)
-        elif self._hub.draining:
+        elif self._hub.shut:
             self._close(linger=False)
 
     def data_received(self, data: bytes) -> None:
@@ -112,27 +146,40 @@ class Connection(asyncio.Protocol):
             self._bound_backlog()
 
     def eof_received(self) -> bool:
-        """A half-close ends the connection, and cancels what runs on it (see Exchange)."""
-        self._closing = True
-        self._allow(self._hub.limits.write_timeout)
-        self._lose()
-        return False
+        """The peer sends no more. What it has asked whole is still answered, then the connection ends; over
+        TLS it ends at once. True: keep the other direction open."""
+        if self._closing:
+            return False
+        self._ended = self._reading_paused = True  # for good: what is done next looks at what waits, and ends
+        if self._exchange is not None:
+            self._exchange.half_closed(more=self._reader.unread > 0)
+        elif not self.write_paused:
+            self._advance()
+        return not self._closing
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self.deadline = math.inf
         self._hub.forget(self)
-        self._hub.hold(-self._held)
-        self._held = 0
+        self._hub.bodies.move(self.share, -self._held)
+        self._hub.replies.move(self.share, -self._owed)
+        self._held = self._owed = 0
         self._lose()
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._taken = self._written - self._transport.get_write_buffer_size()
-        self._allow(self._hub.limits.write_timeout)
+        unread = self._transport.get_write_buffer_size()
+        self._taken = self._written - unread
+        now, timeout = self._hub.clock(), self._hub.limits.write_timeout
+        self._window_ends = now + timeout
+        self.deadline = now + min(timeout, _WATCH_S)
+        if unread > _LARGE:
+            self._owe(unread)
 
     def resume_writing(self) -> None:
         self.write_paused = False
+        if self._owed:
+            self._owe(0)
         self._wake()
         if self._closing:
             self._allow(self._hub.limits.write_timeout)
@@ -155,14 +202,32 @@ class Connection(asyncio.Protocol):
         if self._exchange is None and self._reader.awaits is Awaits.NOTHING and not self._closing:
             self._close(linger=False)
 
+    def retire(self) -> None:
+        """End now, or after the answer in progress: what proved the peer's identity proves it no longer."""
+        if self._exchange is not None:
+            self._exchange.be_last()
+        elif not self._closing:
+            self._close(linger=self._reader.unread > 0)
+
     def abort(self) -> None:
         """End at once, whatever waits to be sent."""
         self._transport.abort()
 
+    def beat(self, now: float) -> None:
+        """Asked now and then: tell the hub when a request has been running in silence for long."""
+        exchange = self._exchange
+        if exchange is None or self._hub.quiet is None:
+            return
+        if exchange.quiet_since == 0.0 or self._written != self._spoken:
+            exchange.quiet_since, self._spoken = now, self._written
+        elif now - exchange.quiet_since >= self._hub.limits.quiet_timeout:
+            exchange.quiet_since = now
+            self._hub.quiet(exchange)
+
     def expire(self) -> None:
         """The sweep found `deadline` in the past."""
         if self.write_paused:
-            self._expire_write()
+            self._watch_reader()
         elif self._closing:
             self._transport.abort()
         elif self._awaits is Awaits.NOTHING:
@@ -198,7 +263,7 @@ class Connection(asyncio.Protocol):
             if self._reader.unread and not self._reading_paused:
                 self._queued = self._reader.count_queued()
                 self._bound_backlog()
-        elif self._reading_paused:
+        elif self._reading_paused and not self._ended:
             self._reading_paused = False
             self._transport.resume_reading()
 
@@ -208,6 +273,9 @@ class Connection(asyncio.Protocol):
 
     def _await_rest(self) -> None:
         """Set the deadline for what the peer owes, once per head and once per body."""
+        if self._ended:
+            self._close(linger=False)
+            return
         awaits = self._reader.awaits
         if awaits is self._awaits:
             return
@@ -216,14 +284,36 @@ class Connection(asyncio.Protocol):
             self._allow(self._hub.limits.header_timeout)
         elif awaits is Awaits.BODY:
             self._allow(self._hub.limits.body_timeout)
-            if self._reader.continue_expected:
+            if not self._screened() and self._reader.continue_expected:
                 self.send(_CONTINUE)
+
+    def _screened(self) -> bool:
+        """Whether the head alone is enough to refuse the body that is still to come: then it is not waited
+        for, and neither asked for (RFC 9110 section 10.1.1)."""
+        head, screen = self._reader.head, self._hub.screen
+        if head is None or screen is None:
+            return False
+        request = HttpRequest(
+            head.method, head.target, head.path, head.query, head.headers, b"", head.version, head.memo
+        )
+        exchange = self._exchange = Exchange(request, self, False)
+        try:
+            taken = screen(exchange)
+        except Exception as error:  # noqa: BLE001 -- as in `_serve`
+            self._handler_failed(exchange, error)
+            return True
+        if taken:
+            if self._exchange is exchange:
+                self.deadline = math.inf
+        elif self._exchange is exchange:
+            self._exchange = None
+        return taken
 
     def _hold(self, held: int) -> None:
         """Count what is here of a body that is not whole yet. Raises Refused when all connections together
         hold too much."""
         more, self._held = held - self._held, held
-        excess = self._hub.hold(more)
+        excess = self._hub.bodies.move(self.share, more)
         if excess is not None:
             raise Refused(excess)
 
@@ -254,6 +344,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, reason: Refusal) -> None:
         """Say why, then close: where the next request would start is no longer known."""
+        if reason is Refusal.REQUEST_LINE_MALFORMED and self._reader.begins_with(SIGNATURE):
+            reason = Refusal.PROXY_FORBIDDEN  # what an operator has to know who forgot to configure it
         self._hub.count(reason)
         status = REFUSALS[reason][0]
         headers, body = self._hub.reject(status, reason.value)
@@ -266,7 +358,7 @@ class Connection(asyncio.Protocol):
         closing on unread input resets the connection and takes our answer with it (RFC 9112 section 9.6)."""
         self._closing = True
         limits = self._hub.limits
-        if not linger or not self._transport.can_write_eof():
+        if not linger or self._ended or not self._transport.can_write_eof():
             self._allow(limits.write_timeout)
             self._transport.close()
             return
@@ -276,14 +368,24 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
 
-    def _expire_write(self) -> None:
-        taken = self._written - self._transport.get_write_buffer_size()
-        if taken > self._taken:
-            self._taken = taken
-            self._allow(self._hub.limits.write_timeout)
-        else:
-            self._hub.count(Refusal.WRITE_TIMEOUT)
+    def _watch_reader(self) -> None:
+        """A peer may read as slowly as `write_rate`, and no more of what we keep for it than its share."""
+        hub, limits = self._hub, self._hub.limits
+        unread, now = self._transport.get_write_buffer_size(), self._hub.clock()
+        excess = self._owe(unread)
+        if excess is None and now >= self._window_ends:
+            taken = self._written - unread
+            if taken - self._taken < limits.write_rate * limits.write_timeout:
+                excess = Refusal.WRITE_TIMEOUT
+            self._taken, self._window_ends = taken, now + limits.write_timeout
+        if excess is not None:
+            hub.count(excess)
             self._transport.abort()
+        self.deadline = min(now + _WATCH_S, self._window_ends)
+
+    def _owe(self, unread: int) -> Refusal | None:
+        more, self._owed = unread - self._owed, unread
+        return self._hub.replies.move(self.share, more)
 
     def _bound_backlog(self) -> None:
         """Stop reading when enough waits. Until then a disconnect goes unseen."""
@@ -293,6 +395,23 @@ class Connection(asyncio.Protocol):
         if self._reader.unread > limits.pipeline_bytes or self._queued > limits.pipeline_depth:
             self._reading_paused = True
             self._transport.pause_reading()
+            try:
+                self._hold(self._reader.unread)
+            except Refused as refused:  # an answer is on its way: there is no place for another word
+                self._hub.count(refused.reason)
+                self._transport.abort()
+
+    def _name_peer(self, transport: asyncio.BaseTransport) -> None:
+        named = self.proxied_for or transport.get_extra_info("proxied_for")
+        peername = transport.get_extra_info("peername")
+        if named is not None:
+            self.origin = named
+        elif isinstance(peername, tuple):
+            self.origin = canonical(peername[0]) or peername[0]
+        self.peer = self.origin
+        trusted = self.origin in self._hub.trusted
+        self.relayed = trusted or named is not None
+        self.share = None if trusted or self.origin == UNIX else share(self.origin)
 
     def _allow(self, seconds: float) -> None:
         self.deadline = self._hub.clock() + seconds

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 import msgspec
 
 from doorward.edge.head import Memo
+from doorward.edge.limits import Refusal
+from doorward.model.certificate import ClientCertificate
 
 HeaderFields = Sequence[tuple[bytes, bytes]]
 
@@ -74,6 +76,9 @@ class Channel(Protocol):
     """What an exchange needs of the connection that it came on."""
 
     peer: str
+    origin: str
+    relayed: bool
+    certificate: ClientCertificate | None
 
     @property
     def blocks(self) -> FieldBlocks: ...
@@ -83,6 +88,7 @@ class Channel(Protocol):
     def write_paused(self) -> bool: ...
     def send(self, data: bytes) -> None: ...
     def writable(self) -> asyncio.Future[None]: ...
+    def attribute(self, peer: str) -> Refusal | None: ...
     def finished(self, exchange: "Exchange", *, keep_alive: bool) -> None: ...
 
 
@@ -90,9 +96,10 @@ class Exchange(msgspec.Struct, eq=False):
     """Answer with `respond`, or with `start`, any number of writes and `finish`; now or later, in any task.
 
     When the peer is gone `disconnected` turns true, `on_disconnect` is called once, and every method does
-    nothing. A half-close counts: a disconnect is how MCP clients cancel (2026-07-28), and a client that still
-    wants its answer has no reason to send FIN. Set `on_disconnect` before the handler returns. Answering
-    twice, or writing without `start`, is a bug and raises RuntimeError.
+    nothing. A peer that only ends its own side (half-close) cannot be told from one that is gone: then
+    `on_disconnect` is called at once as well, because that is how MCP clients cancel (2026-07-28), but what
+    is still answered is sent. Set `on_disconnect` before the handler returns. Answering twice, or writing
+    without `start`, is a bug and raises RuntimeError.
     """
 
     request: HttpRequest
@@ -100,19 +107,36 @@ class Exchange(msgspec.Struct, eq=False):
     _keep_alive: bool
     disconnected: bool = False
     on_disconnect: Callable[[], None] | None = None
-    _started: bool = False
+    started: bool = False
+    """Whether a status has been sent."""
     _done: bool = False
     _chunked: bool = False
+    quiet_since: float = 0.0
+    """The connection's note: when it last looked and nothing had been sent since; 0 before that."""
 
     @property
     def peer(self) -> str:
-        """Address without port; "unix" for a Unix socket."""
+        """Address without port; "unix" for a Unix socket. Of the client, where a trusted proxy names it."""
         return self._channel.peer
 
     @property
-    def started(self) -> bool:
-        """Whether a status has been sent."""
-        return self._started
+    def origin(self) -> str:
+        """The address that the connection itself, or its PROXY header, has."""
+        return self._channel.origin
+
+    @property
+    def relayed(self) -> bool:
+        """Whether a configured proxy stands between."""
+        return self._channel.relayed
+
+    def attribute(self, peer: str) -> Refusal | None:
+        """Count the connection for the client that a trusted proxy names; the reason when it has too many."""
+        return self._channel.attribute(peer)
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """What the TLS handshake of the connection has verified, if anything."""
+        return self._channel.certificate
 
     @property
     def congested(self) -> bool:
@@ -121,11 +145,11 @@ class Exchange(msgspec.Struct, eq=False):
 
     def respond(self, status: int, headers: HeaderFields = (), body: bytes = b"") -> None:
         """Send the complete answer in one write. Content-Length and Connection are added here."""
-        if self._started:
+        if self.started:
             raise RuntimeError("this exchange was answered already")
         channel = self._channel
         block = channel.blocks.encode(status, headers)
-        self._started = self._done = True
+        self.started = self._done = True
         if self.disconnected:
             return
         usual = self._keep_alive and not channel.draining and self.request.version == (1, 1)
@@ -141,10 +165,10 @@ class Exchange(msgspec.Struct, eq=False):
 
     def start(self, status: int, headers: HeaderFields = ()) -> None:
         """Send the head of a streamed answer: chunked on HTTP/1.1, until close on HTTP/1.0."""
-        if self._started:
+        if self.started:
             raise RuntimeError("this exchange was answered already")
         block = self._channel.blocks.encode(status, headers)
-        self._started = True
+        self.started = True
         if self.disconnected:
             return
         self._chunked = self.request.version == (1, 1)
@@ -155,7 +179,7 @@ class Exchange(msgspec.Struct, eq=False):
 
     def write_nowait(self, data: bytes) -> None:
         """Queue a part of the body whatever the peer does; look at `congested` before writing much."""
-        if not self._started or self._done:
+        if not self.started or self._done:
             raise RuntimeError("this exchange is not being streamed")
         if self.disconnected or not data or self.request.method == b"HEAD":
             return
@@ -169,7 +193,7 @@ class Exchange(msgspec.Struct, eq=False):
 
     def finish(self) -> None:
         """End a streamed answer."""
-        if not self._started or self._done:
+        if not self.started or self._done:
             raise RuntimeError("this exchange is not being streamed")
         self._done = True
         if self.disconnected:
@@ -177,6 +201,19 @@ class Exchange(msgspec.Struct, eq=False):
         if self._chunked and self.request.method != b"HEAD":
             self._channel.send(b"0\r\n\r\n")
         self._channel.finished(self, keep_alive=self._keep_alive)
+
+    def be_last(self) -> None:
+        """The connection's word that no request follows this one: the answer says so where it can."""
+        self._keep_alive = False
+
+    def half_closed(self, *, more: bool) -> None:
+        """The connection's word that the peer has ended its side, or is gone: nobody can know. There may be
+        `more` requests behind this one; they are served, unless this is one that a disconnect cancels."""
+        callback, self.on_disconnect = self.on_disconnect, None
+        if callback is not None or not more:
+            self._keep_alive = False
+        if callback is not None:
+            callback()
 
     def lose(self) -> None:
         """The connection's word that the peer is gone."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from doorward.edge.exchange import HttpRequest
 from doorward.model.call import Credential
+from doorward.model.certificate import ClientCertificate
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 
@@ -97,8 +98,17 @@ class Guard:
             )
 
     @staticmethod
-    def credential(request: HttpRequest, peer: str) -> Credential:
-        """What was presented. Raises CallerError(CREDENTIAL_AMBIGUOUS) for a credential in two places."""
+    def credential(
+        request: HttpRequest,
+        peer: str,
+        certificate: ClientCertificate | None = None,
+        *,
+        relayed: bool = False,
+    ) -> Credential:
+        """What was presented; `relayed` by a configured proxy, whatever the head says.
+
+        Raises CallerError(CREDENTIAL_AMBIGUOUS) for a credential in two places.
+        """
         headers = request.headers
         bearer = headers.get(b"authorization")
         key = headers.get(b"x-doorward-key")
@@ -111,13 +121,13 @@ class Guard:
             secret = _bearer(bearer)
         elif key is not None:
             secret = key.decode("latin-1")
-        local = peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer)
+        local = not relayed and (peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer))
         # Forwarding only matters where locality is the credential; a key is looked at for itself.
         trusting = secret is None or request.path == "/readyz"
-        proxied = trusting and any(
-            name in FORWARDING or name.startswith(FORWARDED_PREFIX) for name in headers
+        proxied = relayed or (
+            trusting and any(name in FORWARDING or name.startswith(FORWARDED_PREFIX) for name in headers)
         )
-        return Credential(secret, peer, local, proxied)
+        return Credential(secret, peer, local, proxied, certificate)
 
 
 def _bearer(field: bytes) -> str:

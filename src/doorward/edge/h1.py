@@ -6,27 +6,37 @@ is told at once; trouble on one connection never reaches another. It knows nothi
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from doorward.edge.connection import Connection
 from doorward.edge.exchange import Exchange, HeaderFields, HttpRequest
-from doorward.edge.hub import Hub
+from doorward.edge.hub import Hub, Screen
 from doorward.edge.limits import REFUSALS, HttpLimits, Refusal
+from doorward.edge.listeners import Listener, Make, bind_tcp, bind_unix
+from doorward.edge.peers import Networks
+from doorward.edge.preface import Preface
 from doorward.edge.secure import TlsFace, TlsTerms
 from doorward.edge.tls import TlsConnection
 from doorward.model.certificate import ClientCertificate
 
 __all__ = ["REFUSALS", "Exchange", "H1Server", "HeaderFields", "HttpLimits", "HttpRequest", "Refusal"]
 
+NOBODY: Final = Networks()
+LAST_CALL_S: Final = 0.25
+"""From closing the listeners to closing idle connections: a request on its way meanwhile is answered."""
+
 
 class H1Server:
     """Listens, hands each request to `handler`, and ends well.
 
-    `handler` is called synchronously and may answer later, from a task of its own. `reject` makes headers and
-    body of an HTTP-level refusal from its status and reason. `clock` gives seconds, monotonic.
+    `handler` is called synchronously and may answer later, from a task of its own. `screen` is called before
+    it when a body is still to come; it may take the exchange, to refuse it, and then returns true. `quiet` is
+    told of an exchange on which nothing was sent for `HttpLimits.quiet_timeout`. `reject` makes headers and
+    body of an HTTP-level refusal from its status and reason. Peers in `proxy_protocol` have to send a PROXY
+    header (version 2) first. `clock` gives seconds, monotonic.
     """
 
     def __init__(
@@ -34,12 +44,16 @@ class H1Server:
         handler: Callable[[Exchange], None],
         limits: HttpLimits,
         *,
+        screen: Screen | None = None,
+        quiet: Callable[[Exchange], None] | None = None,
         reject: Callable[[int, str], tuple[HeaderFields, bytes]] | None = None,
+        proxy_protocol: Networks = NOBODY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = Hub(handler, limits, reject, clock)
-        self._servers: list[asyncio.Server] = []
-        self._sockets: list[Path] = []
+        self._hub.screen, self._hub.quiet = screen, quiet
+        self._proxy_protocol = proxy_protocol
+        self._listeners: list[Listener] = []
         self._faces: list[TlsFace] = []
         self._timer: asyncio.TimerHandle | None = None
         shortest = min(
@@ -71,42 +85,40 @@ class H1Server:
 
     async def listen_tcp(self, host: str, port: int, tls: TlsFace | None = None) -> tuple[str, int]:
         """Accept on `host`:`port` (0: any free one) and return what was bound. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        make = self._connection if tls is None else lambda: TlsConnection(tls, self._connection)
-        server = await loop.create_server(make, host, port, backlog=1024)
-        self._add(server)
-        name = server.sockets[0].getsockname()
-        return str(name[0]), int(name[1])
+        inner = self._connection if tls is None else lambda: TlsConnection(tls, self._connection)
+        sockets = await bind_tcp(host, port, self._hub.limits)
+        for sock in sockets:
+            await self._accept(Listener(sock, self._facing(inner), None))
+        return self._listeners[-len(sockets)].name
 
     async def listen_unix(self, path: str) -> None:
-        """Accept on a Unix socket that only this user may connect to. Raises OSError.
+        """Accept on a Unix socket that only this user may connect to. Raises OSError."""
+        sock = bind_unix(Path(path))
+        await self._accept(Listener(sock, self._facing(self._connection), Path(path)))
 
-        A socket left behind is replaced: the state directory's lock says that no other gateway owns it.
-        """
-        listener = _bind_unix(Path(path))
-        server = await asyncio.get_running_loop().create_unix_server(
-            self._connection, sock=listener, backlog=1024
-        )
-        self._sockets.append(Path(path))
-        self._add(server)
+    def trust(self, proxies: Networks) -> None:
+        """From now on these are the proxies whose connections carry many clients."""
+        self._hub.trusted = proxies
 
     async def drain(self, timeout: float) -> int:  # noqa: ASYNC109
         """Stop listening, let running exchanges finish for `timeout` seconds, cut the rest.
 
-        Idle connections end at once, busy ones after their answer (which says `connection: close`).
+        Whoever is being let in, or has a request on its way, is still answered. Idle connections end after a
+        last call, busy ones after their answer (which says `connection: close`).
         Returns how many exchanges were cut.
         """
         hub = self._hub
         hub.draining = True
-        for server in self._servers:
-            server.close()
-        for path in self._sockets:
-            path.unlink(missing_ok=True)
+        for listener in self._listeners:
+            await listener.stop()
+        last_call = min(LAST_CALL_S, timeout / 2)
+        await self._emptied(last_call)
+        hub.shut = True
         for face in self._faces:
             face.close()
         for connection in list(hub.connections):
             connection.drain()
-        await self._emptied(timeout)
+        await self._emptied(timeout - last_call)
         cut = self.running
         for connection in list(hub.connections):
             connection.abort()
@@ -129,8 +141,15 @@ class H1Server:
     def _connection(self) -> Connection:
         return Connection(self._hub, asyncio.get_running_loop())
 
-    def _add(self, server: asyncio.Server) -> None:
-        self._servers.append(server)
+    def _facing(self, inner: Callable[[], Connection | TlsConnection]) -> Make:
+        """What a listener makes of a connection: `inner`, where it has to behind a PROXY header."""
+        if not self._proxy_protocol:
+            return inner
+        return lambda: Preface(self._hub, self._proxy_protocol, inner)
+
+    async def _accept(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+        await listener.start()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._sweep_every, self._on_sweep)
 
@@ -140,16 +159,3 @@ class H1Server:
         self._hub.sweep()
         for face in self._faces:
             face.sweep()
-
-
-def _bind_unix(path: Path) -> socket.socket:
-    if path.is_socket():
-        path.unlink()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        path.chmod(0o600)  # before listen: nobody can have connected yet
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -21,15 +21,33 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float = 75.0
     """Between an answer and the first byte of the next request."""
     write_timeout: float = 30.0
-    """Without the peer taking a single byte of what waits for it."""
+    """The time in which a peer that reads slowly has to take its bytes, see `write_rate`."""
+    write_rate: int = 8 * 1024
+    """Bytes a second, on average over `write_timeout`, that a peer must take while more waits for it."""
+    quiet_timeout: float = 15.0
+    """Without a byte towards a peer whose request is running, before its handler may show that it is."""
     linger_timeout: float = 2.0
     """How long a refused peer may go on sending before it is cut (RFC 9112 section 9.6)."""
+    handshake_timeout: float = 10.0
+    """From accepting a TLS connection to the end of its handshake."""
+    handshakes: int = 512
+    """TLS handshakes at the same time, of the whole server: about 60 KB each."""
+    handshakes_per_ip: int = 128
+    """Of one peer address."""
+    retire_timeout: float = 10.0
+    """For the answer in progress on a connection whose client certificate is trusted no longer."""
     connections: int = 4096
     """Of the whole server."""
     connections_per_ip: int = 1024
-    """Of one peer address; Unix sockets are not counted."""
+    """Of one peer: an IPv4 address or an IPv6 /64. Unix sockets and trusted proxies are not counted."""
     bodies_bytes: int = 256 * 1024 * 1024
-    """Of all bodies together that are still arriving: nobody knows yet whose they are."""
+    """Of all bodies together that are still arriving, and of what waits behind requests in progress."""
+    bodies_bytes_per_ip: int = 64 * 1024 * 1024
+    """Of one peer, counted as its connections are."""
+    replies_bytes: int = 512 * 1024 * 1024
+    """Of all answers together that wait for peers to take them."""
+    replies_bytes_per_ip: int = 128 * 1024 * 1024
+    """Of one peer, counted as its connections are."""
     pipeline_depth: int = 32
     """Requests waiting behind the one in progress before reading pauses."""
     pipeline_bytes: int = 64 * 1024
@@ -74,6 +92,12 @@ class Refusal(StrEnum):
     CONNECTIONS = "connections"
     CONNECTIONS_PER_IP = "connections_per_ip"
     BODIES = "bodies"
+    BODIES_PER_IP = "bodies_per_ip"
+    REPLIES = "replies"
+    REPLIES_PER_IP = "replies_per_ip"
+    PROXY_MALFORMED = "proxy_malformed"
+    PROXY_TIMEOUT = "proxy_timeout"
+    PROXY_FORBIDDEN = "proxy_forbidden"
     HANDLER_FAILED = "handler_failed"
 
 
@@ -115,9 +139,16 @@ REFUSALS: Final[dict[Refusal, tuple[int, str]]] = {
     _R.CONNECTIONS: (503, "there are too many connections"),
     _R.CONNECTIONS_PER_IP: (503, "there are too many connections from this address"),
     _R.BODIES: (503, "too many request bodies are arriving at once"),
+    _R.BODIES_PER_IP: (503, "too many request bodies are arriving at once from this address"),
+    _R.REPLIES: (503, "too many answers wait to be read"),
+    _R.REPLIES_PER_IP: (503, "too many answers wait to be read by this address"),
+    _R.PROXY_MALFORMED: (400, "this proxy has to send a PROXY header of version 2"),
+    _R.PROXY_TIMEOUT: (408, "the PROXY header took too long"),
+    _R.PROXY_FORBIDDEN: (400, "a PROXY header is taken only from the addresses in gateway.proxy_protocol"),
     _R.HANDLER_FAILED: (500, "the gateway failed on this request"),
 }
-"""Status and a sentence for the caller. A write timeout has nobody to tell: it only cuts the connection."""
+"""Status and a sentence for the caller. Of unread answers and missing PROXY headers nobody is told: the
+connection is cut."""
 
 
 class Refused(Exception):

@@ -14,10 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from doorward.edge.exchange import Exchange
+from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
+from doorward.edge.peers import Networks
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Credential, Inbound, Session
-from doorward.model.errors import CallerError, GatewayError
+from doorward.model.errors import CallerError, DoorwardError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.pipeline import rescue
@@ -33,6 +35,9 @@ SSE_HEADERS: Final = (
 SERVER_PATH: Final = re.compile("/mcp/([a-z0-9-]{1,16})")
 MODERN: Final = frozenset(version.encode() for version in versions.MODERN_VERSIONS)
 Fields = tuple[tuple[bytes, bytes], ...]
+NO_PROXIES: Final = Proxies(Networks())
+ELSEWHERE: Final = "/"
+"""No server has this name."""
 ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
 
 
@@ -42,6 +47,7 @@ class PlaneSettings(msgspec.Struct, frozen=True):
     endpoints: dict[str, str | None]
     """Path to server name; "/mcp" to None."""
     guard: Guard
+    proxies: Proxies = NO_PROXIES
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -61,21 +67,19 @@ class ReplyStream(msgspec.Struct, eq=False):
 
     _exchange: Exchange
     _cors: Fields
-    _started: bool = False
 
     async def emit(self, message: bytes) -> None:
         if self._exchange.disconnected:
             return
-        if not self._started:
+        if not self._exchange.started:
             self._exchange.start(200, SSE_HEADERS + self._cors)
-            self._started = True
         await self._exchange.write(sse.encode_event(message))
 
     def end(self, answer: Answer) -> None:
         """Send the answer as the stream's last event, or as the whole reply."""
         if self._exchange.disconnected:
             return
-        if not self._started:
+        if not self._exchange.started:
             headers = answer.headers + self._cors if self._cors else answer.headers
             self._exchange.respond(answer.status, headers, answer.body)
             return
@@ -109,17 +113,81 @@ class DataPlane:
             return
         cors: Fields = ()
         try:
+            self._find_client(exchange)
             cors = self.settings.guard.check(exchange.request)
-            path = exchange.request.path
-            if path in self.settings.endpoints:
-                self._dispatch(exchange, self.settings.endpoints[path], cors)
-            elif named := SERVER_PATH.fullmatch(path):
-                # Answered behind the door, like a server that this caller may not know of.
-                self._dispatch(exchange, named[1], cors)
+            endpoint = self._endpoint(exchange.request.path)
+            if endpoint is not ELSEWHERE:
+                self._dispatch(exchange, endpoint, cors)
             else:
                 self._other(exchange)
-        except CallerError as error:
+        except DoorwardError as error:
             self._run(exchange, self._refuse(exchange, None, cors, error))
+
+    def screen(self, exchange: Exchange) -> bool:
+        """Called for a request whose body is not here yet: refuse it now if its head is enough for that.
+
+        Everything that `handle` decides from a head, and who is asking: nobody whom we do not know gets us to
+        take in a body.
+        """
+        known = exchange.request.memo.value
+        cors: Fields = ()
+        endpoint = None
+        try:
+            if isinstance(known, Admission) and known.settings is self.settings:
+                endpoint, cors, credential = known.endpoint, known.cors, known.credential
+            else:
+                self._find_client(exchange)
+                cors = self.settings.guard.check(exchange.request)
+                if exchange.request.method != b"POST":
+                    return False  # a body means nothing there; `handle` answers when it is here
+                endpoint = self._endpoint(exchange.request.path)
+                if endpoint is ELSEWHERE:
+                    raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path")
+                self.settings.guard.check_post(exchange.request)
+                credential = self._credential(exchange)
+            self._door.admit(credential)
+        except DoorwardError as error:
+            self._run(exchange, self._refuse(exchange, endpoint, cors, error))
+            return True
+        return False
+
+    def quiet(self, exchange: Exchange) -> None:
+        """Nothing was sent for long: a comment keeps proxies and impatient clients from giving up.
+
+        An answer that has not begun becomes a stream, if its caller takes one and no header depends on it.
+        """
+        known = exchange.request.memo.value
+        if not exchange.started:
+            fields = exchange.request.headers
+            if not isinstance(known, Admission) or b"text/event-stream" not in fields.get(b"accept", b""):
+                return
+            if not known.modern and headers.SESSION_ID not in fields:
+                return  # `initialize` is answered with a header of its own
+            exchange.start(200, SSE_HEADERS + known.cors)
+        if not exchange.congested:
+            exchange.write_nowait(sse.COMMENT)
+
+    def _find_client(self, exchange: Exchange) -> None:
+        """Who a request behind a trusted proxy counts for. Raises CallerError, GatewayError(OVERLOADED)."""
+        proxies = self.settings.proxies
+        if exchange.origin in proxies.trusted:
+            client = proxies.client(exchange.origin, exchange.request.headers)
+            if exchange.attribute(client) is not None:
+                raise GatewayError(Reason.OVERLOADED, "too much is going on for this client")
+
+    def _endpoint(self, path: str) -> str | None:
+        """The server that a path names; None for all of them, ELSEWHERE for a path that is no endpoint."""
+        if path in self.settings.endpoints:
+            return self.settings.endpoints[path]
+        # An unknown server is answered behind the door, like one that this caller may not know of.
+        named = SERVER_PATH.fullmatch(path)
+        return ELSEWHERE if named is None else named[1]
+
+    def _credential(self, exchange: Exchange) -> Credential:
+        """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_AMBIGUOUS)."""
+        return self.settings.guard.credential(
+            exchange.request, exchange.peer, exchange.certificate, relayed=exchange.relayed
+        )
 
     def _dispatch(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         """Raises CallerError for what the head alone forbids."""
@@ -148,7 +216,7 @@ class DataPlane:
 
     def _admit(self, exchange: Exchange, endpoint: str | None, cors: Fields, modern: bool) -> None:
         try:
-            credential = self.settings.guard.credential(exchange.request, exchange.peer)
+            credential = self._credential(exchange)
         except CallerError as error:
             self._run(exchange, self._refuse(exchange, endpoint, cors, error))
             return
@@ -194,7 +262,7 @@ class DataPlane:
         return found
 
     async def _refuse(
-        self, exchange: Exchange, endpoint: str | None, cors: Fields, error: CallerError
+        self, exchange: Exchange, endpoint: str | None, cors: Fields, error: DoorwardError
     ) -> None:
         """Answer what never gets to the door; the door keeps the record all the same."""
         nobody = Credential(None, exchange.peer, local=False, proxied=False)
@@ -205,7 +273,7 @@ class DataPlane:
 
     def _inbound(self, exchange: Exchange, endpoint: str | None) -> Inbound:
         """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_AMBIGUOUS)."""
-        credential = self.settings.guard.credential(exchange.request, exchange.peer)
+        credential = self._credential(exchange)
         return self._message(exchange, endpoint, credential, None)
 
     @staticmethod
@@ -230,7 +298,7 @@ class DataPlane:
             exchange.respond(200, (rescue.JSON,), b'{"status":"ok"}')
             return
         state = self._readiness()
-        credential = self.settings.guard.credential(request, exchange.peer)
+        credential = self._credential(exchange)
         if not credential.local or credential.proxied:
             state = {"status": state["status"]}
         status = 200 if state["status"] != "not_ready" else 503

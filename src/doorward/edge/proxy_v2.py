@@ -1,8 +1,8 @@
 """The PROXY protocol, version 2: who is behind the proxy that this connection comes from. No I/O.
 
-Source: "The PROXY protocol", HAProxy, 2020-03-05, section 2.2. Strict where the text leaves a choice: version 1
-and every family but TCP over IPv4 and IPv6 are refused, because a client that cannot be named cannot be held
-to limits. TLVs are walked and skipped.
+Source: "The PROXY protocol", HAProxy, 2020-03-05, section 2.2. Strict where it leaves a choice: version 1 and
+every family but TCP over IPv4 and IPv6 are refused, because a client that cannot be named cannot be held to
+limits. TLVs are walked and skipped.
 """
 
 import ipaddress

@@ -94,6 +94,15 @@ class RequestReader:
         return self._head is not None and self._head.expects_continue
 
     @property
+    def head(self) -> Head | None:
+        """Of the request whose body is being awaited."""
+        return self._head
+
+    def begins_with(self, prefix: bytes) -> bool:
+        """Whether these bytes are the first of what was kept; asked when a request has been refused."""
+        return self._input.startswith(prefix)
+
+    @property
     def unread(self) -> int:
         """Bytes that wait to be looked at."""
         return len(self._input) - self._at

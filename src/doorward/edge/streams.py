@@ -1,6 +1,5 @@
 """The streams of legacy sessions for what belongs to no call: a GET stream each, or standard output."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
@@ -9,7 +8,9 @@ from doorward.model.call import Session
 from doorward.model.principal import Principal
 from doorward.wire import sse
 
-KEEP_ALIVE_S: Final = 15.0
+FAREWELL: Final = b": the gateway is stopping\nretry: 1000\n\n"
+"""No event: a comment for whoever reads along, and the milliseconds after which to come back (MCP 2025-11-25,
+transports: a server that ends a stream SHOULD send `retry`)."""
 
 
 class Outlet(Protocol):
@@ -19,11 +20,9 @@ class Outlet(Protocol):
         """False when it cannot be taken now: what is missed can be asked for."""
         ...
 
-    def beat(self) -> None:
-        """Show that the stream is alive, where silence would be taken for the opposite."""
+    def end(self, *, stopping: bool = False) -> None:
+        """`stopping`: the gateway goes, and the session may be taken up again soon."""
         ...
-
-    def end(self) -> None: ...
 
 
 class SseOutlet:
@@ -38,14 +37,11 @@ class SseOutlet:
         self._exchange.write_nowait(sse.encode_event(message))
         return True
 
-    def beat(self) -> None:
-        """Proxies cut a silent stream."""
-        if not self._exchange.disconnected and not self._exchange.congested:
-            self._exchange.write_nowait(sse.COMMENT)
-
-    def end(self) -> None:
+    def end(self, *, stopping: bool = False) -> None:
         if not self._exchange.disconnected:
             self._exchange.on_disconnect = None
+            if stopping:
+                self._exchange.write_nowait(FAREWELL)
             self._exchange.finish()
 
 
@@ -54,13 +50,16 @@ class SessionStreams:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Session, Principal, Outlet]] = {}
-        self._beat: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def open(self, session: Session, principal: Principal, exchange: Exchange) -> None:
         """Adopt a started SSE response, unless its peer is gone already."""
         if exchange.disconnected:
             return
         outlet = SseOutlet(exchange)
+        if self._closed:
+            outlet.end(stopping=True)
+            return
         self.adopt(session, principal, outlet)
         exchange.on_disconnect = lambda: self._gone(session.id, outlet)
 
@@ -68,8 +67,6 @@ class SessionStreams:
         """From now on the session's messages go to this outlet."""
         self.close(session.id)
         self._open[session.id] = (session, principal, outlet)
-        if self._beat is None:
-            self._beat = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
 
     def listening(self) -> Iterable[tuple[Session, Principal]]:
         return [(session, principal) for session, principal, _ in self._open.values()]
@@ -92,21 +89,13 @@ class SessionStreams:
                 self.close(session.id)
 
     def close_all(self) -> None:
-        """The gateway is stopping."""
+        """The gateway is stopping: streams end, and no other begins."""
+        self._closed = True
         for session_id in list(self._open):
-            self.close(session_id)
-        if self._beat is not None:
-            self._beat.cancel()
-            self._beat = None
+            self._open.pop(session_id)[2].end(stopping=True)
 
     def _gone(self, session_id: str, outlet: Outlet) -> None:
         found = self._open.get(session_id)
         if found is not None and found[2] is outlet:
             del self._open[session_id]
-
-    def _keep_alive(self) -> None:
-        """One timer for all streams."""
-        for _, _, outlet in self._open.values():
-            outlet.beat()
-        again = bool(self._open)
-        self._beat = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive) if again else None
+        outlet.end()

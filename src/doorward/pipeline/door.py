@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from doorward.audit.ids import CallIds
-from doorward.model.call import Inbound, Reply, Session
+from doorward.model.call import Credential, Inbound, Reply, Session
 from doorward.model.errors import DoorwardError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -52,6 +52,10 @@ class Door:
             if parts:
                 return self._serve_all(parts)
         return self._serve_one(inbound)
+
+    def admit(self, credential: Credential) -> None:
+        """Ask who it is before the message is here. Raises DoorwardError, to be answered with `refuse`."""
+        self.gateway.identity.identify(credential)
 
     async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
         """The session behind a GET or DELETE and who asks, or the recorded refusal."""

@@ -5,13 +5,18 @@ import json
 from typing import Any
 
 from doorward.edge.exchange import Exchange, FieldBlocks, HttpRequest
+from doorward.edge.limits import Refusal
 
 
 class Channel:
     """Takes everything, unless `write_paused`."""
 
     def __init__(self, peer: str) -> None:
-        self.peer = peer
+        self.peer = self.origin = peer
+        self.relayed = False
+        self.certificate = None
+        self.refuses: Refusal | None = None
+        """What `attribute` answers."""
         self.blocks = FieldBlocks()
         self.draining = False
         self.write_paused = False
@@ -23,6 +28,11 @@ class Channel:
 
     def writable(self) -> asyncio.Future[None]:
         raise AssertionError("nobody waits here")
+
+    def attribute(self, peer: str) -> Refusal | None:
+        self.peer = peer
+        self.relayed = True
+        return self.refuses
 
     def finished(self, exchange: Exchange, *, keep_alive: bool) -> None:
         self.ended.set()

@@ -1,11 +1,8 @@
 """The GET streams of legacy sessions: one per session, never a burden."""
 
-import asyncio
-
 import pytest
 
-from doorward.edge import streams as module
-from doorward.edge.streams import SessionStreams
+from doorward.edge.streams import FAREWELL, SessionStreams
 from doorward.model.call import Session
 from doorward.model.principal import Principal
 from tests.unit.edge.exchanges import Channel, exchange
@@ -87,18 +84,27 @@ async def test_streams_of_a_revoked_key_end() -> None:
     streams.close_all()
 
 
-async def test_silent_streams_are_kept_alive_while_somebody_reads(monkeypatch) -> None:
-    monkeypatch.setattr(module, "KEEP_ALIVE_S", 0.01)
+async def test_a_stopping_gateway_says_when_to_come_back_and_opens_no_other_stream() -> None:
     streams = SessionStreams()
-    read, slow = opened(streams, "s"), opened(streams, "t")
-    slow.write_paused = True
-    silent = len(slow.out)
+    ended, stopped = opened(streams, "s"), opened(streams, "t")
 
-    await asyncio.sleep(0.05)
-
-    assert b":\n\n" in read.out
-    assert len(slow.out) == silent
+    streams.close("s")
     streams.close_all()
-    said = len(read.out)
-    await asyncio.sleep(0.03)
-    assert len(read.out) == said
+
+    assert b"retry" not in ended.out
+    assert FAREWELL in stopped.out
+    assert stopped.out.endswith(b"\r\n0\r\n\r\n")
+    late = opened(streams, "u")
+    assert late.ended.is_set()
+    assert FAREWELL in late.out
+    assert list(streams.listening()) == []
+
+
+async def test_a_peer_that_ends_its_side_ends_its_stream() -> None:
+    streams = SessionStreams()
+    channel = opened(streams, "s")
+
+    channel.exchange.half_closed(more=False)
+
+    assert channel.ended.is_set()
+    assert list(streams.listening()) == []
