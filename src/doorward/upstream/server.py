@@ -126,7 +126,8 @@ class Server:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await running.conversations.close(max(end - asyncio.get_running_loop().time(), timeout / 4))
+        left = max(end - asyncio.get_running_loop().time(), timeout / 4)
+        await running.conversations.close(min(left, self.settings.stop_s))
         running.dialer.close()
         running.deadlines.close()
 
