@@ -97,6 +97,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/demo/test_scene.py": ("demo/script",),
     "tests/attack/test_http_refusals.py": ("edge/h1",),
     "tests/attack/test_upstream_deadlines.py": ("upstream/dial",),
+    "tests/attack/test_upstream_resume.py": ("upstream/events", "upstream/resume"),
     "tests/attack/test_upstream_http.py": (
         "upstream/conversation",
         "upstream/discovery",

@@ -5,7 +5,6 @@ Sources: MCP 2025-11-25 and 2026-07-28, basic/transports. No redirect is followe
 
 import asyncio
 import contextlib
-from collections import deque
 from typing import Protocol
 
 from doorward.model.errors import UpstreamError
@@ -13,6 +12,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.address import Address, parse_url
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dial import Dial
+from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.live import Answer, Live
@@ -25,7 +25,6 @@ from doorward.upstream.settings import Fields, ServerSettings
 from doorward.upstream.statuses import meaning
 from doorward.wire import jsonrpc
 from doorward.wire.errors import WireError
-from doorward.wire.sse import SseParser
 
 LINGER_S = 1.0
 """How long a stream may take to end after its answer, before its connection is given up."""
@@ -62,6 +61,10 @@ class Talk(Protocol):
     def asked(self, request: jsonrpc.UpstreamRequest) -> None:
         """The server asks something of its client."""
 
+    async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
+        """The answer that a stream did not bring to its end; None where streams cannot be continued."""
+        ...
+
 
 class _Probing:
     """Implements Talk before there is a conversation: nobody is there to be asked anything."""
@@ -74,33 +77,8 @@ class _Probing:
     def asked(self, request: jsonrpc.UpstreamRequest) -> None:
         self._relay.dropped["request that may not be made"] += 1
 
-
-class EventReader:
-    """The data of a stream's events, one at a time."""
-
-    def __init__(self, server: str, connection: Connection, limit: int) -> None:
-        self._server = server
-        self._connection = connection
-        self._limit = limit
-        self._parser = SseParser(limit)
-        self._ready: deque[bytes] = deque()
-
-    async def next(self) -> bytes | None:
-        """None at the stream's end. Raises UpstreamError when it breaks off or an event is too large."""
-        while not self._ready:
-            data = await self._connection.read()
-            if not data:
-                return None
-            try:
-                events = self._parser.feed(data)
-            except WireError as error:
-                text = f"sent an event of more than {self._limit} bytes"
-                raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
-            self._ready.extend(event.data for event in events if event.data)
-        return self._ready.popleft()
-
-    def close(self) -> None:
-        self._connection.close()
+    async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
+        return None
 
 
 class HttpLeg:
@@ -209,14 +187,15 @@ class HttpLeg:
         finally:
             self.leave(connection)
 
-    async def listen(self, head: bytes) -> EventReader | None:
+    async def listen(self, head: bytes, due: float | None = None) -> EventReader | None:
         """GET a stream of its own connection; None when the server offers none (405).
 
-        The caller of this closes the reader. Raises UpstreamError, SessionGone.
+        The caller of this closes the reader, or hangs up where the stream is `due` to be over some time.
+        Raises UpstreamError, SessionGone.
         """
         connection = await self.pool.dedicated()
         waiter: asyncio.Future[Response] = self._loop.create_future()
-        connection.deadline = self._loop.time() + self._settings.timeout_s
+        connection.deadline = due or self._loop.time() + self._settings.timeout_s
         self._deadlines.watch(connection)
         kept = False
         try:
@@ -224,7 +203,8 @@ class HttpLeg:
             response = await waiter
             kept = response.streams
         finally:
-            self._deadlines.forget(connection)
+            if due is None or not kept:
+                self._deadlines.forget(connection)
             if not kept:
                 connection.close()
         if kept:
@@ -234,6 +214,11 @@ class HttpLeg:
         if response.status == 405:
             return None
         raise refused(self._server, response)
+
+    def hang_up(self, stream: EventReader) -> None:
+        """Of a stream that was due."""
+        self._deadlines.forget(stream.connection)
+        stream.close()
 
     def close(self) -> None:
         self._patience.close()
@@ -275,13 +260,22 @@ class HttpLeg:
         raise refused(self._server, response)
 
     async def _follow(self, connection: Connection, live: Live, talk: Talk) -> Answer:
+        events = EventReader(self._server, connection, self._limit)
         try:
-            return await self._answer_in(EventReader(self._server, connection, self._limit), live, talk)
+            return await self.answer_in(events, live, talk)
         except asyncio.CancelledError:
             connection.close()  # at once: to a modern server this is the cancellation (brief 2.5)
             raise
+        except UpstreamError as error:
+            if error.reason is not Reason.UPSTREAM_CONNECTION_LOST or not events.resume_field:
+                raise
+            answer = await talk.rest_of(events, live)
+            if answer is None:
+                raise
+            return answer
 
-    async def _answer_in(self, events: EventReader, live: Live, talk: Talk) -> Answer:
+    async def answer_in(self, events: EventReader, live: Live, talk: Talk) -> Answer:
+        """What answers `live` on a stream; what else is on it goes where it belongs. Raises UpstreamError."""
         while (data := await events.next()) is not None:
             try:
                 message = jsonrpc.parse_upstream(data)

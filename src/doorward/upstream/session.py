@@ -13,15 +13,17 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
+from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
 from doorward.upstream.frames import MAX_FRAMES, OPENING, Frame, frame_of
 from doorward.upstream.h1 import Connection
-from doorward.upstream.http import JSON, EventReader, HttpLeg, Refused, SessionGone, framed, refused
+from doorward.upstream.http import JSON, HttpLeg, Refused, SessionGone, framed, refused
 from doorward.upstream.incoming import usual
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import Relay
+from doorward.upstream.resume import rest
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.wire import headers, jsonrpc, versions
 from doorward.wire.errors import WireError
@@ -199,6 +201,12 @@ class HttpConversation:
         self._answers += 1
         self._spawn(self._answer(self._relay.answer(request)))
 
+    async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
+        """A modern server's stream is the call itself: what ended it ended the call (brief 2.5)."""
+        if self.era is Era.MODERN:
+            return None
+        return await rest(self._leg, self._listen_head(), broken, live, self)
+
     def listen(self) -> None:
         """Open the session's GET stream, if it is not open: what subscriptions bring comes on it."""
         if not self._listening and self.era is Era.LEGACY:
@@ -213,21 +221,25 @@ class HttpConversation:
             self._answers -= 1
 
     async def _listen(self) -> None:
-        head = self._leg.head(b"GET", self._fields(), self._settings.auth_headers(), b"text/event-stream")
-        wait = 0.5
+        wait, resume = 0.5, b""
         while not self._gone:
-            began = self._loop.time()
+            began, stream = self._loop.time(), None
             try:
-                self._stream = await self._leg.listen(head)
-                if self._stream is None:
+                self._stream = stream = await self._leg.listen(self._listen_head() + resume)
+                if stream is None:
                     return
-                await self._hear(self._stream)
+                await self._hear(stream)
             except SessionGone:
                 self._gone = True
             except UpstreamError:
                 pass  # a stream may break off at any time; it is opened again below
             wait = 0.5 if self._loop.time() - began > 30.0 else min(wait * 2, 30.0)
-            await asyncio.sleep(wait)
+            if stream is not None:
+                resume = stream.resume_field or resume
+            await asyncio.sleep(max(wait, stream.retry_s or 0.0) if stream is not None else wait)
+
+    def _listen_head(self) -> bytes:
+        return self._leg.head(b"GET", self._fields(), self._settings.auth_headers(), b"text/event-stream")
 
     async def _hear(self, stream: EventReader) -> None:
         try:

@@ -111,11 +111,13 @@ class SseParser:
             case b"event":
                 self._event = _text(value)
             case b"id" if b"\0" not in value:
-                self._id = self.last_id = _text(value)
+                self._id = _text(value)
             case b"retry" if value.isdigit() and len(value) <= 9:
                 self._retry = self.retry = int(value)
 
     def _dispatch(self, events: list[SseEvent]) -> None:
+        if self._id is not None:
+            self.last_id = self._id  # not before: an event that was cut off is to come again
         if self._data:
             data = b"\n".join(self._data)
             events.append(SseEvent(data, self._event or "message", self._id, self._retry))

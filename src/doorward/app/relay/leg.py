@@ -10,8 +10,8 @@ from doorward import __version__
 from doorward.app.relay.peer import Fields
 from doorward.upstream.address import parse_url
 from doorward.upstream.dial import Dial
+from doorward.upstream.events import EventReader
 from doorward.upstream.h1 import Connection, Response
-from doorward.upstream.http import EventReader
 from doorward.upstream.pool import Pool
 from doorward.upstream.timeouts import Timeouts
 from doorward.upstream.tls import build_context

@@ -1,0 +1,59 @@
+"""An event stream of a server, read one event at a time."""
+
+from collections import deque
+from typing import Final
+
+from doorward.model.reasons import Reason
+from doorward.upstream.failure import failure
+from doorward.upstream.h1 import Connection
+from doorward.wire.errors import WireError
+from doorward.wire.sse import SseParser
+
+SHORTEST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 30.0
+USUAL_RETRY_S: Final = 1.0
+"""Where the server does not say how long to wait before its stream is asked for again."""
+LONGEST_ID: Final = 512
+"""Characters of an event id that we repeat; a longer one, or one with control characters, resumes nothing."""
+
+
+class EventReader:
+    """The data of a stream's events; an event without any (MCP 2025-11-25: priming) only sets the id."""
+
+    def __init__(self, server: str, connection: Connection, limit: int) -> None:
+        self.connection = connection
+        self._server = server
+        self._limit = limit
+        self._parser = SseParser(limit)
+        self._ready: deque[bytes] = deque()
+
+    @property
+    def resume_field(self) -> bytes:
+        """The header line that asks for what follows the last event; b"" when nothing can be asked for."""
+        last = self._parser.last_id
+        if not last or len(last) > LONGEST_ID or not last.isprintable():
+            return b""
+        return b"Last-Event-ID: %b\r\n" % last.encode()
+
+    @property
+    def retry_s(self) -> float | None:
+        """How long to wait before that, in our bounds; None when the server did not say."""
+        retry = self._parser.retry
+        return None if retry is None else min(max(retry / 1000, SHORTEST_RETRY_S), LONGEST_RETRY_S)
+
+    async def next(self) -> bytes | None:
+        """None at the stream's end. Raises UpstreamError when it breaks off or an event is too large."""
+        while not self._ready:
+            data = await self.connection.read()
+            if not data:
+                return None
+            try:
+                events = self._parser.feed(data)
+            except WireError as error:
+                text = f"sent an event of more than {self._limit} bytes, or one whose fields are not UTF-8"
+                raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
+            self._ready.extend(event.data for event in events if event.data)
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        self.connection.close()
