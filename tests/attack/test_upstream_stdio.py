@@ -134,7 +134,7 @@ async def test_last_words_of_a_server_that_cannot_start_are_shown() -> None:
         assert error.reason is Reason.UPSTREAM_UNREACHABLE
         assert "no licence" not in error.message
         assert server.state.level == "down"
-        assert "no licence" in (server.state.cause or "")
+        assert "no licence" in (server.state.details or "")
 
 
 async def test_a_command_that_does_not_exist_is_said() -> None:

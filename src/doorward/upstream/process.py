@@ -53,6 +53,8 @@ class Process:
         self._pipes = {self._child.stdin, self._child.stdout, self._child.stderr}
         """Those that no transport has taken over yet."""
         self._stdin: asyncio.WriteTransport | None = None
+        self._queued: list[bytes] = []
+        self._unread = 0
         self._gone = asyncio.Event()
         self._has_exited = False
         self._is_quiet = False
@@ -96,21 +98,39 @@ class Process:
 
     @property
     def unread(self) -> int:
-        """Bytes written to it that neither it nor the pipe has taken."""
-        return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
+        """Bytes that neither it nor the pipe had taken when something was last written."""
+        return self._unread
+
+    def look(self) -> int:
+        """`unread` as it is now."""
+        if self._stdin is not None and not self._queued:
+            self._unread = self._stdin.get_write_buffer_size()
+        return self._unread
 
     def write(self, line: bytes) -> None:
         """Queue one message without its newline. Raises UpstreamError; then nothing of it was written.
 
-        What is queued in one turn of the event loop is one write.
+        What is queued in one turn of the event loop is one write: uvloop writes to a pipe at once, and each
+        write wakes the child.
         """
-        if self._over or self._stdin is None or self._stdin.is_closing():
+        if self._over or self._stdin is None:
             raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is not running")
-        self._stdin.write(line + b"\n")
+        if not self._queued:
+            self._loop.call_soon(self._flush)
+        self._queued += (line, b"\n")
+        self._unread += len(line)
+
+    def _flush(self) -> None:
+        stdin, queued = self._stdin, self._queued
+        if stdin is not None and queued and not stdin.is_closing():
+            stdin.write(b"".join(queued))
+            self._unread = stdin.get_write_buffer_size()
+        queued.clear()
 
     async def stop(self, within: float) -> None:
         """The order of MCP's stdio shutdown: close stdin, wait, SIGTERM, SIGKILL. Returns when it is gone."""
         self._stopping = True
+        self._flush()
         if self._stdin is not None:
             self._stdin.close()
         try:
@@ -206,7 +226,8 @@ class Process:
         self._lines.close()
         self._tail.close()
         if self._stdin is not None:
-            self._stdin.abort()
+            if not self._stdin.is_closing() or self._stdin.get_write_buffer_size():
+                self._stdin.abort()  # asyncio's trips over a second one
             self._stdin = None
         for pipe in self._pipes:
             if pipe is not None:

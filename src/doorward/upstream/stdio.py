@@ -68,7 +68,8 @@ class StdioConversation(Channel):
 
     def _tell(self, message: bytes) -> None:
         process = self._process
-        if process is not None and process.alive and process.unread <= MAX_UNREAD:
+        taken = process is not None and (process.unread <= MAX_UNREAD or process.look() <= MAX_UNREAD)
+        if taken and self.usable:
             self._write(message)
         else:
             self._relay.dropped["message to a server that does not take it"] += 1
@@ -82,12 +83,13 @@ class StdioConversation(Channel):
     async def _room(self, deadline: float) -> None:
         """Nothing wakes us: what the pipe takes, it takes without a word. Only callers of a server that does
         not read its input ever wait here."""
-        while self._full:
+        process = self._process
+        assert process is not None
+        while process.alive and process.look() > CROWDED:
             if self._loop.time() >= deadline:
                 raise failure(Reason.UPSTREAM_OVERLOADED, self._server, "does not read its input")
             await asyncio.sleep(0.01)
-            process = self._process
-            self._full = process is not None and process.alive and process.unread > CROWDED
+        self._full = False
 
     def _line(self, line: bytes) -> None:
         if not self._take(line) and not self._noisy:
