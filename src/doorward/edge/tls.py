@@ -63,7 +63,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     """One accepted socket. `inner` gets `connection_made` once the handshake is complete, and only then."""
 
     __slots__ = (
-        "_answering", "_barren", "_closing", "_deaf", "_face", "_incoming", "_inner", "_make", "_outgoing",
+        "_barren", "_closing", "_deaf", "_face", "_incoming", "_inner", "_make", "_outgoing",
         "_owing", "_raw", "_read", "_reading_paused", "_tls", "_write", "_write_paused", "certificate",
         "peer", "proxied_for", "terms",
     )  # fmt: skip
@@ -80,8 +80,6 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self.certificate: ClientCertificate | None = None
         self._inner: Inner | None = None
         self._tls: ssl.SSLObject | None = None
-        self._answering = False
-        """The peer has ended its side, and is still owed an answer."""
         self._barren = 0
         self._closing = False
         self._deaf = False
@@ -116,12 +114,14 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             self._feed_slices(data)
 
     def eof_received(self) -> bool:
-        """The peer has nothing more to say, with or without a close_notify: HTTP knows what was cut short.
-        True: what is still to be answered is answered."""
+        """The peer says no more, with or without a close_notify: HTTP knows what was cut short. There is no
+        half-closed TLS here. The common clients wait for our close_notify before they close, so what was half
+        closed could not be told from what is left."""
         if self._inner is not None and not self._deaf:
             self._deaf = True
-            self._answering = self._inner.eof_received()
-        return self._answering
+            self._inner.eof_received()
+            self._say_goodbye()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._inner is None and self._tls is not None and not self._closing:
@@ -258,9 +258,9 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             self._raw.pause_reading()
 
     def _end(self) -> None:
-        """close_notify: the peer's half of the connection is closed (RFC 8446 section 6.1)."""
-        if not self.eof_received():
-            self.close()
+        """close_notify (RFC 8446 section 6.1)."""
+        self.eof_received()
+        self.close()
 
     def _break(self, reason: TlsRefusal) -> None:
         self._face.count(reason)
