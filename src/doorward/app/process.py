@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from doorward.app.descriptors import room
 from doorward.app.listener import SecureListener, prepare
 from doorward.app.state import open_ring, paths
 from doorward.app.world import Lasting, World
@@ -23,9 +25,11 @@ from doorward.catalog.snapshot import Listing
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.control.watch import StoreWatch
+from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
 from doorward.edge.h1 import H1Server
 from doorward.edge.limits import HttpLimits
+from doorward.edge.peers import Networks
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
@@ -62,10 +66,17 @@ class Process:
         )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
-        self.plane = DataPlane(self.door, self.streams, plane_settings(loaded.settings), self.readiness)
+        settings = plane_settings(loaded.settings)
+        self.plane = DataPlane(self.door, self.streams, settings, self.readiness, lock.holder.operator)
+        self._limits = http_limits(loaded.settings)
         self.http = H1Server(
-            self.plane.handle, HttpLimits(), screen=self.plane.screen, quiet=self.plane.quiet
+            self.plane.handle,
+            self._limits,
+            screen=self.plane.screen,
+            quiet=self.plane.quiet,
+            proxy_protocol=Networks(loaded.settings.gateway.proxy_protocol),
         )
+        self.http.trust(settings.proxies.trusted)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
         self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
@@ -84,7 +95,14 @@ class Process:
         """
         where = paths(loaded.settings)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        lock = StateLock(where.lock, Holder(os.getpid(), "serve", now))
+        holder = Holder(
+            os.getpid(),
+            "serve",
+            now,
+            operator=secrets.token_urlsafe(32),
+            preface=_prefaced(loaded.settings),
+        )
+        lock = StateLock(where.lock, holder)
         try:
             store = open_sqlite(where.database)
             ring = open_ring(where, store)
@@ -149,6 +167,7 @@ class Process:
         self.world = new
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
+        self.http.trust(self.plane.settings.proxies.trusted)
         if self.tls is not None and tls is not None:
             self.tls.adopt(tls)
             self._lock.announce(self._lock.holder.listen, str(self.tls.pins.absolute()))
@@ -158,8 +177,14 @@ class Process:
 
     async def drain(self, grace: float) -> int:
         """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace
         self.streams.close_all()
-        cut, _ = await asyncio.gather(self.plane.drain(grace), self.http.drain(grace + 1.0))
+        ending = loop.create_task(self.http.drain(grace + 1.0))
+        # While a connection is open a call may still come in on it, so the calls are looked at after that.
+        await asyncio.wait([ending], timeout=grace)
+        cut = await self.plane.drain(max(0.0, until - loop.time()))
+        await ending
         return cut
 
     async def close(self) -> None:
@@ -180,9 +205,12 @@ class Process:
             self._store.close()
             self._lock.release()
 
-    def readiness(self) -> dict[str, Any]:
-        """What /readyz says. Ready: the log takes records and every server is up; degraded: some are not up;
-        not_ready: nothing can be recorded, so no call is served. Each server by name."""
+    def readiness(self, operator: bool = False) -> dict[str, Any]:
+        """What /readyz says, and more of it to an operator. Each server by name.
+
+        Ready: the log takes records and every server is up; degraded: some are not up; not_ready: nothing can
+        be recorded, so no call is served.
+        """
         states = [server.state for server in self.world.servers.values()]
         up = sum(state.level == "up" for state in states)
         tls = None if self.tls is None else self.tls.state()
@@ -203,12 +231,23 @@ class Process:
                     "era": state.era,
                     "version": state.version,
                     "transport": state.transport,
-                    "note": state.note,
                     "mode": settings.mode_of(state.name),
                     "insecure": settings.servers[state.name].insecure,
+                    # What a server has said may hold anything: an agent on this machine is not told.
+                    **({"details": state.details, "note": state.note} if operator else {}),
                 }
                 for state in states
             },
+            **({"http": self._traffic()} if operator else {}),
+        }
+
+    def _traffic(self) -> dict[str, Any]:
+        """Connections now and at most, and how often each HTTP-level refusal has happened since the start."""
+        return {
+            "connections": self.http.connections,
+            "connections_max": self._limits.connections,
+            "running": self.http.running,
+            "refused": dict(sorted(self.http.refused.items())),
         }
 
     def _listing_changed(self, world: World, listing: Listing, kind: Kind) -> None:
@@ -271,12 +310,30 @@ class Process:
         task.add_done_callback(tasks.discard)
 
 
+def http_limits(settings: Settings) -> HttpLimits:
+    """Of a configuration, as far as this process may open files."""
+    wanted = settings.gateway.connections
+    return HttpLimits(connections=room(wanted.total), connections_per_ip=wanted.per_client)
+
+
+def _prefaced(settings: Settings) -> bool:
+    """Whether our own commands have to introduce themselves as a proxy on this machine has to."""
+    listen = settings.gateway.listen
+    ours = ("unix",) if listen.path is not None else ("127.0.0.1", "::1", listen.host or "")
+    networks = Networks(settings.gateway.proxy_protocol)
+    return any(each in networks for each in ours)
+
+
 def plane_settings(settings: Settings) -> PlaneSettings:
     """The parts of a configuration that the HTTP face uses."""
     hosts = _hosts(settings.gateway.public_url)
     return PlaneSettings(
         endpoints={"/mcp": None, **{f"/mcp/{name}": name for name in settings.servers}},
         guard=Guard(hosts=hosts, origins=frozenset(settings.gateway.allowed_origins)),
+        proxies=Proxies(
+            Networks(settings.gateway.trusted_proxies),
+            https=(settings.gateway.public_url or "").startswith("https:"),
+        ),
     )
 
 

@@ -132,6 +132,8 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
         "gateway.tls": lambda s: s.gateway.tls is None,
         "gateway.state": lambda s: s.gateway.state,
         "gateway.secrets": lambda s: s.gateway.secrets,
+        "gateway.proxy_protocol": lambda s: s.gateway.proxy_protocol,
+        "gateway.connections": lambda s: s.gateway.connections,
     }
     return [name for name, of in pairs.items() if of(old) != of(new)]
 

@@ -69,7 +69,7 @@ class StdioOutlet:
         task.add_done_callback(self._sending.discard)
         return True
 
-    def end(self, *, stopping: bool = False) -> None:  # noqa: ARG002 - a pipe has no words for it
+    def end(self, *, stopping: bool = False) -> None:
         for task in self._sending:
             task.cancel()
 

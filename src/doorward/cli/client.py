@@ -19,6 +19,7 @@ from doorward.cli.running import Listener
 from doorward.cli.trust import TlsFiles
 
 VERSION: Final = "2026-07-28"
+_LOCAL_HEADER: Final = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 MAX_BYTES: Final = 64 << 20
 _META: Final = "io.modelcontextprotocol/"
 _PLAIN_NAME: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
@@ -61,8 +62,9 @@ class Client:
         self._files = files
 
     def get(self, path: str) -> Answer:
-        """Raises CommandError(UNREACHABLE)."""
-        return self._exchange("GET", path, None, {})
+        """As an operator: of this machine, and able to read the lock. Raises CommandError(UNREACHABLE)."""
+        operator = self._listener.operator
+        return self._exchange("GET", path, None, {"X-Doorward-Operator": operator} if operator else {})
 
     def call(
         self, endpoint: str, method: str, params: dict[str, Any], name: str | None = None
@@ -113,6 +115,15 @@ def header_value(name: str) -> str:
     return f"=?base64?{base64.b64encode(name.encode()).decode()}?="
 
 
+class _Local(HTTPConnection):
+    """Begins with the PROXY header of a proxy that speaks for itself (PROXY protocol 2.2, LOCAL). Over TLS
+    too: `HTTPSConnection`, which then comes before it, calls this `connect` before it shakes hands."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.sendall(_LOCAL_HEADER)
+
+
 class _UnixConnection(HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -126,17 +137,29 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
+class _LocalUnixConnection(_UnixConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock.sendall(_LOCAL_HEADER)
+
+
+class _LocalPinnedConnection(PinnedConnection, _Local):
+    pass
+
+
 def _connection(listener: Listener, timeout: float, files: TlsFiles) -> HTTPConnection:
-    address = listener.address
+    address, preface = listener.address, listener.preface
     if address.startswith("unix:"):
-        return _UnixConnection(address.removeprefix("unix:"), timeout)
+        kind = _LocalUnixConnection if preface else _UnixConnection
+        return kind(address.removeprefix("unix:"), timeout)
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     # A listener on every address is reached through loopback.
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     if listener.certificate:
-        return PinnedConnection(reachable, int(port), timeout, listener.certificate, files)
-    return HTTPConnection(reachable, int(port), timeout=timeout)
+        pinned = _LocalPinnedConnection if preface else PinnedConnection
+        return pinned(reachable, int(port), timeout, listener.certificate, files)
+    return (_Local if preface else HTTPConnection)(reachable, int(port), timeout=timeout)
 
 
 def _refusal(error: Exception) -> str | None:

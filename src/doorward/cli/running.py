@@ -19,6 +19,10 @@ class Listener(NamedTuple):
     """`host:port` or `unix:path`."""
     certificate: str = ""
     """PEM file with the certificate that it presents there; empty for plain HTTP."""
+    operator: str = ""
+    """What makes /readyz tell more than agents may know."""
+    preface: bool = False
+    """Whether it wants a PROXY header from this machine."""
 
 
 def listener(config: str) -> Listener:
@@ -36,8 +40,13 @@ def listener(config: str) -> Listener:
     listen = content.get("listen") if isinstance(content, dict) else None
     if not isinstance(listen, list) or not listen or not isinstance(listen[0], str):
         raise CommandError(Exit.UNREACHABLE, f"{lock} names no listener", "is it still starting?")
-    certificate = content.get("certificate", "")
-    return Listener(listen[0], certificate if isinstance(certificate, str) else "")
+    certificate, operator = content.get("certificate", ""), content.get("operator", "")
+    return Listener(
+        listen[0],
+        certificate if isinstance(certificate, str) else "",
+        operator if isinstance(operator, str) else "",
+        content.get("preface") is True,
+    )
 
 
 def not_running(config: str) -> CommandError:

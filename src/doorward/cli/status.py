@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if state.get("audit", "ok") != "ok":
         output.say(f"  no call is served: {state['audit']}")
     _show_tls(output, state.get("tls"))
+    _show_refused(output, state.get("http"))
     show_servers(output, state)
     output.result("status", {"listen": listen, **state})
     return Exit.UNREACHABLE if status == "not_ready" else Exit.OK
@@ -51,13 +52,27 @@ def readiness(listener: "Listener", files: TlsFiles) -> dict[str, Any]:
     return state
 
 
+def _show_refused(output: Output, http: Any) -> None:
+    """What the HTTP edge has turned away since the start, the most frequent first."""
+    refused = http.get("refused") if isinstance(http, dict) else None
+    if isinstance(refused, dict) and refused:
+        most = sorted(refused.items(), key=lambda each: (-each[1], each[0]))
+        output.say(f"  refused: {', '.join(f'{reason} {count}' for reason, count in most)}")
+
+
 def _show_tls(output: Output, tls: Any) -> None:
     """When the certificate expires; said in colour when that is soon."""
     if not isinstance(tls, dict):
         return
     days, expires = tls.get("days"), str(tls.get("expires", ""))[:10]
     if isinstance(days, int):
-        when = f"expires in {days} days" if days > 1 else "expires within two days" if days >= 0 else "has expired"
+        when = (
+            f"expires in {days} days"
+            if days > 1
+            else "expires within two days"
+            if days >= 0
+            else "has expired"
+        )
         text = f"certificate {when} ({expires})"
         color = "red" if days < 7 else "yellow" if days < 30 else "green"
         output.say(f"  {output.style(color, text)}")
@@ -75,7 +90,7 @@ def show_servers(output: Output, state: dict[str, Any]) -> None:
 
 
 def _row(server: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    notes = [str(server[member]) for member in ("cause", "note") if server.get(member)]
+    notes = [str(server[member]) for member in ("cause", "details", "note") if server.get(member)]
     if server.get("insecure"):
         notes.append("plain http")
     shown = (str(server.get(member) or "-") for member in ("state", "mode", "era", "transport"))

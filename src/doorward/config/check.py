@@ -23,6 +23,7 @@ def check(data: dict[str, Any], places: Places) -> Iterator[Finding]:
     """Everything that the models cannot see."""
     yield from _empty_values(data, ())
     yield from _listener(data)
+    yield from _proxies(data)
     servers = _mapping(data.get("servers"))
     for name, server in servers.items():
         if isinstance(server, dict):
@@ -60,6 +61,15 @@ def _listener(data: dict[str, Any]) -> Iterator[Finding]:
     if "public_url" not in gateway:
         hint = "add gateway.public_url, the URL by which agents reach this gateway"
         yield Finding(path, "a listener that others can reach needs gateway.public_url", hint)
+
+
+def _proxies(data: dict[str, Any]) -> Iterator[Finding]:
+    """A proxy turns "this machine" into "everybody", so with `auth: none` nobody behind one is served."""
+    gateway = _mapping(data.get("gateway"))
+    for key in ("trusted_proxies", "proxy_protocol"):
+        if gateway.get(key) and data.get("auth") == "none":
+            message = f"{key} needs authentication: with auth: none nobody behind a proxy is served"
+            yield Finding(("gateway", key), message, "write auth: {keys: true}", at_key=True)
 
 
 def _listener_tls(gateway: dict[str, Any]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from doorward.config.values import (
     HeaderValue,
     Listen,
     ListenAddress,
+    Network,
     One,
     Origin,
     PublicUrl,
@@ -82,6 +83,15 @@ NAME_RULES: Final = {
 """What a pattern above asks for, in words."""
 
 
+class Connections(_Strict):
+    """How many connections from agents there may be at once. Who comes later is answered 503."""
+
+    total: int = Field(4096, ge=1, le=1_000_000)
+    """Of all agents together. Fewer where the system allows this process fewer open files."""
+    per_client: int = Field(1024, ge=1, le=1_000_000)
+    """Of one IPv4 address or IPv6 /64, that of the client behind a trusted proxy; not for Unix sockets."""
+
+
 class Gateway(_Strict):
     """How agents reach Doorward, and where it keeps its state."""
 
@@ -97,6 +107,14 @@ class Gateway(_Strict):
     """The URL by which agents reach this gateway. Required with a non-loopback listener."""
     allowed_origins: tuple[Origin, ...] = Field((), strict=False)
     """Web origins whose pages may call the gateway (CORS). Default: none."""
+    trusted_proxies: tuple[Network, ...] = Field((), strict=False)
+    """Addresses or networks of proxies (unix for a Unix socket) whose X-Forwarded-For, X-Forwarded-Proto and
+    Forwarded count. From anybody else they are ignored. Default: none."""
+    proxy_protocol: tuple[Network, ...] = Field((), strict=False)
+    """Addresses or networks of proxies (unix for a Unix socket) that send a PROXY protocol header, version 2,
+    and have to. From anybody else it is refused. Default: none."""
+    connections: Connections = Connections()
+    """How many connections there may be."""
     drain: Duration = 10.0
     """How long calls in flight may take to finish when the gateway stops."""
 

@@ -216,6 +216,22 @@ def _yes(value: object) -> object:
     return value
 
 
+def _network(value: str) -> str:
+    if value == "unix":
+        return value
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError('expected an address, a network such as 10.0.0.0/8, or "unix"') from None
+    if str(network) != value and str(network.network_address) != value.lower():
+        raise ValueError(f'write this network as "{network}"')
+    if network.prefixlen == 0:
+        raise ValueError("this is every address: name the proxies")
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
+        raise ValueError("write an IPv4 network as IPv4")
+    return str(network)
+
+
 # A Literal compares by ==, and in Python 1 == True == 1.0.
 One = Annotated[Literal[1], BeforeValidator(_one)]
 Yes = Annotated[Literal[True], BeforeValidator(_yes)]
@@ -234,6 +250,7 @@ FilePath = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "strin
 Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"format": "uri"})]
 PublicUrl = Annotated[str, AfterValidator(_public_url), Field(json_schema_extra={"format": "uri"})]
 Origin = Annotated[str, AfterValidator(_origin)]
+Network = Annotated[str, AfterValidator(_network)]
 GlobText = Annotated[str, AfterValidator(_glob)]
 UriGlobText = Annotated[str, AfterValidator(_uri_glob)]
 Word = Annotated[str, AfterValidator(_no_nul)]

@@ -6,6 +6,7 @@ DESIGN section 4.
 """
 
 import asyncio
+import hmac
 import re
 import time
 from collections.abc import Callable, Coroutine
@@ -36,6 +37,7 @@ SERVER_PATH: Final = re.compile("/mcp/([a-z0-9-]{1,16})")
 MODERN: Final = frozenset(version.encode() for version in versions.MODERN_VERSIONS)
 Fields = tuple[tuple[bytes, bytes], ...]
 NO_PROXIES: Final = Proxies(Networks())
+OPERATOR: Final = b"x-doorward-operator"
 ELSEWHERE: Final = "/"
 """No server has this name."""
 ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
@@ -96,12 +98,15 @@ class DataPlane:
         door: Door,
         streams: SessionStreams,
         settings: PlaneSettings,
-        readiness: Callable[[], dict[str, Any]],
+        readiness: Callable[[bool], dict[str, Any]],
+        operator: str = "",
     ) -> None:
+        """`readiness` is asked with True for an operator: who presents `operator`, which no agent knows."""
         self._door = door
         self._streams = streams
         self.settings = settings
         self._readiness = readiness
+        self._operator = operator.encode()
         self._running: dict[asyncio.Task[None], Exchange] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -297,10 +302,13 @@ class DataPlane:
         if request.path == "/healthz":
             exchange.respond(200, (rescue.JSON,), b'{"status":"ok"}')
             return
-        state = self._readiness()
-        credential = self._credential(exchange)
-        if not credential.local or credential.proxied:
-            state = {"status": state["status"]}
+        given = request.headers.get(OPERATOR, b"")
+        operator = self._operator != b"" and hmac.compare_digest(given, self._operator)
+        state = self._readiness(operator)
+        if not operator:
+            credential = self._credential(exchange)
+            if not credential.local or credential.proxied:
+                state = {"status": state["status"]}
         status = 200 if state["status"] != "not_ready" else 503
         exchange.respond(status, (rescue.JSON,), msgspec.json.encode(state))
 
@@ -334,8 +342,10 @@ class DataPlane:
 
     async def drain(self, grace: float) -> int:
         """Wait `grace` seconds for running calls, then cancel what is left. Returns how many were cut."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace
+        while self._running and loop.time() < until:  # some may begin meanwhile
+            await asyncio.wait(self._running, timeout=until - loop.time())
         self._door.stopping = True
         left = list(self._running)
         for task in left:

@@ -91,7 +91,7 @@ class Discovery:
 
     def lost(self, error: UpstreamError) -> None:
         """It is down as far as we know; look again."""
-        self._say("down", _cause(error))
+        self._say("down", error)
         self._doubt.set()
 
     def remark(self, note: str) -> None:
@@ -116,7 +116,7 @@ class Discovery:
         except UpstreamError as error:
             self._failed_at = self._loop.time()
             self._problem = error
-            self._say("down", _cause(error))
+            self._say("down", error)
             return
         self.introduction = conversation.introduction
         self._problem = None
@@ -139,17 +139,24 @@ class Discovery:
         except TimeoutError:
             return
 
-    def _say(self, level: str, cause: str | None) -> None:
+    def _say(self, level: str, problem: UpstreamError | None) -> None:
         old = self.state
-        version = self.introduction.version if self.introduction is not None else None
-        since = old.since if old.level == level else time.time()
-        transport = self._dialer.transport
-        self.state = ServerState(old.name, level, cause, self.era, version, since, transport, old.note)
+        self.state = ServerState(
+            old.name,
+            level,
+            None if problem is None else problem.message,
+            self.era,
+            self.introduction.version if self.introduction is not None else None,
+            old.since if old.level == level else time.time(),
+            self._dialer.transport,
+            old.note,
+            None if problem is None else _details(problem),
+        )
 
 
-def _cause(error: UpstreamError) -> str:
-    """For an operator: what happened, and a process's stderr (the error's note), which no caller gets."""
+def _details(error: UpstreamError) -> str | None:
+    """What no caller gets: a server's challenge, or a process's stderr (the error's notes)."""
     notes = getattr(error, "__notes__", [])
     asked = [note for note in notes if note.startswith(CHALLENGE)]
     last_words = "".join(note for note in notes if note not in asked)[-2000:]
-    return "; ".join([error.message, *asked[:1], *([f"stderr: {last_words}"] if last_words else [])])
+    return "; ".join([*asked[:1], *([f"stderr: {last_words}"] if last_words else [])]) or None

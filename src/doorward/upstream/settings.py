@@ -96,7 +96,7 @@ class ServerState(msgspec.Struct, frozen=True):
     level: str
     """"up", "down" or "starting"."""
     cause: str | None
-    """Why it is down, fit for an operator's eyes; a stdio server's last stderr lines included."""
+    """Why it is down, in words that a caller may read as well."""
     era: str | None
     version: str | None
     since: float
@@ -105,3 +105,6 @@ class ServerState(msgspec.Struct, frozen=True):
     """"http", "sse" (HTTP+SSE of 2024-11-05) or "stdio"."""
     note: str | None = None
     """What an operator should know of although it keeps no call from being served."""
+    details: str | None = None
+    """For an operator only, since they may hold anything: the end of a local server's stderr, the challenge
+    of a remote one."""

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.asyncio
 KEY = {b"authorization": b"Bearer bot"}
 BASIC = {b"authorization": b"Basic eA=="}
 READY = {"status": "degraded", "servers": {"bank": {"state": "down"}}}
+TOKEN = "t0ken"
 SSE = {b"accept": b"text/event-stream"}
 
 
@@ -39,7 +40,13 @@ class Face:
             {"/mcp": None, "/mcp/bank": "bank", "/mcp/files": "files"},
             Guard(hosts=frozenset({"gw.example"}), origins=frozenset({"https://app.example"})),
         )
-        self.plane = DataPlane(self.house.door, self.streams, settings, lambda: self.state)
+        self.plane = DataPlane(
+            self.house.door,
+            self.streams,
+            settings,
+            lambda operator: self.state | ({"all": 1} if operator else {}),
+            TOKEN,
+        )
 
     async def ask(self, *args: Any, **more: Any) -> Channel:
         one, channel = exchange(*args, **more)
@@ -277,6 +284,10 @@ async def test_health_says_nothing_and_readiness_names_servers_to_direct_loopbac
         ("127.0.0.1", {b"x-forwarded-for": b"1.2.3.4"}, {"status": "degraded"}),
         ("127.0.0.1", {b"via": b"x"} | KEY, {"status": "degraded"}),
         ("192.0.2.1", {}, {"status": "degraded"}),
+        ("127.0.0.1", {b"x-doorward-operator": b"t0ke"}, READY),
+        ("192.0.2.1", {b"x-doorward-operator": b""}, {"status": "degraded"}),
+        ("127.0.0.1", {b"x-doorward-operator": b"t0ken"}, READY | {"all": 1}),
+        ("192.0.2.1", {b"x-doorward-operator": b"t0ken", b"via": b"x"}, READY | {"all": 1}),
     ]:
         ready = await face.ask(b"GET", "/readyz", headers, peer=peer)
         assert (ready.status, json.loads(ready.body)) == (200, expected)
@@ -329,3 +340,14 @@ async def test_a_revoked_key_is_refused_under_a_repeated_head_too() -> None:
         assert memo.value is not None
         face.house.door.swap(dataclasses.replace(face.house.door.gateway, identity=Nobody()))
     assert statuses == [200, 401]
+
+
+async def test_without_a_token_of_its_own_nobody_is_an_operator() -> None:
+    face = Face()
+    face.plane = DataPlane(
+        face.house.door, face.streams, face.plane.settings, lambda operator: {"status": str(operator)}
+    )
+
+    ready = await face.ask(b"GET", "/readyz", {b"x-doorward-operator": b""}, peer="127.0.0.1")
+
+    assert json.loads(ready.body) == {"status": "False"}

@@ -25,6 +25,10 @@ class Holder(msgspec.Struct, frozen=True):
     """Where it listens, e.g. "127.0.0.1:7420"; empty until it does."""
     certificate: str = ""
     """PEM file with the certificate that it presents there; empty for plain HTTP."""
+    operator: str = ""
+    """Whoever shows this to /readyz can read this file, and is told what agents are not."""
+    preface: bool = False
+    """Whether a connection from this machine has to begin with a PROXY header."""
 
     def __str__(self) -> str:
         where = f", listening on {', '.join(self.listen)}" if self.listen else ""
