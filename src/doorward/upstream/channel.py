@@ -114,24 +114,29 @@ class Channel(ABC):
             self.on_end(error)
 
     def _take(self, data: bytes) -> bool:
-        """One message that arrived. False for what is not JSON-RPC; then nothing was done."""
+        """One message that arrived. True when it answered a request of ours."""
         try:
             message = jsonrpc.parse_upstream(data)
         except WireError:
             self._relay.dropped["not JSON-RPC"] += 1
+            self._noise(data)
             return False
         match message:
+            case jsonrpc.UpstreamResult() | jsonrpc.UpstreamError():
+                live = self._live.get(message.id) if type(message.id) is int else None
+                if live is not None and not live.done:
+                    live.end(message)
+                    return True
+                self._relay.dropped["answer to nothing we asked"] += 1
             case jsonrpc.UpstreamNotification():
                 self._notification(message)
-            case jsonrpc.UpstreamRequest():
-                self._asked(message)
             case _:
-                live = self._live.get(message.id) if type(message.id) is int else None
-                if live is None or live.done:
-                    self._relay.dropped["answer to nothing we asked"] += 1
-                else:
-                    live.end(message)
-        return True
+                self._asked(message)
+        return False
+
+    def _noise(self, data: bytes) -> None:
+        """What is not JSON-RPC has been counted; whoever knows somebody to tell says more."""
+        return
 
     def _asked(self, request: jsonrpc.UpstreamRequest) -> None:
         self._tell(self._relay.answer(request))

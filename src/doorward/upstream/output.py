@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Final, cast
 
 BURST: Final = 64
-"""Lines at a time; after so many, others have their turn, and the child waits as long as it has kept us."""
+"""Lines at a time; after so many, others have their turn."""
 REST_S: Final = 0.001
-"""The shortest such wait."""
+"""How long a child waits, at least, that wrote so many and hardly one that answers anything; or as long as it
+has kept us."""
 TAIL: Final = 64 * 1024
 FLOOD: Final = 32 * 1024
 """Bytes of stderr at a time by which one who floods it is known; people write less."""
@@ -19,12 +20,13 @@ FLOOD_REST_S: Final = 0.01
 
 
 class Lines(asyncio.Protocol):
-    """`on_line` gets each line that is not empty, without its end; `on_end`, once, that no more will come."""
+    """`on_line` gets each line that is not empty, without its end, and says whether it was asked for.
+    `on_end`: no more will come."""
 
     def __init__(
         self,
         limit: int,
-        on_line: Callable[[bytes], None],
+        on_line: Callable[[bytes], bool],
         too_long: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -96,16 +98,17 @@ class Lines(asyncio.Protocol):
         began = self._loop.time()
         self._timer = None
         waiting = self._waiting
+        wanted = 0
         for _ in range(min(len(waiting), BURST)):
             if not waiting:
                 return  # closed by what a line said
-            self._on_line(waiting.popleft())
+            wanted += self._on_line(waiting.popleft())
         if self._over or self._transport is None:
             return
         if waiting:
             self._transport.pause_reading()
-            spent = self._loop.time() - began
-            self._timer = self._loop.call_later(max(spent, REST_S), self._deliver)
+            rest = 0.0 if wanted > BURST // 2 else max(self._loop.time() - began, REST_S)
+            self._timer = self._loop.call_later(rest, self._deliver)
         elif not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -31,12 +31,13 @@ KILLED_S: Final = 2.0
 
 
 class Process:
-    """Started by `start`. `on_line` gets each line of stdout; `on_end`, once, why no more will come."""
+    """Started by `start`. `on_line` gets each line of stdout and says whether it was asked for; `on_end` is
+    told, once, why no more will come."""
 
     def __init__(
         self,
         settings: ServerSettings,
-        on_line: Callable[[bytes], None],
+        on_line: Callable[[bytes], bool],
         on_end: Callable[[UpstreamError], None],
         warden: Warden | None,
     ) -> None:
@@ -65,7 +66,7 @@ class Process:
     async def start(
         cls,
         settings: ServerSettings,
-        on_line: Callable[[bytes], None],
+        on_line: Callable[[bytes], bool],
         on_end: Callable[[UpstreamError], None],
         warden: Warden | None = None,
     ) -> "Process":

@@ -53,7 +53,7 @@ class StdioConversation(Channel):
 
     async def start(self) -> None:
         """Start the process, and nothing more. Raises UpstreamError(UPSTREAM_UNREACHABLE)."""
-        self._process = await Process.start(self._settings, self._line, self._end, self._warden)
+        self._process = await Process.start(self._settings, self._take, self._end, self._warden)
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         self._write(jsonrpc.encode_notification(method, params))
@@ -91,9 +91,9 @@ class StdioConversation(Channel):
             await asyncio.sleep(0.01)
         self._full = False
 
-    def _line(self, line: bytes) -> None:
-        if not self._take(line) and not self._noisy:
-            self._noisy = True  # servers print banners and debug output although the spec forbids it
-            if self.on_noise is not None:
-                shown = line[:80].decode("utf-8", "replace")
-                self.on_noise(f"writes to its standard output what is not JSON-RPC, such as {shown!r}")
+    def _noise(self, data: bytes) -> None:
+        """Servers print banners and debug output although the spec forbids it."""
+        if not self._noisy and self.on_noise is not None:
+            shown = data[:80].decode("utf-8", "replace")
+            self.on_noise(f"writes to its standard output what is not JSON-RPC, such as {shown!r}")
+        self._noisy = True

@@ -58,7 +58,7 @@ class Bench:
         return heard
 
     async def says(self, message: dict[str, Any]) -> None:
-        self.one._line(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        self.one._take(json.dumps({"jsonrpc": "2.0", **message}).encode())
         for _ in range(3):
             await asyncio.sleep(0)
 
