@@ -14,6 +14,7 @@ MINT = SOURCE / "policy" / "engine.py"
 # Where an exception that nobody foresaw ends, with the number of handlers that may stand there.
 BOUNDARIES = {
     SOURCE / "pipeline" / "rescue.py": 1,  # every call: its answer and record (DESIGN section 3)
+    SOURCE / "pipeline" / "drive.py": 1,  # every step of a message: it ends with its answer, whatever it met
     SOURCE / "edge" / "connection.py": 1,  # the event loop's callback: a bug costs one connection, not all
     SOURCE / "edge" / "stdio.py": 1,  # the same for one message on stdio
     SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback

@@ -8,8 +8,8 @@ DESIGN section 4.
 import asyncio
 import hmac
 import re
-import time
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.pipeline import rescue
 from doorward.pipeline.door import Door
+from doorward.pipeline.errand import Errand
 from doorward.pipeline.rescue import Answer
 from doorward.wire import headers, sse, versions
 
@@ -79,19 +80,25 @@ class ReplyStream(msgspec.Struct, eq=False):
 
     def end(self, answer: Answer) -> None:
         """Send the answer as the stream's last event, or as the whole reply."""
-        if self._exchange.disconnected:
+        exchange = self._exchange
+        exchange.on_disconnect = None
+        if exchange.disconnected:
             return
-        if not self._exchange.started:
+        if not exchange.started:
             headers = answer.headers + self._cors if self._cors else answer.headers
-            self._exchange.respond(answer.status, headers, answer.body)
+            exchange.respond(answer.status, headers, answer.body)
             return
         if answer.body:
-            self._exchange.write_nowait(sse.encode_event(answer.body))
-        self._exchange.finish()
+            exchange.write_nowait(sse.encode_event(answer.body))
+        exchange.finish()
+
+    def lost(self, bug: Exception | asyncio.CancelledError) -> None:
+        """The message met a bug that left it without an answer."""
+        excuse(self._exchange, bug)
 
 
 class DataPlane:
-    """Hands each request to the door; one task per request, none per connection."""
+    """Hands each request to the door; what is no POST has a task of its own, a connection has none."""
 
     def __init__(
         self,
@@ -230,15 +237,23 @@ class DataPlane:
         self._call(exchange, admission)
 
     def _call(self, exchange: Exchange, admission: Admission) -> None:
-        task = self._run(exchange, self._post(exchange, admission))
-        if admission.modern:
-            # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
-            exchange.on_disconnect = lambda: cancel(task)
-
-    async def _post(self, exchange: Exchange, admission: Admission) -> None:
         stream = ReplyStream(exchange, admission.cors)
-        inbound = self._message(exchange, admission.endpoint, admission.credential, stream)
-        stream.end(await self._door.serve(inbound))
+        request = exchange.request
+        errand = self._door.begin(
+            Inbound(
+                "http",
+                admission.endpoint,
+                admission.credential,
+                request.headers,
+                request.body,
+                stream,
+                monotonic(),
+            ),
+            stream,
+        )
+        if admission.modern and not errand.over:
+            # Modern: closing the response stream is the cancellation. Legacy: it is none (brief 2.5).
+            exchange.on_disconnect = errand.stop
 
     async def _get(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         found = await self._session(exchange, endpoint, cors)
@@ -292,7 +307,7 @@ class DataPlane:
             headers=exchange.request.headers,
             body=exchange.request.body,
             events=stream,
-            received=time.monotonic(),
+            received=monotonic(),
         )
 
     def _other(self, exchange: Exchange) -> None:
@@ -322,39 +337,43 @@ class DataPlane:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """No request is left without an answer, whatever became of its task."""
         exchange = self._running.pop(task)
-        failure = None if task.cancelled() else task.exception()
-        if failure is not None:
-            context = {"message": "the HTTP face met a bug", "exception": failure, "task": task}
-            task.get_loop().call_exception_handler(context)
-        if exchange.started or exchange.disconnected:
-            return
-        reason = Reason.SHUTTING_DOWN if task.cancelled() else Reason.INTERNAL_ERROR
-        error = GatewayError(reason, "the gateway could not answer this request")
-        answer = rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
-        exchange.respond(answer.status, answer.headers, answer.body)
+        excuse(exchange, asyncio.CancelledError() if task.cancelled() else task.exception())
 
     @property
     def running(self) -> int:
-        """Calls being worked on, whether or not their caller is still connected."""
-        return len(self._running)
+        """Requests being worked on, whether or not their caller is still connected."""
+        return len(self._running) + len(self._door.running)
 
     async def drain(self, grace: float) -> int:
         """Wait `grace` seconds for running calls, then cancel what is left. Returns how many were cut."""
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
-        while self._running and loop.time() < until:  # some may begin meanwhile
-            await asyncio.wait(self._running, timeout=until - loop.time())
+        while self.running and loop.time() < until:  # some may begin meanwhile
+            await self._ends(until - loop.time())
         self._door.stopping = True
-        left = list(self._running)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=5.0)
+        left: list[asyncio.Task[None] | Errand] = [*self._running, *self._door.running]
+        for one in left:
+            one.cancel()
+        await self._ends(5.0)
         return len(left)
 
+    async def _ends(self, seconds: float) -> None:
+        """Wait for what is running now."""
+        ends = [*self._running, *(errand.end() for errand in self._door.running)]
+        if ends:
+            await asyncio.wait(ends, timeout=seconds)
 
-def cancel(task: asyncio.Task[None]) -> None:
-    """The caller is gone: nobody waits for the answer."""
-    task.cancel()
+
+def excuse(exchange: Exchange, failure: BaseException | None) -> None:
+    """No request is left without an answer, whatever became of the work on it."""
+    cut = isinstance(failure, asyncio.CancelledError)
+    if failure is not None and not cut:
+        context = {"message": "the HTTP face met a bug", "exception": failure}
+        asyncio.get_running_loop().call_exception_handler(context)
+    if exchange.started or exchange.disconnected:
+        return
+    reason = Reason.SHUTTING_DOWN if cut else Reason.INTERNAL_ERROR
+    error = GatewayError(reason, "the gateway could not answer this request")
+    answer = rescue.failed(error, request_id=None, era=None, call=None, decision_id=None)
+    exchange.respond(answer.status, answer.headers, answer.body)

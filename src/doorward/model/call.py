@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from doorward.model.certificate import ClientCertificate
+from doorward.model.principal import Principal
 
 RequestId = int | str
 """JSON-RPC id: value and JSON type are kept; `1` and `"1"` differ (MCP, all revisions)."""
@@ -70,6 +71,8 @@ class Session(msgspec.Struct):
     """clientInfo: unverified, for the record only."""
     log_level: str | None = None
     last_used: float = 0.0
+    holder: Principal | None = None
+    """Who used it last, and so was found to be its owner."""
 
 
 class Spelled(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +115,7 @@ class Call(msgspec.Struct, frozen=True):
     def arguments(self) -> dict[str, Any]:
         """`params.arguments`, or an empty object. Routing refuses what is no object where one is needed."""
         given = self.params.get("arguments")
-        return given if isinstance(given, dict) else {}
+        return given if type(given) is dict else {}
 
     @property
     def judged(self) -> dict[str, Any] | None:

@@ -5,15 +5,17 @@ Wraps the spine so that each end of it has its record and its answer, whatever h
 
 import asyncio
 from collections.abc import Coroutine
+from time import perf_counter
 from typing import Any
 
 from doorward.audit.ids import CallIds
-from doorward.model.call import Credential, Inbound, Reply, Session
+from doorward.model.call import Credential, Inbound, Session
 from doorward.model.errors import DoorwardError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Deny, Hold, Permit
 from doorward.pipeline import batch, rescue
+from doorward.pipeline.errand import Caller, Ended, Errand, Waiting
 from doorward.pipeline.evidence import unrecorded
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.read import SESSION_HEADER
@@ -25,7 +27,6 @@ from doorward.ports.sessions import Sessions
 ACCEPTED = Answer(202, b"")
 SILENCE = Answer(200, b"")
 """Where the transport has no place for an answer."""
-Ended = Reply | Deny | Hold | Exception | asyncio.CancelledError | None
 
 
 class Door:
@@ -35,23 +36,53 @@ class Door:
         self.gateway = gateway
         self.stopping = False
         """Set before running calls are cut: their callers are told that it was not they who cancelled."""
+        self.running: set[Errand] = set()
+        """The messages being worked on, whether or not their callers still wait."""
         self._sessions = sessions
         self._ids = CallIds()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def swap(self, gateway: Gateway) -> None:
         """From now on; calls in flight end on the world they began in."""
         self.gateway = gateway
 
-    def serve(self, inbound: Inbound) -> Coroutine[Any, Any, Answer]:
-        """Never raises; a cancelled message is recorded as such and answered as such.
+    def begin(self, inbound: Inbound, caller: Caller, part: bool = False) -> Errand:
+        """Take a message in and work on it until it waits for the first time; `caller` gets its answer.
 
-        A plain function on purpose: whatever a call waits for wakes each coroutine above it.
+        `part`: of a batch, so no batch itself.
+        Cancel what is returned to cancel the message: it is recorded as such and answered as such.
         """
-        if batch.looks_like_batch(inbound.body):
-            parts = batch.split(inbound, self.gateway, self._sessions)
-            if parts:
-                return self._serve_all(parts)
-        return self._serve_one(inbound)
+        loop = self._loop
+        if loop is None:  # kept: before CPython 3.12 asking for the running loop costs a system call
+            loop = self._loop = asyncio.get_running_loop()
+        gw = self.gateway
+        trail = Trail(inbound, self._ids.mint(), perf_counter())
+        doing: Coroutine[Any, Any, Any]
+        parts = None
+        if not inbound.body.startswith(b"{") and not part and batch.looks_like_batch(inbound.body):
+            parts = batch.split(inbound, gw, self._sessions)
+        doing = self._serve_all(parts) if parts else handle(inbound, gw, trail)
+        errand = Errand(gw, trail, caller, self._answer, self.running, _loop=loop, _doing=doing)
+        trail.drive = errand
+        self.running.add(errand)
+        errand.begin()
+        return errand
+
+    async def serve(self, inbound: Inbound, part: bool = False) -> Answer:
+        """The same for who can wait: cancelling the wait cancels the message, which is answered all the same.
+
+        Raises only what is a bug in the making of the answer.
+        """
+        caller = Waiting(asyncio.get_running_loop())
+        errand = self.begin(inbound, caller, part)
+        while caller.answer is None:
+            if caller.bug is not None:
+                raise caller.bug
+            try:
+                await caller.told()
+            except asyncio.CancelledError:
+                errand.cancel()
+        return caller.answer
 
     def admit(self, credential: Credential) -> None:
         """Ask who it is before the message is here. Raises DoorwardError, to be answered with `refuse`."""
@@ -60,7 +91,7 @@ class Door:
     async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
         """The session behind a GET or DELETE and who asks, or the recorded refusal."""
         gw = self.gateway
-        trail = Trail(inbound, self._ids.mint())
+        trail = Trail(inbound, self._ids.mint(), perf_counter())
         try:
             trail.principal = principal = gw.identity.identify(inbound.credential)
             session_id = inbound.headers.get(SESSION_HEADER, b"").decode("latin-1")
@@ -70,31 +101,19 @@ class Door:
 
     async def refuse(self, inbound: Inbound, error: DoorwardError) -> Answer:
         """The recorded refusal of a message that its transport did not let in."""
-        return await self._failed(error, self.gateway, Trail(inbound, self._ids.mint()))
+        return await self._failed(error, self.gateway, Trail(inbound, self._ids.mint(), perf_counter()))
 
     def end_session(self, session: Session) -> None:
         """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
         self._sessions.close(session.id)
 
     async def _serve_all(self, parts: list[Inbound]) -> Answer:
-        tasks = [asyncio.create_task(self._serve_one(part)) for part in parts]
+        tasks = [asyncio.create_task(self.serve(part, part=True)) for part in parts]
         # Cancelling the batch cancels its parts, and each of them still ends with its own record and answer.
         await rescue.attempt(asyncio.gather(*tasks))
         bodies = [task.result().body for task in tasks if not task.cancelled()]
         joined = b",".join(body for body in bodies if body)
         return Answer(200, b"[" + joined + b"]", (rescue.JSON,)) if joined else ACCEPTED
-
-    async def _serve_one(self, inbound: Inbound) -> Answer:
-        gw = self.gateway
-        trail = Trail(inbound, self._ids.mint())
-        try:
-            ended = await rescue.attempt(handle(inbound, gw, trail))
-            if isinstance(ended, Reply) and trail.call is not None:
-                return rescue.replied(trail.call, ended)
-            return await self._answer(ended, gw, trail)
-        finally:
-            if trail.call is not None:
-                gw.calls.leave(trail.call)
 
     async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> Answer:
         """To whatever is no reply."""
@@ -108,6 +127,7 @@ class Door:
 
     async def _failed(self, error: DoorwardError, gw: Gateway, trail: Trail) -> Answer:
         """The answer to an error, once it is on record. Where that fails, the answer says so."""
+        error = gw.recorder.blame(trail, error)
         unwritten = await rescue.attempt(gw.recorder.ended(trail, error))
         if unwritten is not None and trail.principal is not None:
             error = _unwritten(error, trail)

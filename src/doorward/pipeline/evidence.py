@@ -5,9 +5,9 @@ A message whose caller never became known gets a refusal instead, which the reco
 when there are too many (DESIGN section 9).
 """
 
-import time
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import Final
 
 from doorward.audit.recorder import Recorder
 from doorward.model.call import Outcome, Reply
@@ -40,37 +40,52 @@ class Evidence:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def decision(self, trail: Trail) -> Coroutine[Any, Any, None]:
-        """Record `trail.verdict`. Raises GatewayError(AUDIT_UNAVAILABLE): then nothing may be sent."""
+    def decision(self, trail: Trail) -> Awaitable[None]:
+        """Record `trail.verdict`; to be awaited. Where that fails, nothing may be sent: see `blame`."""
         verdict = trail.verdict
         return self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
 
-    async def outcome(self, trail: Trail, reply: Reply) -> None:
-        """Record what came back. Raises GatewayError(OUTCOME_UNRECORDED): then the reply is withheld."""
-        if trail.principal is None:
-            return
+    def outcome(self, trail: Trail, reply: Reply) -> Awaitable[None]:
+        """Record what came back; to be awaited. Where that fails, the reply is withheld."""
+        principal = trail.principal
+        assert principal is not None
         # Before the wait, as in `_decided`: a call has one outcome, whatever happens while it is written.
         trail.settled = True
         try:
-            await self._recorder.outcome(
+            return self._recorder.outcome(
                 trail.decision_id,
-                trail.principal,
+                principal,
                 reply.outcome,
                 result=reply.result,
-                error_code=reply.error.code if reply.error is not None else None,
-                total_s=time.perf_counter() - trail.started,
+                error_code=None if reply.error is None else reply.error.code,
+                total_s=perf_counter() - trail.started,
                 upstream_s=reply.upstream_s,
-                controls=trail.controls[trail.reported :],
+                controls=trail.stages[trail.reported :],
             )
-        except DoorwardError as error:
-            trail.settled = False
-            raise unrecorded() from error
         except Exception:
             trail.settled = False
             raise
 
+    @staticmethod
+    def blame(trail: Trail, error: DoorwardError) -> DoorwardError:
+        """What an error means that ended the message: a wait for a record may have failed.
+
+        Then that record is missing again (see `ended`), and if it is the outcome's, the caller is told that
+        the call was executed. A cancelled wait is no failure: the record is on its way.
+        """
+        cancelled = error.reason in (Reason.CANCELLED, Reason.SHUTTING_DOWN)
+        if trail.settled and error.reason is Reason.AUDIT_UNAVAILABLE:
+            trail.settled = False
+            return unrecorded()
+        if trail.decided and not trail.sent and not cancelled:
+            trail.decided = False
+        return error
+
     async def ended(self, trail: Trail, error: DoorwardError) -> None:
-        """Record whatever is still missing of a message that ended with an error."""
+        """Record whatever is still missing of a message that ended with an error.
+
+        Raises GatewayError(AUDIT_UNAVAILABLE).
+        """
         inbound = trail.inbound
         if trail.principal is None:
             await self._recorder.refused(
@@ -80,7 +95,11 @@ class Evidence:
                 endpoint=inbound.endpoint,
             )
         elif not trail.decided:
-            await self._decided(trail, error.reason)
+            try:
+                await self._decided(trail, error.reason)
+            except Exception:
+                trail.decided = False
+                raise
         elif isinstance(trail.verdict, Permit) and not trail.settled:
             trail.settled = True
             await self._recorder.outcome(
@@ -89,25 +108,25 @@ class Evidence:
                 OUTCOMES.get(error.reason, Outcome.FAILED),
                 error_code=FORMS[error.reason].code,
                 reason=error.reason,
-                total_s=time.perf_counter() - trail.started,
-                controls=trail.controls[trail.reported :],
+                total_s=perf_counter() - trail.started,
+                controls=trail.stages[trail.reported :],
             )
 
-    async def _decided(self, trail: Trail, verdict: Permit | Deny | Hold | Reason) -> None:
-        if trail.principal is None:
-            return
+    def _decided(self, trail: Trail, verdict: Permit | Deny | Hold | Reason) -> Awaitable[None]:
+        principal = trail.principal
+        assert principal is not None
         # Before the wait, not after it: a call cancelled while its record is being written has that record.
         trail.decided = True
-        trail.reported = len(trail.controls)
+        trail.reported = len(trail.stages)
         try:
-            await self._recorder.decision(
+            return self._recorder.decision(
                 trail.decision_id,
-                trail.principal,
+                principal,
                 verdict,
                 inbound=trail.inbound,
                 call=verdict.call if isinstance(verdict, Permit) else trail.call,
                 target=trail.target,
-                controls=trail.controls,
+                controls=trail.controls(),
             )
         except Exception:
             trail.decided = False

@@ -6,10 +6,15 @@ decision record has left our memory before the call leaves the building. Errors 
 `door.py`, the only caller, gives every end its record and `rescue.py` gives it its answer.
 """
 
+from time import perf_counter as now
+from typing import Final
+
 from doorward.model.call import Call, Inbound, Reply
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.trail import Trail
+
+NOTHING: Final = Facts()
 
 
 async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | Hold | None:
@@ -18,27 +23,28 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     Raises DoorwardError by blame and CancelledError; `trail` then says how far the message came.
     """
     principal = trail.principal = gw.identity.identify(inbound.credential)  # who is asking
-    trail.ran("identity")
+    trail.identified = now()
 
     call = gw.reader.read(inbound, principal, trail)  # what is asked: strict bytes -> one call of a known era
-    trail.ran("protocol")
+    trail.understood = now()
     if not isinstance(call, Call):
         gw.calls.note(call)
         return None
     trail.call = call
-    gw.calls.enter(call)
+    gw.calls.enter(call, trail)
 
     target = trail.target = gw.router.route(call, principal)  # which server, tool, definition
-    trail.ran("route")
+    trail.routed = now()
 
     verdict: Allow | Permit | Deny | Hold
-    verdict = gw.policy.decide(principal, target, call.judged)  # what the rules say
-    trail.judged(verdict)
+    verdict = trail.said = gw.policy.decide(principal, target, call.judged)  # what the rules say
+    trail.judged = now()
 
-    facts = Facts()
+    facts = NOTHING
     if isinstance(verdict, Allow):  # the stages may only tighten, or change arguments
         gw.reader.confirm(inbound, call, target)  # not earlier: it would betray a hidden tool
-        call, facts, verdict = await gw.before.run(call, target, verdict, trail)
+        if gw.before.slots:
+            call, facts, verdict = await gw.before.run(call, target, verdict, trail)
 
     if isinstance(verdict, Allow):  # the final word, on what will really be sent
         verdict = gw.policy.conclude(call, principal, target, verdict, facts, trail.decision_id)
@@ -48,7 +54,9 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     if not isinstance(verdict, Permit):
         return verdict
 
+    trail.sent = True
     reply = await gw.upstream.send(verdict)  # the only line that leaves the building
-    reply = await gw.after.run(verdict, reply, trail)
+    if gw.after.slots:
+        reply = await gw.after.run(verdict, reply, trail)
     await gw.recorder.outcome(trail, reply)
     return reply

@@ -25,6 +25,8 @@ HELD: Final = -31002
 CANCELLED: Final = -31003
 DENIAL_META: Final = "dev.doorward/denial"
 JSON: Final = (b"content-type", b"application/json")
+JSON_ALONE: Final = (JSON,)
+"""One tuple for nearly all answers: whoever encodes it knows it again by its identity."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -116,10 +118,10 @@ def replied(call: Call, reply: Reply) -> Answer:
     if reply.error is not None:
         error = reply.error
         return Answer(200, jsonrpc.encode_error(call.id, error.code, error.message, error.data), (JSON,))
-    headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
-    if reply.session_id is not None:
-        headers = (JSON, (b"mcp-session-id", reply.session_id.encode()))
-    return Answer(200, jsonrpc.encode_result(call.id, reply.result or b"{}"), headers)
+    body = jsonrpc.encode_result(call.id, reply.result or b"{}")
+    if reply.session_id is None:
+        return Answer(200, body, JSON_ALONE)
+    return Answer(200, body, (JSON, (b"mcp-session-id", reply.session_id.encode())))
 
 
 def refused(call: Call, verdict: Deny | Hold, decision_id: str, *, see_rules: bool) -> Answer:

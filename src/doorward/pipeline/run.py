@@ -6,6 +6,7 @@ access. A stage that raises has said nothing: its row in `order.py` says what si
 
 from asyncio import CancelledError
 from collections.abc import Sequence
+from time import perf_counter
 
 from doorward.model.call import Call, Reply
 from doorward.model.errors import PolicyError
@@ -23,15 +24,17 @@ FAILED = "this call could not be checked, so it was not sent"
 class BeforePhase:
     """What runs between the rules and the final word."""
 
+    __slots__ = ("slots",)
+
     def __init__(self, slots: Sequence[BeforeSlot]) -> None:
-        self._slots = tuple(slots)
+        self.slots = tuple(slots)
 
     async def run(
         self, call: Call, target: Target, allowed: Allow, trail: Trail
     ) -> tuple[Call, Facts, Allow | Deny | Hold]:
         """The call as the stages leave it, what they learned, and Allow unless one objected."""
         facts = Facts()
-        for slot in self._slots:
+        for slot in self.slots:
             said = await self._ask(slot, call, target, facts, trail)
             if isinstance(said, Deny | Hold):
                 return call, facts, said
@@ -45,10 +48,11 @@ class BeforePhase:
     async def _ask(
         slot: BeforeSlot, call: Call, target: Target, facts: Facts, trail: Trail
     ) -> Pass | Change | Deny | Hold:
+        began = perf_counter()
         said = await attempt(slot.stage.check(call, target, facts))
         if isinstance(said, CancelledError):
             raise said
-        trail.ran(slot.stage.id, _verdict_of(said))
+        trail.ran(slot.stage.id, _verdict_of(said), began, perf_counter())
         if not isinstance(said, BaseException):
             return said
         if slot.on_error is OnError.HOLD:
@@ -59,19 +63,22 @@ class BeforePhase:
 class AfterPhase:
     """What runs between the reply and the caller."""
 
+    __slots__ = ("slots",)
+
     def __init__(self, slots: Sequence[AfterSlot]) -> None:
-        self._slots = tuple(slots)
+        self.slots = tuple(slots)
 
     async def run(self, permit: Permit, reply: Reply, trail: Trail) -> Reply:
         """The reply as the stages leave it.
 
         Raises PolicyError(REPLY_WITHHELD) when a stage objects: the call has run, its answer stays with us.
         """
-        for slot in self._slots:
+        for slot in self.slots:
+            began = perf_counter()
             said = await attempt(slot.stage.check(permit, reply))
             if isinstance(said, CancelledError):
                 raise said
-            trail.ran(slot.stage.id, _verdict_of(said))
+            trail.ran(slot.stage.id, _verdict_of(said), began, perf_counter())
             if isinstance(said, BaseException):
                 raise PolicyError(
                     Reason.REPLY_WITHHELD, f"{slot.stage.id} could not check the reply"

@@ -4,65 +4,77 @@ The spine writes a line into it at each step, so that however the call ends (den
 failed) its record says how far it came and which controls ran.
 """
 
-import time
+import msgspec
 
 from doorward.model.call import Call, Era, Inbound, RequestId
 from doorward.model.principal import Principal
 from doorward.model.target import Target
 from doorward.model.verdict import Allow, ControlRun, Deny, Hold, Permit
+from doorward.pipeline.drive import Drive
 
 
-class Trail:
-    """One per message; lives exactly as long as it."""
+class Trail(msgspec.Struct, eq=False):
+    """One per message; lives exactly as long as it. Times are seconds of `time.perf_counter`."""
 
-    __slots__ = (
-        "_mark",
-        "call",
-        "controls",
-        "decided",
-        "decision_id",
-        "era",
-        "inbound",
-        "principal",
-        "reported",
-        "request_id",
-        "settled",
-        "started",
-        "target",
-        "unanswerable",
-        "verdict",
-    )
+    inbound: Inbound
+    decision_id: str
+    """A UUIDv7 that no other message has."""
+    started: float
+    identified: float = 0.0
+    understood: float = 0.0
+    routed: float = 0.0
+    judged: float = 0.0
+    """When each of the fixed controls had spoken; 0 for one that was not reached."""
+    request_id: RequestId | None = None
+    era: Era | None = None
+    principal: Principal | None = None
+    call: Call | None = None
+    target: Target | None = None
+    said: Allow | Deny | Hold | None = None
+    """The word of the rules, before the stages had theirs."""
+    verdict: Permit | Deny | Hold | None = None
+    decided: bool = False
+    """True once the decision record is on its way: from then on only an outcome record may follow."""
+    sent: bool = False
+    """True once the call may have left the building."""
+    settled: bool = False
+    """True once the outcome record is on its way: from then on nothing may follow."""
+    unanswerable: bool = False
+    """True for a notification or a response: JSON-RPC has no answer to either, not even an error."""
+    flight: tuple[str, RequestId] | None = None
+    """Where the call is among those in flight, if it is."""
+    drive: Drive | None = None
+    """What runs the message, and can cancel it."""
+    stages: tuple[ControlRun, ...] = ()
+    """The stages that ran after the fixed controls."""
+    reported: int = 0
+    """How many of `stages` the decision record holds."""
 
-    def __init__(self, inbound: Inbound, decision_id: str) -> None:
-        """`decision_id`: a UUIDv7 that no other message has."""
-        self.inbound = inbound
-        self.decision_id = decision_id
-        self.request_id: RequestId | None = None
-        self.era: Era | None = None
-        self.principal: Principal | None = None
-        self.call: Call | None = None
-        self.target: Target | None = None
-        self.verdict: Permit | Deny | Hold | None = None
-        self.decided = False
-        """True once the decision record is on its way: from then on only an outcome record may follow."""
-        self.settled = False
-        """True once the outcome record is on its way: from then on nothing may follow."""
-        self.unanswerable = False
-        """True for a notification or a response: JSON-RPC has no answer to either, not even an error."""
-        self.controls: list[ControlRun] = []
-        self.reported = 0
-        """How many of `controls` the decision record holds."""
-        self.started = self._mark = time.perf_counter()
+    def ran(self, stage: str, verdict: str, began: float, ended: float) -> None:
+        """Note that a stage ran."""
+        self.stages += (ControlRun(stage, verdict, int((ended - began) * 1e6)),)
 
-    def ran(self, control: str, verdict: str = "pass") -> None:
-        """Note that `control` ran; its cost is the time since the previous note."""
-        now = time.perf_counter()
-        self.controls.append(ControlRun(control, verdict, int((now - self._mark) * 1e6)))
-        self._mark = now
+    def controls(self) -> tuple[ControlRun, ...]:
+        """What ran so far, in its order."""
+        start, identified, understood, routed = self.started, self.identified, self.understood, self.routed
+        if self.judged:
+            return (
+                ControlRun("identity", "pass", int((identified - start) * 1e6)),
+                ControlRun("protocol", "pass", int((understood - identified) * 1e6)),
+                ControlRun("route", "pass", int((routed - understood) * 1e6)),
+                ControlRun("policy", self._word(), int((self.judged - routed) * 1e6)),
+                *self.stages,
+            )
+        times = [time for time in (identified, understood, routed) if time]
+        names = ("identity", "protocol", "route")
+        began = (start, *times)
+        return tuple(
+            ControlRun(name, "pass", int((time - before) * 1e6))
+            for name, time, before in zip(names, times, began, strict=False)
+        )
 
-    def judged(self, verdict: Allow | Deny | Hold) -> None:
-        """Note what the rules said."""
-        if isinstance(verdict, Allow):
-            self.ran("policy", "pass" if verdict.softened is None else "would_deny")
-        else:
-            self.ran("policy", "deny" if isinstance(verdict, Deny) else "hold")
+    def _word(self) -> str:
+        said = self.said
+        if isinstance(said, Allow):
+            return "pass" if said.softened is None else "would_deny"
+        return "deny" if isinstance(said, Deny) else "hold"

@@ -246,7 +246,7 @@ async def test_draining_waits_and_then_cuts_with_503() -> None:
 
 async def test_a_request_that_is_cut_before_it_began_is_answered_too() -> None:
     face = Face()
-    one, channel = exchange(headers=await face.session(), body=CALL)
+    one, channel = exchange(b"GET", headers=await face.session() | SSE)
     face.plane.handle(one)
 
     for task in face.plane._running:
@@ -255,7 +255,21 @@ async def test_a_request_that_is_cut_before_it_began_is_answered_too() -> None:
     await asyncio.sleep(0)
 
     assert channel.error == (503, -32603, "shutting_down")
+
+
+async def test_a_call_that_is_cut_while_its_decision_is_written_sends_nothing() -> None:
+    face = Face()
+    one, channel = exchange(headers=await face.session(), body=CALL)
+    face.plane.handle(one)
+
+    (errand,) = face.house.door.running
+    face.house.door.stopping = True
+    errand.cancel()
+    await face.plane.drain(5.0)
+
+    assert channel.error == (503, -32603, "shutting_down")
     assert face.house.servers.sent == []
+    assert face.house.log.kind("outcome")[0]["result"]["outcome"] == "cancelled"
 
 
 async def test_a_bug_behind_the_face_leaves_no_request_unanswered() -> None:
@@ -263,12 +277,12 @@ async def test_a_bug_behind_the_face_leaves_no_request_unanswered() -> None:
     reported: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
 
-    async def broken(inbound: Any) -> Any:
+    async def broken(*_: Any) -> Any:
         raise RuntimeError("a bug in the door")
 
     headers = await face.session()
-    face.house.door.serve = broken
-    channel = await face.ask(headers=headers, body=CALL)
+    face.house.door._answer = broken
+    channel = await face.ask(headers=headers, body=b"no message")
 
     assert channel.error == (200, -32603, "internal_error")
     assert [str(one) for one in reported] == ["a bug in the door"]

@@ -9,6 +9,7 @@ from doorward.model.call import Call, Era, Note, RequestId
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.pipeline.inflight import InFlight
+from doorward.pipeline.trail import Trail
 from tests.unit.catalog.build import call
 
 pytestmark = pytest.mark.asyncio
@@ -34,8 +35,9 @@ class Running:
         return task
 
     async def _run(self, one: Call) -> str:
+        trail = Trail(None, "an id", 0.0, drive=asyncio.current_task())
         try:
-            self.calls.enter(one)
+            self.calls.enter(one, trail)
             await asyncio.sleep(3600)
             return "ended"
         except CallerError as error:
@@ -43,7 +45,7 @@ class Running:
         except asyncio.CancelledError:
             return "cancelled"
         finally:
-            self.calls.leave(one)
+            self.calls.leave(trail)
 
 
 @pytest.mark.parametrize("request_id", [1, "1", "", 2**70], ids=repr)

@@ -69,8 +69,12 @@ class MemorySessions:
     def get(self, session_id: str, principal: Principal, endpoint: str | None) -> Session:
         """See ports/sessions.py."""
         session = self._sessions.get(session_id)
-        if session is None or session.endpoint != endpoint or session.owner != principal.owner:
+        if session is None or session.endpoint != endpoint:
             raise CallerError(Reason.SESSION_UNKNOWN, UNKNOWN)
+        if session.holder is not principal:
+            if session.owner != principal.owner:
+                raise CallerError(Reason.SESSION_UNKNOWN, UNKNOWN)
+            session.holder = principal
         now = self._clock()
         if now - session.last_used > self._idle_s:
             self.close(session_id)
