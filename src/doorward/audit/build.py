@@ -86,9 +86,9 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
         return None
     spelled = call.spelled
     if spelled is not None and spelled.arguments is arguments:
-        data = spelled.canonical
+        data, raw = spelled.canonical, spelled.raw
     else:
-        data = canonical(arguments)
+        data, raw = canonical(arguments), False
     names = tuple(arguments)
     if len(names) > NAMES or max(map(len, names)) > 64:
         names = tuple(clip(name, 64) for name in names[:NAMES])
@@ -96,7 +96,7 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
     safe = None
     if target is not None and target.definition is not None and target.definition.safe:
         safe = _safe(arguments, target.definition.safe)
-    return Args(key.digest(data), key.name, len(data), names, more, safe)
+    return Args(key.digest(data), key.name, len(data), names, more, safe, raw)
 
 
 def result_of(

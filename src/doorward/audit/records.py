@@ -80,6 +80,8 @@ class Args(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     names: tuple[str, ...] = ()
     more_names: int = 0
     safe: dict[str, Any] | None = None
+    raw: bool = False
+    """Whether `hmac` and `bytes` are of the arguments as spelled, not of their canonical form: large ones."""
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -84,6 +84,25 @@ class Spelled(msgspec.Struct, frozen=True, gc=False):
     """JSON without blanks, members in the caller's order."""
     canonical: bytes
     """The same with members sorted by name, on all levels."""
+    raw: bool = False
+    """Of a large call: `canonical` is `compact`, both as the caller spelled it."""
+
+
+class Series(msgspec.Struct, eq=False):
+    """What calls have in common that one client spells alike: everything but id, arguments and time.
+
+    A series is equal to itself only, and so is known by itself: what follows of it need be found out once.
+    """
+
+    session: Session | None
+    version: str
+    capabilities: dict[str, Any]
+    client: dict[str, Any]
+    log_level: str | None
+    name: str
+    """Of the tool, as the caller calls it."""
+    plain: bool
+    """Nothing stands in the params but name and arguments, and nothing has to be sent on beside them."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -110,10 +129,15 @@ class Call(msgspec.Struct, frozen=True):
     received: float
     spelled: Spelled | None = None
     """Of `params.arguments`, where they are known. A stage that changes arguments takes it away."""
+    series: Series | None = None
+    """Where others like this one were read before. A stage that changes the call takes it away."""
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """`params.arguments`, or an empty object. Routing refuses what is no object where one is needed."""
+        """`params.arguments`, or an empty object. Routing refuses what is no object where one is needed.
+
+        Of a large call, a large argument is a msgspec.Raw: strict JSON that nobody has decoded (wire/large.py).
+        """
         given = self.params.get("arguments")
         return given if type(given) is dict else {}
 

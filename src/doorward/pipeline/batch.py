@@ -9,9 +9,11 @@ from doorward.model.errors import DoorwardError
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.read import SESSION_HEADER
 from doorward.ports.sessions import Sessions
-from doorward.wire import versions
+from doorward.wire import large, versions
 
 MAX_ITEMS = 64
+MAX_MARKS = 20_000
+"""Commas and brackets of a batch that is large: taking it apart is one step, which must not take long."""
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -33,7 +35,7 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
     the bytes are no array of 1 to 64 items: the strict parser then refuses the whole with the exact reason.
     """
     session_id = inbound.headers.get(SESSION_HEADER)
-    if session_id is None:
+    if session_id is None or (len(inbound.body) > large.LARGE and _has_many_marks(inbound.body)):
         return []
     try:
         principal = gw.identity.identify(inbound.credential)
@@ -47,6 +49,10 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
         # It must not be part of a batch (MCP 2025-03-26, lifecycle): nobody would get its session id.
         return []
     return [msgspec.structs.replace(inbound, body=bytes(item)) for item in items]
+
+
+def _has_many_marks(body: bytes) -> bool:
+    return body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_MARKS
 
 
 def _method(item: msgspec.Raw) -> Any:

@@ -6,14 +6,17 @@ rules and never downgraded; everything else lives in a legacy session that belon
 
 from typing import Any, Final
 
-from doorward.model.call import Call, Era, Inbound, Note, RequestId, Session, Spelled
+import msgspec
+
+from doorward.model.call import Call, Era, Inbound, Note, RequestId, Series, Session, Spelled
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
+from doorward.pipeline.shares import Shares
 from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
-from doorward.wire import era, headers, jsonrpc, meta, methods, versions
+from doorward.wire import era, headers, jsonrpc, large, meta, methods, versions
 from doorward.wire.shapes import Shape, Shapes
 
 # Read on every message: a member of an enum costs 80 ns in CPython 3.11.
@@ -21,8 +24,8 @@ _LEGACY: Final = Era.LEGACY
 _MODERN: Final = Era.MODERN
 STDIO_SCOPE = "stdio"
 SESSION_HEADER = b"mcp-session-id"
-MAX_CLASSIFIED = 16
-"""Heads whose era is remembered with a shape of call; a client has one."""
+MAX_SERIES = 4096
+"""Remembered with a shape of call; a session has one of each."""
 MAX_INITIALIZE = 64 * 1024
 """Bytes: what a client says of itself is kept as long as its session, and a caller may open a thousand."""
 
@@ -33,6 +36,7 @@ class Reader:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._shapes = Shapes()
+        self._shares = Shares()
 
     def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
         """Raises CallerError with the exact reason of the brief's tables 2.2 and 2.3."""
@@ -44,6 +48,23 @@ class Reader:
         message = jsonrpc.parse(inbound.body)
         if isinstance(message, jsonrpc.Batch):
             raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
+        call = self._first(message, inbound, principal, trail)
+        if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
+            self._shapes.learn(inbound.body, message)
+        return call
+
+    async def read_large(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
+        """As `read`, for a body of any size: others are served meanwhile."""
+        found = await self._shares.run(large.parse(inbound.body))
+        call = self._first(found.message, inbound, principal, trail)
+        if isinstance(call, Call) and found.spelled is not None:
+            return msgspec.structs.replace(call, spelled=found.spelled)
+        return call
+
+    def _first(
+        self, message: jsonrpc.Message, inbound: Inbound, principal: Principal, trail: Trail
+    ) -> Call | Note:
+        """A message whose like was not read before."""
         if isinstance(message, jsonrpc.Request):
             trail.request_id = message.id
         else:
@@ -55,12 +76,8 @@ class Reader:
             seen = era.classify_stdio(message, has_session=session_id is not None)
         trail.era = seen.era
         if seen.era is _MODERN:
-            call = self._modern(message, inbound, seen.version)
-        else:
-            call = self._legacy(message, inbound, principal, session_id, seen.version)
-        if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
-            self._shapes.learn(inbound.body, message)
-        return call
+            return self._modern(message, inbound, seen.version)
+        return self._legacy(message, inbound, principal, session_id, seen.version)
 
     def _again(  # noqa: PLR0917 - what was found, and what `read` was given
         self,
@@ -73,38 +90,58 @@ class Reader:
     ) -> Call:
         """A call of a known shape: only its head and its session are still to be judged."""
         trail.request_id = request_id
-        fields = inbound.headers
-        session_id = fields.get(SESSION_HEADER)
+        field = inbound.headers.get
         key = (
-            fields.get(headers.PROTOCOL_VERSION), fields.get(headers.METHOD), fields.get(headers.NAME),
-            session_id is None,
+            field(SESSION_HEADER), field(headers.PROTOCOL_VERSION), field(headers.METHOD),
+            field(headers.NAME), inbound.endpoint,
         )  # fmt: skip
-        seen = shape.classified.get(key)
-        if seen is None:
-            seen = era.classify(fields, shape.request, has_session=session_id is not None)
-            if len(shape.classified) < MAX_CLASSIFIED:
-                shape.classified[key] = seen
+        series = shape.series.get(key)
+        if series is None:
+            series = self._begin(shape, key, inbound, principal, trail)
+        session = series.session
+        if session is None:
+            era_, scope = _MODERN, None
+        else:
+            era_, scope = _LEGACY, session.id
+            now = self._sessions.get(scope, principal, inbound.endpoint)
+            if now is not session or now.log_level != series.log_level:
+                series = self._begin(shape, key, inbound, principal, trail)
+                session = series.session
+        trail.era = era_
+        if series.plain:
+            params = {"name": series.name, "arguments": spelled.arguments}
+        else:
+            params = {**shape.params, "arguments": spelled.arguments}
+        return Call(
+            request_id, "tools/call", params, shape.meta, era_, series.version, inbound.endpoint, session,
+            series.capabilities, series.client, series.log_level, shape.envelope.progress_token,
+            inbound.events, scope, inbound.received, spelled, series,
+        )  # fmt: skip
+
+    def _begin(
+        self, shape: Shape, key: tuple[object, ...], inbound: Inbound, principal: Principal, trail: Trail
+    ) -> Series:
+        """Judge head and session as of any other message. Raises as `read`."""
+        session_id = inbound.headers.get(SESSION_HEADER)
+        seen = era.classify(inbound.headers, shape.request, has_session=session_id is not None)
         trail.era = seen.era
-        envelope, params = shape.envelope, shape.params.copy()
-        params["arguments"] = spelled.arguments
-        session: Session | None = None
+        envelope, name = shape.envelope, str(shape.params.get("name"))
         if seen.era is _MODERN:
-            version, scope, log_level = seen.version, None, envelope.log_level
+            version, session = seen.version, None
             capabilities, client = envelope.capabilities or {}, envelope.client or {}
+            log_level = envelope.log_level
         else:
             if session_id is None:
                 raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
             session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
-            version, scope, log_level = session.version, session.id, session.log_level
+            version, log_level = session.version, session.log_level
             capabilities, client = session.capabilities, session.client
-        if version not in shape.served:
-            _require_method(version, shape.request.method)
-            shape.served.add(version)
-        return Call(
-            request_id, shape.request.method, params, shape.meta.copy(), seen.era, version, inbound.endpoint,
-            session, capabilities, client, log_level, envelope.progress_token, inbound.events, scope,
-            inbound.received, spelled,
-        )  # fmt: skip
+        _require_method(version, shape.request.method)
+        series = Series(session, version, capabilities, client, log_level, name, shape.plain)
+        if len(shape.series) >= MAX_SERIES:
+            shape.series.clear()
+        shape.series[key] = series
+        return series
 
     @staticmethod
     def confirm(inbound: Inbound, call: Call, target: Target) -> None:

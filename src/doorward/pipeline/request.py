@@ -13,6 +13,7 @@ from doorward.model.call import Call, Inbound, Reply
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.trail import Trail
+from doorward.wire import large
 
 NOTHING: Final = Facts()
 
@@ -25,7 +26,12 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     principal = trail.principal = gw.identity.identify(inbound.credential)  # who is asking
     trail.identified = now()
 
-    call = gw.reader.read(inbound, principal, trail)  # what is asked: strict bytes -> one call of a known era
+    if len(inbound.body) > large.SMALL and large.takes_long(inbound.body):
+        call = await gw.reader.read_large(inbound, principal, trail)  # others are served meanwhile
+    else:
+        call = gw.reader.read(
+            inbound, principal, trail
+        )  # what is asked: strict bytes -> one call of a known era
     trail.understood = now()
     if not isinstance(call, Call):
         gw.calls.note(call)

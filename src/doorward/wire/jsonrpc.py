@@ -40,6 +40,7 @@ __all__ = [
     "encode_notification",
     "encode_request",
     "encode_result",
+    "message_of",
     "parse",
     "parse_upstream",
 ]
@@ -127,11 +128,12 @@ def parse(data: bytes) -> Message | Batch:
     if isinstance(value, list):
         if not value:
             _refuse("an empty batch")
-        return Batch([_message(item) for item in value])
-    return _message(value)
+        return Batch([message_of(item) for item in value])
+    return message_of(value)
 
 
-def _message(value: Any) -> Message:
+def message_of(value: Any) -> Message:
+    """The message that a decoded JSON text is. Raises CallerError(INVALID_REQUEST)."""
     if not isinstance(value, dict):
         _refuse("a message must be an object")
     _refuse_case_variants(value, MEMBERS, "message")

@@ -76,7 +76,7 @@ def decode(data: bytes) -> Any:
     # A decoder keeps one member of each name. So if what it kept, written out again, is the very input, then
     # nothing was dropped; and if only the spelling differs, then counting the members still tells.
     again = _encode(value)
-    if again != data and _members(again) != (_members(data) if structure is None else structure.count(b":")):
+    if again != data and members(again) != (members(data) if structure is None else structure.count(b":")):
         _refuse("an object has two members of one name")
     return value
 
@@ -117,8 +117,6 @@ def compact(data: bytes) -> Spelled | None:
 
     None leaves the judgement to `decode`. Never raises.
     """
-    if (data.find(b"{", 1) >= 0 or data.find(b"[") >= 0) and _has_many_brackets(data, _SHALLOW):
-        return None
     try:
         value = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -135,6 +133,8 @@ def compact(data: bytes) -> Spelled | None:
     else:
         if length == len(data) and (len(value) == 1 or list(value) == sorted(value)):
             return Spelled(value, data, data)
+    if _has_many_brackets(data, _SHALLOW):
+        return None
     ordered = _encode_sorted(value)
     if ordered == data or _encode(value) == data:  # as in `decode`: nothing was dropped
         return Spelled(value, data, ordered)
@@ -155,7 +155,8 @@ def _has_many_brackets(data: bytes, most: int = MAX_DEPTH) -> bool:
     return False
 
 
-def _members(data: bytes) -> int:
+def members(data: bytes) -> int:
+    """How many members all objects of a *valid* JSON text have together."""
     return _structure(data).count(b":")
 
 
