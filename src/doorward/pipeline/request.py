@@ -26,12 +26,11 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     principal = trail.principal = gw.identity.identify(inbound.credential)  # who is asking
     trail.identified = now()
 
+    # what is asked: strict bytes -> one call of a known era; while a large one is read, others are served
     if len(inbound.body) > large.SMALL and large.takes_long(inbound.body):
-        call = await gw.reader.read_large(inbound, principal, trail)  # others are served meanwhile
+        call = await gw.reader.read_large(inbound, principal, trail)
     else:
-        call = gw.reader.read(
-            inbound, principal, trail
-        )  # what is asked: strict bytes -> one call of a known era
+        call = gw.reader.read(inbound, principal, trail)
     trail.understood = now()
     if not isinstance(call, Call):
         gw.calls.note(call)
