@@ -29,8 +29,8 @@ class Connection(asyncio.Protocol):
     """Created by the server for each accepted socket."""
 
     __slots__ = (
-        "_advancing", "_awaits", "_closing", "_ended", "_exchange", "_held", "_hub", "_loop", "_owed",
-        "_queued", "_reader", "_reading_paused", "_spoken", "_taken", "_transport", "_waiters",
+        "_advancing", "_awaits", "_closing", "_ended", "_exchange", "_greedy", "_held", "_hub", "_loop",
+        "_owed", "_queued", "_reader", "_reading_paused", "_spoken", "_taken", "_transport", "_waiters",
         "_window_ends", "_written", "blocks", "certificate", "deadline", "origin", "peer", "proxied_for",
         "relayed", "share", "write_paused",
     )  # fmt: skip
@@ -62,6 +62,8 @@ class Connection(asyncio.Protocol):
         """Bytes of an unfinished body, as the hub has counted them."""
         self._owed = 0
         """Bytes that the peer has not taken, as the hub has counted them."""
+        self._greedy = False
+        """Its last answer was more than its share when it was sent."""
         self._ended = False
         """The peer has ended its side (half-close): what is here is still answered."""
         self._written = 0
@@ -173,13 +175,15 @@ class Connection(asyncio.Protocol):
         now, timeout = self._hub.clock(), self._hub.limits.write_timeout
         self._window_ends = now + timeout
         self.deadline = now + min(timeout, _WATCH_S)
-        if unread > _LARGE:
-            self._owe(unread)
+        if unread > _LARGE and self._owe(unread) is not None:
+            self._greedy = True
+            self.deadline = now  # not here: a transport that is writing cannot be aborted
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if self._owed:
             self._owe(0)
+            self._greedy = False
         self._wake()
         if self._closing:
             self._allow(self._hub.limits.write_timeout)
@@ -373,6 +377,8 @@ class Connection(asyncio.Protocol):
         hub, limits = self._hub, self._hub.limits
         unread, now = self._transport.get_write_buffer_size(), self._hub.clock()
         excess = self._owe(unread)
+        if self._greedy:
+            excess = hub.replies.excess(self.share)
         if excess is None and now >= self._window_ends:
             taken = self._written - unread
             if taken - self._taken < limits.write_rate * limits.write_timeout:
@@ -380,6 +386,7 @@ class Connection(asyncio.Protocol):
             self._taken, self._window_ends = taken, now + limits.write_timeout
         if excess is not None:
             hub.count(excess)
+            self._owe(0)
             self._transport.abort()
         self.deadline = min(now + _WATCH_S, self._window_ends)
 

@@ -34,15 +34,16 @@ class Shares:
         go of them. Without a share only the bound of all together holds.
         """
         self._all += more
-        own = 0
         if share is not None:
             own = self._of.get(share, 0) + more
             if own > 0:
                 self._of[share] = own
             else:
                 self._of.pop(share, None)
-        if more <= 0:
-            return None
+        return self.excess(share) if more > 0 else None
+
+    def excess(self, share: str | None) -> Refusal | None:
+        """Why nothing more may be kept for this one, if so."""
         if self._all > self._total:
             return self._total_excess
-        return self._excess if own > self._each else None
+        return self._excess if share is not None and self.of(share) > self._each else None
