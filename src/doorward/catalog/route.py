@@ -47,13 +47,10 @@ class SnapshotRouter:
         Also UpstreamError(UPSTREAM_UNREACHABLE) for a server that has not said yet what it offers: then
         nobody knows what is unknown.
         """
-        if call.method != "tools/call":
+        series = call.series
+        if series is None or not series.plain:
             return self._found(call, principal)
-        params = call.params
-        name, arguments = params.get("name"), params.get("arguments")
-        if type(name) is not str or (arguments is not None and type(arguments) is not dict):
-            return self._found(call, principal)
-        key = (call.endpoint, principal.agent, name)
+        key = (call.endpoint, principal.agent, series.name)
         target = self._tools.get(key)
         if target is None:
             target = self._found(call, principal)

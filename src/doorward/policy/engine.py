@@ -87,8 +87,8 @@ class Engine:
             if not isinstance(again, Allow):
                 return again
             allowed = again
-        if facts.changed and call.spelled is not None:
-            call = msgspec.structs.replace(call, spelled=None)  # it says what was asked, not what is sent
+        if facts.changed:  # what is known of it says what was asked, not what is sent
+            call = msgspec.structs.replace(call, spelled=None, series=None)
         return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)
 
     def reaches(self, principal: Principal, server: str) -> bool:

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Spelled
+from doorward.model.call import Series, Spelled
 from doorward.model.errors import CallerError
 from doorward.wire import jsonrpc, meta, strict
-from doorward.wire.era import Classified
 
 MAX_HEADS: Final = 1024
 MAX_TAILS: Final = 4
@@ -29,8 +28,9 @@ _ARGUMENTS: Final = b'"arguments":'
 _SKIP: Final = len(_ARGUMENTS)
 _ID_FIRST: Final = b'{"jsonrpc":"2.0","id":'
 _ID_AT: Final = len(_ID_FIRST)
-_DIGITS: Final = 15
-_ZERO: Final = ord("0")
+_DIGITS: Final = 16
+_ID_MOST: Final = _ID_AT + _DIGITS
+_ONE: Final = b"1"
 # Put into the two places to see what they are.
 _OTHER_ID: Final = 715_302_846_991_357
 _OTHER_ARGUMENTS: Final = {"\x00": _OTHER_ID}
@@ -47,10 +47,10 @@ class Shape(msgspec.Struct, eq=False):
     envelope: meta.Envelope
     meta: dict[str, Any]
     """What else `_meta` held."""
-    classified: dict[tuple[object, ...], Classified] = {}
-    """By what `era.classify` looks at in a head: its answers for this shape."""
-    served: set[str] = set()
-    """Revisions that are known to have the method."""
+    plain: bool
+    """Nothing but a name and arguments is in `params`, and nothing beside them has to be sent on."""
+    series: dict[tuple[object, ...], Series] = {}
+    """By what of a head makes a difference: for whoever reads calls of this shape."""
 
 
 class Shapes:
@@ -67,17 +67,15 @@ class Shapes:
             return None
         at = body.find(_ARGUMENTS) + _SKIP
         if body.startswith(_ID_FIRST):
-            end = body.find(b",", _ID_AT, _ID_AT + _DIGITS + 1)
+            end = body.find(b",", _ID_AT, _ID_MOST)
             digits = body[_ID_AT:end]
             stop = len(body)
             shapes = self._known.get(body[end:at])
         else:
             stop = body.rfind(b":") + 1
-            digits = body[stop:-1]
-            shapes = self._known.get(body[:at]) if body[-1:] == b"}" else None
-        if shapes is None or not digits.isdigit() or len(digits) > _DIGITS:
-            return None
-        if digits[0] == _ZERO and len(digits) > 1:
+            digits = body[stop:-1] if body.endswith(b"}") and len(body) - stop <= _DIGITS else b""
+            shapes = self._known.get(body[:at])
+        if shapes is None or not digits.isdigit() or digits < _ONE:  # zeros at the front are no JSON
             return None
         for shape in shapes:
             if body.endswith(shape.tail, at, stop):
@@ -142,4 +140,7 @@ def _prove(head: bytes, tail: bytes, id_first: bool, request: jsonrpc.Request) -
         return None
     if said != jsonrpc.Request(_OTHER_ID, request.method, params):
         return None
-    return Shape(tail, said, *meta.split_meta(params))
+    bare, envelope, rest = meta.split_meta(params)
+    named = len(bare) == 2 and isinstance(bare.get("name"), str)
+    plain = named and envelope.progress_token is None and not rest
+    return Shape(tail, said, bare, envelope, rest, plain)

@@ -1,8 +1,10 @@
 """A name is looked up, never taken apart."""
 
 import pytest
+from msgspec.structs import replace
 
 from doorward.catalog.route import OWN_METHODS, SnapshotRouter
+from doorward.model.call import Series
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -44,17 +46,23 @@ def test_a_tool_by_its_own_name_and_by_the_exposed_one() -> None:
 
 def test_what_was_found_for_one_is_not_found_for_another() -> None:
     router = SnapshotRouter(OFFER, lambda principal, server: (principal.agent, server) != ("other", "a"))
+    series = Series(None, "2026-07-28", {}, {}, None, "x", plain=True)
+    other = Series(None, "2026-07-28", {}, {}, None, "b__x", plain=True)
     for _ in range(2):  # looked up, and remembered
-        for endpoint, name, key in (("a", "x", ("a", "tool", "x")), ("b", "x", ("b", "tool", "x"))):
-            assert router.route(call("tools/call", {"name": name}, endpoint), ME).key == key
+        for endpoint, of, key in (
+            ("a", series, ("a", "tool", "x")),
+            ("b", series, ("b", "tool", "x")),
+            ("a", other, ("a", "tool", "b__x")),
+            (None, other, ("b", "tool", "x")),
+        ):
+            asked = replace(call("tools/call", {"name": of.name, "arguments": {}}, endpoint), series=of)
+            assert router.route(asked, ME).key == key
+        asked = replace(call("tools/call", {"name": "x", "arguments": {}}), series=series)
         with pytest.raises(CallerError) as caught:
-            router.route(call("tools/call", {"name": "x"}), Principal("default", "you", "other", "none"))
+            router.route(asked, Principal("default", "you", "other", "none"))
         assert caught.value.reason is Reason.PATH_NOT_FOUND
         with pytest.raises(CallerError) as caught:
-            router.route(call("tools/call", {"name": "x", "arguments": [1]}), ME)
-        assert caught.value.reason is Reason.INVALID_PARAMS
-        with pytest.raises(CallerError) as caught:
-            router.route(call("prompts/get", {"name": "x"}), ME)
+            router.route(replace(asked, endpoint=None), ME)
         assert caught.value.reason is Reason.TARGET_UNKNOWN
 
 

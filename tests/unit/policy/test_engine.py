@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.model.call import Call, Era, Spelled
+from doorward.model.call import Call, Era, Series, Spelled
 from doorward.model.errors import PolicyError
 from doorward.model.grants import AgentRules, Glob, Grant, PolicySpec, Scope
 from doorward.model.principal import Principal
@@ -430,11 +430,12 @@ def test_what_a_stage_changed_is_not_spelled_as_it_was_asked() -> None:
     world = World()
     asked = {"limit": 1, "state": "open"}
     text = b'{"limit":1,"state":"open"}'
-    sent = msgspec.structs.replace(call(asked), spelled=Spelled(asked, text, text))
+    series = Series(None, "2026-07-28", {}, {}, None, "list", plain=True)
+    sent = msgspec.structs.replace(call(asked), spelled=Spelled(asked, text, text), series=series)
     for facts, kept in ((Facts(), True), (Facts(changed=True), False)):
         permit = world.engine.conclude(sent, BOT, aim("list"), Allow((at(7),)), facts, "d1")
         assert isinstance(permit, Permit)
-        assert (permit.call.spelled is not None) is kept
+        assert (permit.call.spelled is not None) is (permit.call.series is not None) is kept
         assert permit.call.params == sent.params
 
 

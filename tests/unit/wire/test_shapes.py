@@ -76,7 +76,7 @@ def test_the_same_spelling_with_another_id_and_other_arguments_is_recognised(  #
 
 
 @SPELLINGS
-@given(IDS, ARGUMENTS)
+@given(st.integers(1, 10**15 - 1), ARGUMENTS)
 def test_a_usual_call_is_recognised_whatever_its_arguments(
     spell: Any, request_id: int, arguments: dict[str, Any]
 ) -> None:
