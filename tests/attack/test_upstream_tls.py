@@ -23,11 +23,17 @@ pytestmark = [pytest.mark.asyncio]
 
 @asynccontextmanager
 async def secured(
-    pair: tuple[str, str], version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, **settings: Any
+    pair: tuple[str, str],
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    client_ca: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[Lab, Server]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*pair)
     context.minimum_version = context.maximum_version = version
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
     made = Lab()
     listener = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=context)
     url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}/mcp"
@@ -39,6 +45,40 @@ async def secured(
         await server.close(1.0)
         listener.close()
         await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_wants_a_certificate_says_so(tmp_path: Path) -> None:
+    pair, stranger = make_pair(tmp_path, "tools.test"), make_pair(tmp_path, "stranger.test")
+    for cert, version in ((None, "1.3"), (stranger, "1.3"), (None, "1.2"), (stranger, "1.2")):
+        context = ReloadingContext(pair[0], *(cert or (None, None)), min_version=version)
+        exact = ssl.TLSVersion.TLSv1_3 if version == "1.3" else ssl.TLSVersion.TLSv1_2
+        async with secured(
+            pair, exact, client_ca=pair[0], ssl=context, server_hostname="tools.test", timeout_s=5.0
+        ) as (made, server):
+            with pytest.raises(UpstreamError, match=r"TLS|closed") as caught:
+                await server.send(permit())
+            assert caught.value.reason is Reason.UPSTREAM_UNREACHABLE
+            assert made.seen == []
+
+
+async def test_our_certificate_lets_us_in_and_changed_files_are_used_from_the_next_connection_on(
+    tmp_path: Path,
+) -> None:
+    pair, ours = make_pair(tmp_path, "tools.test"), make_pair(tmp_path, "ours.test")
+    context = ReloadingContext(pair[0], *ours)
+    async with secured(
+        pair, client_ca=ours[0], ssl=context, server_hostname="tools.test", keep_alive_s=0.1
+    ) as (_, server):
+        assert (await server.send(permit())).outcome is Outcome.OK
+        Path(ours[0]).write_text("half-written")  # noqa: ASYNC240 - a few bytes, once
+        await asyncio.sleep(0.3)
+        assert (await server.send(permit())).outcome is Outcome.OK
+        assert "changed TLS files are not in use" in (server.state.note or "")
+        make_pair(tmp_path, "ours.test")  # whole, and nobody the server knows
+        await asyncio.sleep(0.3)
+        with pytest.raises(UpstreamError):
+            await server.send(permit())
+        assert server.state.note is None
 
 
 async def test_the_configured_name_and_authority_are_enough(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from doorward.upstream.names import Names
 from doorward.upstream.proxy import Proxy, TunnelRefused, ask_tunnel
 from doorward.upstream.race import connect_tcp, first_connected
 from doorward.upstream.timeouts import Timeouts
+from doorward.upstream.tls import said
 
 OnLost = Callable[[Connection], None]
 
@@ -110,7 +111,7 @@ class Dial:
         except TimeoutError:
             raise self._unreachable(f"did not finish the TLS handshake within {within:g} s") from None
         except ssl.SSLError as error:
-            raise self._unreachable(f"failed the TLS handshake: {_said(error)}") from error
+            raise self._unreachable(f"failed the TLS handshake: {said(error)}") from error
         except _RESET as error:
             where = "during the TLS handshake" if self.tls else "at once"
             raise self._unreachable(f"closed the connection {where}") from error
@@ -119,9 +120,3 @@ class Dial:
 
     def _unreachable(self, text: str) -> UpstreamError:
         return failure(Reason.UPSTREAM_UNREACHABLE, self.server, text)
-
-
-def _said(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return (error.reason or "refused").lower().replace("_", " ")

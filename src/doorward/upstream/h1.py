@@ -7,6 +7,7 @@ the connection; what a server sends is bounded in head and body. It never sends 
 import asyncio
 import math
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -18,6 +19,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
 from doorward.upstream.framing import FRAMING, framing_fault
 from doorward.upstream.repeat import RepeatedHead
+from doorward.upstream.tls import said
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 32 * 1024
@@ -283,13 +285,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._spoiled = True
         if not self._done:
-            self.fail(
-                failure(
-                    Reason.UPSTREAM_CONNECTION_LOST,
-                    self._server,
-                    "closed the connection before it had answered",
-                )
-            )
+            text = "closed the connection before it had answered"
+            if isinstance(exc, ssl.SSLError):  # TLS 1.3 refuses a client's certificate after the handshake
+                text = f"ended TLS before it had answered: {said(exc)}"
+            self.fail(failure(Reason.UPSTREAM_CONNECTION_LOST, self._server, text))
         self._on_lost(self)
 
     # httptools
@@ -323,7 +322,10 @@ class Connection(asyncio.Protocol):
             self._broken(fault)
             return
         if status < 200:
-            return  # interim responses (RFC 9110 section 15.2) carry nothing for us
+            # It carries nothing for us (RFC 9110 section 15.2). But proxies that do not know interim answers
+            # (nginx 1.22) take all that follows for a body without end: the next answer must not be in it.
+            self._spoiled = True
+            return
         self._in_head = False
         length = headers.get(b"content-length")
         self._to_end = length is None and b"transfer-encoding" not in headers

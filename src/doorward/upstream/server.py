@@ -6,6 +6,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
+import msgspec
+
 from doorward.model.call import Era, Outcome, Reply
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
@@ -25,6 +27,7 @@ from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork
+from doorward.upstream.tls import ReloadingContext
 from doorward.upstream.warden import Warden
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
@@ -68,7 +71,12 @@ class Server:
 
     @property
     def state(self) -> ServerState:
-        return self._running.discovery.state if self._running is not None else self._last_state
+        state = self._running.discovery.state if self._running is not None else self._last_state
+        context = self.settings.ssl
+        if not isinstance(context, ReloadingContext) or context.problem is None:
+            return state
+        note = f"changed TLS files are not in use: {context.problem}"
+        return msgspec.structs.replace(state, note=f"{state.note}; {note}" if state.note else note)
 
     @property
     def up(self) -> bool:

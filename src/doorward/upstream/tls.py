@@ -25,6 +25,13 @@ def build_context(
     return context
 
 
+def said(error: ssl.SSLError) -> str:
+    """What went wrong, in OpenSSL's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or "refused").lower().replace("_", " ")
+
+
 class ReloadingContext:
     """A context that is built again when its files change. A broken new file keeps the old context in use."""
 

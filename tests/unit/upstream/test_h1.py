@@ -1,6 +1,8 @@
 """One connection over a fake transport: whatever the pieces, the response is the same."""
 
 import asyncio
+import socket
+import ssl
 from itertools import pairwise
 from typing import Any
 
@@ -10,10 +12,9 @@ from hypothesis import strategies as st
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
-from doorward.upstream.h1 import Connection, Response
+from doorward.upstream.h1 import FRESH_S, Connection, Response
 
 REPLY = (
-    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     b"Keep-Alive: timeout=3\r\n\r\n"
     b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
@@ -133,3 +134,68 @@ async def test_a_stream_waits_for_its_reader() -> None:
     made.connection_lost(None)
     with pytest.raises(UpstreamError):
         await made.read()
+
+
+@pytest.mark.parametrize("end", ["closed", "reset", "unasked bytes"])
+def test_what_the_loop_has_not_seen_yet_keeps_a_request_off(end: str) -> None:
+    made, _ = connection()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        made.socket = ours
+        assert made.usable(FRESH_S)
+        if end == "closed":
+            theirs.close()
+        elif end == "reset":
+            ours.send(b"never read")
+            theirs.close()
+        else:
+            theirs.send(b"HTTP/1.1 200 OK\r\n")
+        assert made.usable(0.0)  # used a moment ago: not looked into
+        assert not made.usable(FRESH_S)
+    assert not made.usable(FRESH_S)  # closed here
+
+
+def test_looking_takes_nothing_away() -> None:
+    made, _ = connection()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        made.socket = ours
+        theirs.send(b"x")
+        assert not made.usable(FRESH_S)
+        assert ours.recv(10) == b"x"
+
+
+def test_whose_turn_it_is_and_whether_anything_came() -> None:
+    made, transport = connection()
+    assert not made.waits
+    loop = asyncio.new_event_loop()
+    try:
+        made.send(b"POST", 1000, loop.create_future())
+    finally:
+        loop.close()
+    assert (made.waits, made.silent, made.heard) == (True, True, 0)
+    made.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    assert (made.waits, made.silent, made.heard) == (True, False, 1)
+    made.data_received(b"x" * 70_000)
+    assert transport.paused == 1
+    assert (made.waits, made.heard) == (False, 2)
+    made.close()
+
+
+def test_the_end_of_tls_is_told_in_its_words() -> None:
+    made, _ = connection()
+    loop = asyncio.new_event_loop()
+    try:
+        waiter: asyncio.Future[Response] = loop.create_future()
+        made.send(b"POST", 1000, waiter)
+        alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+        alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+        made.connection_lost(alert)
+    finally:
+        loop.close()
+    error = waiter.exception()
+    assert isinstance(error, UpstreamError)
+    assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
+    assert error.message == "server s ended TLS before it had answered: tlsv13 alert certificate required"
