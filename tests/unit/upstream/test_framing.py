@@ -8,6 +8,8 @@ from tests.attack.framing.responses import connection, doorward, exchange
 from tests.attack.framing.view import End
 
 OK = b"HTTP/1.1 200 OK\r\n"
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+FINAL = OK + b"Content-Length: 2\r\n\r\n{}"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -70,6 +72,14 @@ def test_a_plain_head_has_no_fault(status: int, version: str, fields: dict[bytes
 def test_such_an_answer_ends_the_connection(data: bytes) -> None:
     for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
         assert doorward(pieces).end is End.REFUSED
+
+
+def test_an_interim_answer_is_passed_over_and_ends_the_connection_behind_the_final_one() -> None:
+    for pieces in ([EARLY + FINAL], [EARLY, FINAL], [EARLY[:30], EARLY[30:] + FINAL]):
+        made = connection()
+        (message,) = exchange(made, pieces, eof=False).messages
+        assert (message.start, message.body) == ((b"200",), b"{}")
+        assert not made.clean
 
 
 def test_trailers_never_become_fields_of_the_answer() -> None:
