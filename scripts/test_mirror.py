@@ -96,6 +96,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/demo/servers/test_servers.py": ("demo/servers/crm", "demo/servers/files"),
     "tests/unit/demo/test_scene.py": ("demo/script",),
     "tests/attack/test_http_refusals.py": ("edge/h1",),
+    "tests/attack/test_http_listeners.py": ("edge/listeners",),
     "tests/attack/test_upstream_deadlines.py": ("upstream/dial",),
     "tests/attack/test_upstream_resume.py": ("upstream/events", "upstream/resume"),
     "tests/attack/test_upstream_http.py": (
