@@ -180,9 +180,9 @@ class Load:
             answer = raw.call(
                 http, f"{self._gw.url}/mcp/files", self._gw.key("reader"), "read_file", {"path": "a.txt"}
             )
-            if answer.json()["result"]["content"][0]["text"] != "first\n":
+            if '"text":"first\\n"' not in answer.text.replace(": ", ":"):
                 self.failures.append(answer.text)
-        except (httpx2.HTTPError, KeyError, ValueError, OSError) as error:
+        except (httpx2.HTTPError, ValueError, OSError) as error:
             self.failures.append(repr(error))
         self.calls += 1
 

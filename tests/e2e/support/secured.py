@@ -11,6 +11,7 @@ import httpx2
 from tests.e2e.support import servers
 from tests.e2e.support.gateway import Gateway, Json
 from tests.e2e.support.processes import LOOPBACK
+from tests.e2e.support.raw import list_tools
 from tests.unit.identity.pki import Authority, write
 
 
@@ -42,9 +43,11 @@ class SecuredGateway(Gateway):
         return context
 
     def settled(self) -> bool:
-        return self.ready() and all(
-            server["state"] == "up" for server in self.readyz().json()["servers"].values()
-        )
+        if not self.ready():
+            return False
+        with httpx2.Client(timeout=30, verify=self.trust()) as http:
+            listed = list_tools(http, f"{self.url}/mcp/files", self.key("reader"))
+            return bool(listed.get("result", {}).get("tools"))
 
     def readyz(self) -> httpx2.Response:
         return httpx2.get(f"{self.url}/readyz", timeout=5, verify=self.trust())
