@@ -73,7 +73,8 @@ test: check test-setup ## Everything, end to end; installs what that needs
 
 .PHONY: test-setup
 test-setup: setup $(SERVER_GIT) $(NODE_MODULES)
-	@scripts/debian-packages git
+	@scripts/debian-packages git nginx
+	@command -v javac >/dev/null || scripts/debian-packages default-jdk-headless
 
 ##@ Longer
 
