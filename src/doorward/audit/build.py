@@ -89,14 +89,18 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
         data, raw = spelled.canonical, spelled.raw
     else:
         data, raw = canonical(arguments), False
-    names = tuple(arguments)
-    if len(names) > NAMES or max(map(len, names)) > 64:
-        names = tuple(clip(name, 64) for name in names[:NAMES])
-    more = len(arguments) - len(names)
+    names, more = names_of(tuple(arguments))
     safe = None
     if target is not None and target.definition is not None and target.definition.safe:
         safe = _safe(arguments, target.definition.safe)
     return Args(key.digest(data), key.name, len(data), names, more, safe, raw)
+
+
+def names_of(given: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """As a record lists them, and how many more there are."""
+    if len(given) <= NAMES and max(map(len, given)) <= 64:
+        return given, 0
+    return tuple(clip(name, 64) for name in given[:NAMES]), max(len(given) - NAMES, 0)
 
 
 def result_of(

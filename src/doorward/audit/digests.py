@@ -55,20 +55,21 @@ class DigestKeys:
     def __init__(self, ring: SecretRing, tenant: str) -> None:
         self._ring = ring
         self._tenant = tenant
-        self._key = DigestKey("", b"")
-        self._until = 0.0
+        self.key = DigestKey("", b"")
+        """Holds for moments before `until`."""
+        self.until = 0.0
 
     def at(self, moment: float) -> DigestKey:
         """`moment`: seconds since 1970. Raises GatewayError(STORE_UNAVAILABLE)."""
-        if moment >= self._until:
+        if moment >= self.until:
             self._turn(moment)
-        return self._key
+        return self.key
 
     def _turn(self, moment: float) -> None:
         day = datetime.fromtimestamp(moment, UTC)
         quarter = (day.month - 1) // 3
         purpose = f"digest:{self._tenant}:{day.year}q{quarter + 1}"
         version, key = self._ring.current(purpose)
-        self._key = DigestKey(f"{purpose}:{version}", key)
+        self.key = DigestKey(f"{purpose}:{version}", key)
         year, month = (day.year + 1, 1) if quarter == 3 else (day.year, quarter * 3 + 4)
-        self._until = datetime(year, month, 1, tzinfo=UTC).timestamp()
+        self.until = datetime(year, month, 1, tzinfo=UTC).timestamp()

@@ -1,109 +1,136 @@
-"""The two records of a permitted call, written from parts that are encoded once.
+"""The two records of a permitted call, written from templates that are made once.
 
-What a caller, a tool and a rule add to a decision record is the same in every call of theirs, so it is
-encoded with the first of them. The lines are byte for byte what `records.encode` makes of the same values.
+What a caller, a tool and a rule add to a decision record is the same in every call of one series, so it is
+encoded with the first of them. The lines are byte for byte what `records.encode` makes of the same values;
+what is not that usual is left to it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.build import actor_of, args_of, bounded, mcp_of, ruling_of
-from doorward.audit.digests import DigestKey
+from doorward.audit.build import actor_of, mcp_of, names_of, ruling_of
+from doorward.audit.digests import DigestKeys
+from doorward.audit.ids import FRACTIONS, prefix_of
 from doorward.model.call import Inbound
 from doorward.model.verdict import ControlRun, Mode, Permit
 
-MAX_PARTS: Final = 4096
+MAX_TEMPLATES: Final = 4096
+MAX_NAMES: Final = 64
+"""Sets of argument names that are remembered with a template; a tool has few."""
 _ENCODE: Final = msgspec.json.Encoder().encode
-_PLAIN_INT: Final = 1 << 62
 # Stand in for what differs from call to call. They are found by the names before them: in a JSON text a name
 # with its quotes and colon is nothing that a value could hold.
 _ID: Final = "\x00"
 _SPELLED_ID: Final = "\\u0000"
 _NUMBER: Final = 0
 _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000))
+_RESULT: Final = (
+    '"%s","result":{"outcome":"%s","bytes":%d,"hmac":"%s","key":%s},'
+    '"latency_ms":{"total":%d%s,"upstream":%d%s,"gateway":%d%s}}'
+)
 
 
-class _Parts(msgspec.Struct, gc=False):
-    """One decision record without what differs."""
+class Template(msgspec.Struct, eq=False):
+    """One decision record, with places for what differs."""
 
-    to_id: str
-    to_ts: str
-    to_call_id: str
-    to_request_id: str
-    rest: str
+    text: str
+    """For `%`; empty when arguments of this tool stand in the record."""
     made_from: tuple[object, ...]
-    """Kept, because ids of these are the key: as long as they live nothing else can have them."""
+    """Kept, because ids of these are in the key: as long as they live nothing else can have them."""
+    names: dict[tuple[str, ...], str] = {}
+    """The members of `args` after `bytes`, by argument names."""
 
 
 class CallLines:
     """Belongs to one configuration, whose revision and modes stand in the lines."""
 
-    __slots__ = ("_gateway", "_modes", "_outcomes", "_parts", "_revision")
+    __slots__ = (
+        "_gateway", "_keys", "_millisecond", "_modes", "_network", "_outcomes", "_prefix", "_revision",
+        "_templates",
+    )  # fmt: skip
 
-    def __init__(self, gateway: str, revision: str, modes: Mapping[str, Mode]) -> None:
+    def __init__(
+        self,
+        keys: DigestKeys,
+        network: Callable[[str], str],
+        *,
+        gateway: str,
+        revision: str,
+        modes: Mapping[str, Mode],
+    ) -> None:
+        """`network`: of a peer address."""
+        self._keys = keys
+        self._network = network
         self._gateway = gateway
         self._revision = revision
         self._modes = modes
-        self._parts: dict[tuple[object, ...], _Parts] = {}
+        self._templates: dict[tuple[object, ...], Template] = {}
         self._outcomes: dict[str, str] = {}
-        """Tenant and gateway, by tenant."""
+        """By tenant."""
+        self._millisecond = -1
+        self._prefix = ""
+        """How ids of that millisecond begin."""
 
-    def decision(  # noqa: PLR0917 - the parts of the record, in its order
-        self,
-        call_id: str,
-        ts: int,
-        peer: str,
-        permit: Permit,
-        inbound: Inbound,
-        controls: Sequence[ControlRun],
-        key: DigestKey,
-    ) -> bytes:
-        """`ts`: milliseconds since 1970. `peer`: the caller's network."""
+    def decision(
+        self, call_id: str, now: float, permit: Permit, inbound: Inbound, controls: Sequence[ControlRun]
+    ) -> bytes | None:
+        """The decision record of a permit; None for one that is not usual. `now`: seconds since 1970."""
         call = permit.call
-        target = permit.target
-        known = (
-            id(permit.principal), id(target), id(call.client), id(permit.rules), id(permit.softened), peer,
-            call.method, call.version, call.endpoint, inbound.transport,
-        )  # fmt: skip
-        parts = self._parts.get(known) or self._remember(known, permit, inbound, peer)
-        asked = call.id
-        if type(asked) is not int or not -_PLAIN_INT < asked < _PLAIN_INT:
-            asked = _spell(bounded(asked))
-        args = args_of(call, target, key)
-        said = "" if args is None else f',"args":{_ENCODE(args).decode()}'
-        ran = f',"controls":{_ENCODE(controls).decode()}' if controls else ""
+        series, spelled = call.series, call.spelled
+        if series is None or spelled is None or not controls:
+            return None
+        peer = inbound.credential.peer
+        known = (series, id(permit.principal), id(permit.target), permit.rules, permit.softened, peer)
+        template = self._templates.get(known) or self._remember(known, permit, inbound)
+        given = tuple(spelled.arguments)
+        names = template.names.get(given) or _remember_names(template, given)
+        if not names:
+            return None
+        keys, canonical = self._keys, spelled.canonical
+        key = keys.key if now < keys.until else keys.at(now)
         return (
-            f"{parts.to_id}{call_id}{parts.to_ts}{ts}{parts.to_call_id}{call_id}"
-            f"{parts.to_request_id}{asked}{parts.rest}{said}{ran}}}"
-        ).encode()
+            template.text
+            % (
+                call_id, int(now * 1000), call_id, call.id, key.digest(canonical), key.spelled_name,
+                len(canonical), names, _ENCODE(controls).decode(),
+            )
+        ).encode()  # fmt: skip
 
     def outcome(  # noqa: PLR0917
         self,
-        record_id: str,
-        ts: int,
-        tenant: str,
         call_id: str,
+        now: float,
+        tenant: str,
         outcome: str,
         result: bytes,
-        key: DigestKey,
-        total: int,
-        upstream: int,
-    ) -> bytes:
-        """Of a call that brought a result. `total` and `upstream`: microseconds, neither below zero."""
-        origin = self._outcomes.get(tenant) or self._remember_tenant(tenant)
+        total_s: float,
+        upstream_s: float,
+    ) -> bytes | None:
+        """Of a call that brought a result. Durations in seconds; None when they are impossible."""
+        total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
         ours = total - upstream
+        if ours < 0 or upstream < 0:
+            return None
+        milliseconds = now * 1000
+        ts = int(milliseconds)
+        if ts != self._millisecond:
+            self._millisecond, self._prefix = ts, prefix_of(ts)
+        keys = self._keys
+        key = keys.key if now < keys.until else keys.at(now)
+        # The random part is that of the call's id: unique with another time, and time has moved since.
         return (
-            f'{{"kind":"outcome","v":{records.VERSION},"id":"{record_id}","ts":{ts}{origin}{call_id}",'
-            f'"result":{{"outcome":"{outcome}","bytes":{len(result)},"hmac":"{key.digest(result)}",'
-            f'"key":{key.spelled_name}}},"latency_ms":{{"total":{total // 1000}{_THOUSANDTHS[total % 1000]},'
-            f'"upstream":{upstream // 1000}{_THOUSANDTHS[upstream % 1000]},'
-            f'"gateway":{ours // 1000}{_THOUSANDTHS[ours % 1000]}}}}}'
-        ).encode()
+            (self._outcomes.get(tenant) or self._remember_tenant(tenant))
+            % (
+                self._prefix, FRACTIONS[int((milliseconds - ts) * 4096)], call_id[18:], ts, call_id, outcome,
+                len(result), key.digest(result), key.spelled_name, total // 1000, _THOUSANDTHS[total % 1000],
+                upstream // 1000, _THOUSANDTHS[upstream % 1000], ours // 1000, _THOUSANDTHS[ours % 1000],
+            )
+        ).encode()  # fmt: skip
 
-    def _remember(self, known: tuple[object, ...], permit: Permit, inbound: Inbound, peer: str) -> _Parts:
+    def _remember(self, known: tuple[object, ...], permit: Permit, inbound: Inbound) -> Template:
         """Encode one such record as a whole and cut it at what differs."""
         principal, call, target = permit.principal, permit.call, permit.target
         whole = records.encode(
@@ -115,7 +142,7 @@ class CallLines:
                 tenant=principal.tenant,
                 call_id=_ID,
                 actor=actor_of(principal, call),
-                peer=peer,
+                peer=self._network(inbound.credential.peer),
                 mcp=msgspec.structs.replace(mcp_of(inbound, call, target), request_id=_NUMBER),
                 op_class=target.op_class,
                 decision=ruling_of(permit, target, self._revision, self._modes),
@@ -125,25 +152,45 @@ class CallLines:
         to_ts, rest = _cut(rest, '"ts":', str(_NUMBER))
         to_call_id, rest = _cut(rest, '"call_id":"', _SPELLED_ID)
         to_request_id, rest = _cut(rest, '"request_id":', str(_NUMBER))
-        made_from = (principal, target, call.client, permit.rules, permit.softened)
-        if len(self._parts) >= MAX_PARTS:
-            self._parts.clear()
-        parts = _Parts(to_id, to_ts, to_call_id, to_request_id, rest.removesuffix("}"), made_from)
-        self._parts[known] = parts
-        return parts
+        text = (
+            f"{to_id}%s{to_ts}%d{to_call_id}%s{to_request_id}%d{rest.removesuffix('}').replace('%', '%%')}"
+            ',"args":{"hmac":"%s","key":%s,"bytes":%d%s},"controls":%s}'
+        )
+        safe = target.definition.safe if target.definition is not None else ()
+        if len(self._templates) >= MAX_TEMPLATES:
+            self._templates.clear()
+        made = Template("" if safe else text, (principal, target))
+        self._templates[known] = made
+        return made
 
     def _remember_tenant(self, tenant: str) -> str:
-        origin = f',"tenant":{_spell(tenant)},"gateway":{_spell(self._gateway)},"call_id":"'
-        self._outcomes[tenant] = origin
-        return origin
+        origin = f'"tenant":{_spell(tenant)},"gateway":{_spell(self._gateway)},"call_id":'.replace("%", "%%")
+        made = f'{{"kind":"outcome","v":{records.VERSION},"id":"%s%s%s","ts":%d,{origin}{_RESULT}'
+        self._outcomes[tenant] = made
+        return made
 
 
-def _spell(value: int | str) -> str:
+def _remember_names(template: Template, given: tuple[str, ...]) -> str:
+    """Empty when there is nothing to remember: no arguments, or some that the record shows."""
+    if not given or not template.text:
+        return ""
+    whole = _spell(records.Args("", "", _NUMBER, *names_of(given)))
+    _, names = _cut(whole, '"bytes":', str(_NUMBER))
+    if len(template.names) >= MAX_NAMES:
+        template.names.clear()
+    template.names[given] = names.removesuffix("}")
+    return template.names[given]
+
+
+def _spell(value: Any) -> str:
     return _ENCODE(value).decode()
 
 
 def _cut(text: str, name: str, value: str) -> tuple[str, str]:
-    """What stands before the value of the first member of that name, the name included, and what follows."""
+    """What stands before the value of the first member of that name, the name included, and what follows.
+
+    What stands before is ready for `%`.
+    """
     before, found, after = text.partition(name + value)
     assert found
-    return before + name, after
+    return (before + name).replace("%", "%%"), after

@@ -13,7 +13,7 @@ from typing import Any, Final
 from doorward.audit import records
 from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
 from doorward.audit.digests import DigestKeys
-from doorward.audit.ids import CallIds, uuid7
+from doorward.audit.ids import uuid7
 from doorward.audit.lines import CallLines
 from doorward.audit.peers import network
 from doorward.audit.tally import RefusalTally
@@ -53,8 +53,7 @@ class Recorder:
         self._keys = DigestKeys(ring, TENANT)
         self._tally = tally or RefusalTally()
         self._network = lru_cache(maxsize=4096)(network)
-        self._ids = CallIds()
-        self._lines = CallLines(gateway, revision, modes)
+        self._lines = CallLines(self._keys, self._network, gateway=gateway, revision=revision, modes=modes)
 
     def under(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
         """The recorder of a new configuration."""
@@ -85,11 +84,10 @@ class Recorder:
         when the message could not be read.
         """
         now = self._clock()
-        peer = self._network(inbound.credential.peer)
-        if isinstance(verdict, Permit) and verdict.call is call:
-            key = self._keys.at(now)
-            line = self._lines.decision(call_id, int(now * 1000), peer, verdict, inbound, controls, key)
-            return self._log.append(line)
+        if isinstance(verdict, Permit):
+            line = self._lines.decision(call_id, now, verdict, inbound, controls)
+            if line is not None:
+                return self._log.append(line)
         record = records.Decision(
             v=records.VERSION,
             id=call_id,
@@ -98,7 +96,7 @@ class Recorder:
             tenant=principal.tenant,
             call_id=call_id,
             actor=actor_of(principal, call),
-            peer=peer,
+            peer=self._network(inbound.credential.peer),
             mcp=mcp_of(inbound, call, target),
             op_class=None if target is None else target.op_class,
             decision=ruling_of(verdict, target, self._revision, self._modes),
@@ -125,15 +123,14 @@ class Recorder:
         `controls`: those that ran since the decision record.
         """
         now = self._clock()
+        if result and error_code is None and reason is None and not controls:
+            line = self._lines.outcome(call_id, now, principal.tenant, outcome, result, total_s, upstream_s)
+            if line is not None:
+                return self._log.append(line)
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
-        record_id = self._ids.later(call_id)
-        if result and error_code is None and reason is None and not controls and 0 <= upstream <= total:
-            ts, key, tenant = int(now * 1000), self._keys.at(now), principal.tenant
-            line = self._lines.outcome(record_id, ts, tenant, call_id, outcome, result, key, total, upstream)
-            return self._log.append(line)
         record = records.Outcome(
             v=records.VERSION,
-            id=record_id,
+            id=uuid7(),
             ts=int(now * 1000),
             gateway=self._gateway,
             tenant=principal.tenant,

@@ -34,7 +34,7 @@ def test_none_comes_twice() -> None:
 
 def test_a_call_s_id_is_a_uuid_of_version_7_and_comes_once() -> None:
     ids = CallIds()
-    minted = [ids.mint() for _ in range(1_000)]  # several blocks of noise
+    minted = [ids.mint() for _ in range(10_000)]  # several blocks of noise
     assert len({text[18:] for text in minted}) == len(minted)
     assert all(str(UUID(text)) == text for text in minted)
     assert {(UUID(text).version, UUID(text).variant) for text in minted} == {(7, RFC_4122)}
@@ -45,15 +45,3 @@ def test_a_call_s_id_says_the_same_time_as_any_other() -> None:
     ids = CallIds()
     for _ in range(200):
         assert uuid7()[:17] <= ids.mint()[:17] <= uuid7()[:17]
-
-
-def test_a_later_one_is_a_uuid_of_its_own_that_sorts_after() -> None:
-    ids = CallIds()
-    for _ in range(200):
-        earlier = ids.mint()
-        start = time.time_ns()
-        while time.time_ns() - start < 1_000:
-            pass
-        other = ids.later(earlier)
-        assert (str(UUID(other)), UUID(other).version, UUID(other).variant) == (other, 7, RFC_4122)
-        assert earlier < other
