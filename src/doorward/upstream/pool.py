@@ -19,6 +19,8 @@ from doorward.upstream.timeouts import timeouts_of
 
 SWEEP_S = 1.0
 """How often idle connections are looked at; half of `keep_alive_s` where that is less."""
+GRACE_S = 0.1
+"""How much longer one waits than a connection may take to open: its failure has words of its own."""
 
 
 class _Place:
@@ -81,7 +83,7 @@ class Pool:
         """
         timeouts = timeouts_of(due, self._dial.timeouts)
         patience = timeouts.connect_s + (timeouts.tls_s if self._dial.tls else 0.0)
-        end = min(due, self._loop.time() + patience)
+        end = min(due, self._loop.time() + patience + GRACE_S)
         at = self._line.append
         while True:
             if self._closed:
