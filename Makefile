@@ -80,7 +80,7 @@ test-setup: setup $(SERVER_GIT) $(NODE_MODULES)
 
 .PHONY: bench
 bench: setup ## Measure against nginx; BENCH=name,name for a subset
-	@scripts/debian-packages nginx build-essential
+	@scripts/debian-packages nginx build-essential libssl-dev openssl
 	@$(BIN)/python bench/run.py
 
 .PHONY: fuzz

@@ -2,7 +2,7 @@
  *
  *   load --port P [--path /mcp] [--key K[,K...]] [--tool echo] [--connections 16] [--warm 1] [--seconds 3] [--arguments 1024]
  *        [--min-reply 0] [--max-calls 5000000] [--modern] [--rate R] [--table] [--refused STATUS [--malformed]] [--listen]
- *        [--addresses 1]
+ *        [--addresses 1] [--tls]
  *
  * As a rule it is a closed loop: who has its answer calls again. With --rate it is an open one: R calls a second are due at
  * fixed times, whatever became of those before, and a call's time counts from when it was due. So a call that waits because
@@ -10,7 +10,8 @@
  *
  * --table makes the argument an array of small records instead of a text. --refused calls without a session and takes that
  * status for the right answer; --malformed makes the body half a message. --listen calls nothing: each connection opens the
- * GET stream of its session and keeps it. Connections take the keys, and --addresses loopback addresses, in turn.
+ * GET stream of its session and keeps it. Connections take the keys, and --addresses loopback addresses, in turn. --tls speaks
+ * TLS 1.3 and believes whatever certificate it is shown.
  *
  * Every connection opens a 2025-11-25 session of its own (initialize, notifications/initialized) and then calls the tool for
  * ever; --modern sends stateless 2026-07-28 calls instead. Ids are unique, and so are arguments: nothing may answer from a
@@ -26,6 +27,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,13 +58,14 @@ struct settings {
     size_t arguments, min_reply;
     uint64_t max_calls;
     long refused;
-    bool modern, table, malformed, listen;
+    bool modern, table, malformed, listen, tls;
 };
 
 enum stage { INITIALIZE, INITIALIZED, CALLING, OPENING, LISTENING, ENDING, ENDED };
 
 struct conn {
     int fd;
+    SSL *tls; /* NULL without --tls */
     enum stage stage;
     const char *key;
     char session[160];
@@ -77,6 +80,7 @@ struct conn {
 
 struct client {
     struct settings set;
+    SSL_CTX *tls;
     int epoll;
     struct conn *conns;
     char *prose[PROSE_TEXTS];
@@ -404,10 +408,36 @@ static void take_reply(struct client *k, struct conn *c)
 
 /* ---- connections ---- */
 
+/* What read(2) would return, and errno EAGAIN, of a call to OpenSSL. */
+static ssize_t as_system_call(struct conn *c, int n)
+{
+    if (n > 0)
+        return n;
+    int error = SSL_get_error(c->tls, n);
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t send_some(struct conn *c, const char *data, size_t len)
+{
+    return c->tls ? as_system_call(c, SSL_write(c->tls, data, (int)len)) : send(c->fd, data, len, MSG_NOSIGNAL);
+}
+
+/* As much as is there: OpenSSL gives one record at a time, and what it holds back wakes nobody. */
+static ssize_t receive_some(struct conn *c, char *into, size_t room)
+{
+    if (!c->tls)
+        return recv(c->fd, into, room, 0);
+    ssize_t all = 0, n;
+    while ((size_t)all < room && (n = as_system_call(c, SSL_read(c->tls, into + all, (int)(room - (size_t)all)))) > 0)
+        all += n;
+    return all ? all : n;
+}
+
 static void send_pending(struct client *k, struct conn *c)
 {
     while (c->out_sent < c->out_len) {
-        ssize_t n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, MSG_NOSIGNAL);
+        ssize_t n = send_some(c, c->out + c->out_sent, c->out_len - c->out_sent);
         if (n < 0 && errno == EAGAIN) {
             epoll_ctl(k->epoll, EPOLL_CTL_MOD, c->fd, &(struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.ptr = c});
             return;
@@ -466,7 +496,7 @@ static void receive(struct client *k, struct conn *c)
         if (!c->in)
             die("realloc");
     }
-    ssize_t n = recv(c->fd, c->in + c->in_len, c->in_cap - c->in_len, 0);
+    ssize_t n = receive_some(c, c->in + c->in_len, c->in_cap - c->in_len);
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0)
@@ -520,6 +550,15 @@ static void bind_source(struct client *k, struct conn *c, int number)
         die("bind");
 }
 
+static void shake_hands(struct client *k, struct conn *c)
+{
+    c->tls = SSL_new(k->tls);
+    if (!c->tls || SSL_set_fd(c->tls, c->fd) != 1 || SSL_connect(c->tls) != 1) {
+        fprintf(stderr, "load: no TLS handshake\n");
+        exit(1);
+    }
+}
+
 static void open_connection(struct client *k, struct conn *c, int number)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)k->set.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -530,6 +569,8 @@ static void open_connection(struct client *k, struct conn *c, int number)
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (k->set.tls)
+        shake_hands(k, c);
     /* Connecting may wait, everything after it may not. */
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
         die("fcntl");
@@ -626,7 +667,7 @@ static void parse(struct settings *set, int argc, char **argv)
         {"warm", 1, 0, 'w'},    {"seconds", 1, 0, 's'},   {"arguments", 1, 0, 'a'}, {"connections", 1, 0, 'c'},
         {"modern", 0, 0, 'm'},  {"min-reply", 1, 0, 'r'}, {"max-calls", 1, 0, 'n'}, {"rate", 1, 0, 'R'},
         {"table", 0, 0, 'T'},   {"refused", 1, 0, 'x'},   {"malformed", 0, 0, 'X'}, {"listen", 0, 0, 'l'},
-        {"addresses", 1, 0, 'A'}, {0, 0, 0, 0}};
+        {"addresses", 1, 0, 'A'}, {"tls", 0, 0, 'S'}, {0, 0, 0, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -647,6 +688,7 @@ static void parse(struct settings *set, int argc, char **argv)
         case 'X': set->malformed = true; break;
         case 'l': set->listen = true; break;
         case 'A': set->addresses = atoi(optarg); break;
+        case 'S': set->tls = true; break;
         default: exit(2);
         }
     }
@@ -671,6 +713,12 @@ int main(int argc, char **argv)
                                       .max_calls = 5000000}};
     parse(&k.set, argc, argv);
     alarm((unsigned)(k.set.warm + k.set.seconds) + SETUP_SECONDS + 10);
+    k.tls = k.set.tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+    if (k.tls)
+        SSL_CTX_set_mode(k.tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (k.set.tls && (!k.tls || SSL_CTX_set_min_proto_version(k.tls, TLS1_3_VERSION) != 1))
+        die("SSL_CTX_new");
+    signal(SIGPIPE, SIG_IGN);
     k.epoll = epoll_create1(EPOLL_CLOEXEC);
     k.conns = calloc((size_t)k.set.connections, sizeof *k.conns);
     k.idle = calloc((size_t)k.set.connections, sizeof *k.idle);

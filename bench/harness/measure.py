@@ -90,6 +90,7 @@ def load(stage: Stage, target: Target, pace: Pace, reply: Reply, **more: object)
         "min-reply": reply.least_bytes,
         "max-calls": MOST_CALLS,
         "modern": reply.modern,
+        "tls": reply.tls,
         **{name.replace("_", "-"): value for name, value in more.items()},
     }
     command = [str(stage.load)]
@@ -105,7 +106,7 @@ def load(stage: Stage, target: Target, pace: Pace, reply: Reply, **more: object)
 
 
 def measure(stage: Stage, measurement: Measurement, pace: Pace) -> Figures:
-    target, reply = stage.targets[measurement.target], REPLIES[measurement.reply]
+    target, reply = stage.targets[measurement.place], REPLIES[measurement.reply]
     stage.choose_replies(reply.echo_set)
     return charged(stage, target, pace, reply, connections=measurement.connections)
 

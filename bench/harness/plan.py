@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 BASELINE = "nginx"
-GATEWAYS = ("relay", "governed")
+GATEWAYS = ("relay", "governed", "relay_tls")
 
 
 class UnknownName(Exception):
@@ -22,6 +22,7 @@ class Reply:
     endpoint: str = "echo"
     modern: bool = False  # caller and upstream speak 2026-07-28
     yardstick: str | None = None  # the replies that nginx is measured with, when it cannot serve these
+    tls: bool = False  # spoken by the caller, at a listener of its own
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Measurement:
     @property
     def name(self) -> str:
         return f"{self.target}_{self.reply}_c{self.connections}"
+
+    @property
+    def place(self) -> str:
+        """The name of the target on the stage."""
+        return f"{self.target}_tls" if REPLIES[self.reply].tls else self.target
 
     @property
     def yardstick(self) -> Measurement:
@@ -68,6 +74,7 @@ REPLIES = {
     "flat_1k": Reply(echo_set="flat", least_bytes=1_000),
     "sse_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="stream"),
     "modern_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="modern", modern=True),
+    "tls_1k": Reply(echo_set="json_1k", least_bytes=900, tls=True),
     "stdio_1k": Reply(echo_set="json_1k", least_bytes=900, endpoint="pipe", yardstick="json_1k"),
 }
 
@@ -83,6 +90,7 @@ EVERYTHING = (
     Pair("sse_1k", 16, (BASELINE, "direct", "relay")),
     Pair("modern_1k", 16, (BASELINE, "direct", "relay")),
     Pair("stdio_1k", 16, (BASELINE, "relay")),
+    Pair("tls_1k", 16, (BASELINE, "relay")),
 )
 
 HALF_LOAD = "relay_half_load"
@@ -125,7 +133,7 @@ def subset(wanted: list[str]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
 
 def gateways(pairs: Iterable[Pair], scenes: Iterable[str] = ()) -> list[str]:
     """Those that have to run. The refused key of one is a good key of the other."""
-    used = {target for pair in pairs for target in pair.targets}
+    used = {one.place for pair in pairs for one in pair.measurements(reverse=False)}
     if set(scenes) - set(IDLE):
-        used |= set(GATEWAYS)
+        used |= {"relay", "governed"}
     return [name for name in GATEWAYS if name in used]

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import processes, usage
 
 # The ports of the configuration files; taken ones are replaced through the environment that those files read.
-PORTS = {"direct": 7433, "nginx": 7434, "relay": 7431, "governed": 7432}
+PORTS = {"direct": 7433, "nginx": 7434, "relay": 7431, "governed": 7432, "relay_tls": 7435, "nginx_tls": 7436}
 SERVE_SECONDS = 900
 CLI_SECONDS = 60.0
 
@@ -59,7 +59,18 @@ def compile_tools(bench: Path, place: Path) -> None:
     for tool in ("echo", "load", "pipe"):
         source, binary = bench / f"{tool}.c", place / tool
         if not newer(binary, source, bench / "scan.h", bench / "replies.h"):
-            subprocess.run(["cc", "-O2", "-std=gnu11", "-o", str(binary), str(source)], check=True)
+            libraries = ["-lssl", "-lcrypto"] if tool == "load" else []
+            command = ["cc", "-O2", "-std=gnu11", "-o", str(binary), str(source), *libraries]
+            subprocess.run(command, check=True)
+
+
+def make_certificate(place: Path) -> None:
+    """server.pem and server.key: P-256, as most servers have. Nobody looks at the name."""
+    certificate, key = place / "server.pem", place / "server.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-subj", "/CN=localhost", "-days", "90", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    key.chmod(0o600)
 
 
 def prepare_replies(bench: Path, place: Path) -> dict[str, Path]:
@@ -83,10 +94,11 @@ def find_nginx() -> str:
     return found
 
 
-def nginx_command(bench: Path, place: Path, listen: int, upstream: int) -> list[str]:
+def nginx_command(bench: Path, place: Path, listen: int, listen_tls: int, upstream: int) -> list[str]:
     text = (bench / "nginx.conf").read_text()
-    for name, value in (("LISTEN", str(listen)), ("UPSTREAM", str(upstream)), ("PLACE", str(place))):
-        text = text.replace(f"@{name}@", value)
+    values = {"LISTEN": listen, "LISTEN_TLS": listen_tls, "UPSTREAM": upstream, "PLACE": place}
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
     configuration = place / "nginx.conf"
     configuration.write_text(text)
     return [find_nginx(), "-p", str(place), "-c", str(configuration), "-e", str(place / "nginx-errors.log")]
@@ -136,7 +148,7 @@ def gateway(
             command,
             port=port,
             place=place,
-            ready_path="/readyz",
+            ready_path=None if name.endswith("_tls") else "/readyz",
             environment=environment,
         ) as pid:
             yield Target(port, "/mcp/{0}", pid, ",".join(minted), usage.children(pid, "pipe"))
@@ -151,6 +163,7 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
         raise Unusable("the gateway is not installed here; BENCH=nginx_...,direct_... measures without it")
     place.mkdir(parents=True, exist_ok=True)
     compile_tools(bench, place)
+    make_certificate(place)
     replies = prepare_replies(bench, place)
     with contextlib.ExitStack() as stack:
         upstream, proxy = processes.free_port(PORTS["direct"]), processes.free_port(PORTS["nginx"])
@@ -158,9 +171,11 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
         echo += [part for name, file in replies.items() for part in ("--replies", f"{name}={file}")]
         pid = stack.enter_context(processes.running("echo", echo, port=upstream, place=place))
         targets = {"direct": Target(upstream, "/mcp{1}", pid)}
-        command = nginx_command(bench, place, proxy, upstream)
+        proxy_tls = processes.free_port(PORTS["nginx_tls"])
+        command = nginx_command(bench, place, proxy, proxy_tls, upstream)
         pid = stack.enter_context(processes.running("nginx", command, port=proxy, place=place))
         targets["nginx"] = Target(proxy, "/mcp{1}", pid)
+        targets["nginx_tls"] = Target(proxy_tls, "/mcp{1}", pid)
         for name in gateways:
             targets[name] = stack.enter_context(gateway(name, doorward, bench, place, upstream))
         yield Stage(

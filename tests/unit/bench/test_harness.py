@@ -19,7 +19,7 @@ def test_the_names_that_the_project_promises_are_measured() -> None:
         *("relay_json_1k_c1", "relay_json_1k_c16", "relay_json_1k_c64", "relay_json_64k_c16"),
         *("relay_sse_1k_c16", "relay_modern_1k_c16", "relay_stdio_1k_c16", "governed_json_10k_c16"),
         *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load"),
-        *("small_beside_1mb", "small_beside_4mb"),
+        *("small_beside_1mb", "small_beside_4mb", "relay_tls_1k_c16"),
     }
     assert promised <= set(plan.names())
 
@@ -40,6 +40,14 @@ def test_what_nginx_cannot_serve_is_held_against_what_it_can() -> None:
     for measurement, cpu_us in zip(pairs[0].measurements(reverse=False), (20.0, 50.0), strict=True):
         results.add(measurement, 0, figures(cpu_us))
     assert results.condensed()["relay_stdio_1k_c16"]["ratio_nginx"] == 2.5
+
+
+def test_tls_is_held_against_nginx_with_tls_at_listeners_of_their_own() -> None:
+    pairs, _ = plan.subset(["relay_tls_1k_c16"])
+    nginx, relay = pairs[0].measurements(reverse=False)
+    assert (nginx.name, nginx.place) == ("nginx_tls_1k_c16", "nginx_tls")
+    assert (relay.name, relay.place, relay.yardstick) == ("relay_tls_1k_c16", "relay_tls", nginx)
+    assert plan.gateways(pairs) == ["relay_tls"]
 
 
 def test_a_scene_is_a_name_as_others_are() -> None:
