@@ -7,7 +7,7 @@ import asyncio
 import math
 from typing import Final, cast
 
-from doorward.edge.exchange import Exchange, FieldBlocks, HttpRequest
+from doorward.edge.exchange import Exchange, FieldBlocks, HeaderFields, HttpRequest
 from doorward.edge.head import END, Head
 from doorward.edge.hub import Hub
 from doorward.edge.limits import REFUSALS, Refusal, Refused
@@ -19,6 +19,10 @@ from doorward.model.certificate import ClientCertificate
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOLD: Final = 64
 """Connections beyond the limit that are told so; more are cut, because telling takes a place as well."""
+_NEVER: Final = math.inf
+_NOTHING: Final = Awaits.NOTHING
+_APART: Final = 16 * 1024
+"""A body beyond this is not copied behind its head: the transport sends both in one system call."""
 _WATCH_S: Final = 1.0
 """How often a peer that reads slowly is looked at."""
 _LARGE: Final = 256 * 1024
@@ -101,6 +105,26 @@ class Connection(asyncio.Protocol):
         hub.replies.move(self.share, owed)
         return hub.bodies.move(self.share, held) or excess
 
+    def answer(self, exchange: Exchange, status: int, headers: HeaderFields, body: bytes) -> bool:
+        """`send` and `finished` of an answer that leaves the connection open; False when it is the last."""
+        hub = self._hub
+        if hub.draining:
+            return False
+        head = hub.blocks.whole(status, headers, len(body))
+        self._written += len(head) + len(body)
+        if len(body) > _APART:
+            self._transport.write(head)
+            self._transport.write(body)
+        else:
+            self._transport.write(head + body)
+        self._exchange = None
+        self._awaits = _NOTHING
+        if not self.write_paused:
+            self.deadline = hub.idle_until
+        if not self._advancing and (self._reader.input or self._reading_paused):
+            self._advance()
+        return True
+
     def finished(self, exchange: Exchange, *, keep_alive: bool) -> None:
         """The exchange was answered whole: go on with the next, or end."""
         assert exchange is self._exchange
@@ -110,7 +134,7 @@ class Connection(asyncio.Protocol):
             return
         self._awaits = Awaits.NOTHING
         if not self.write_paused:
-            self.deadline = self._hub.clock() + self._hub.limits.idle_timeout
+            self.deadline = self._hub.idle_until
         if not self._advancing and (self._reader.unread or self._reading_paused):
             self._advance()
 
@@ -135,9 +159,9 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         if self._exchange is None and not self.write_paused:
-            found = self._reader.whole(data)
-            if found is not None:
-                self._serve(*found)
+            head = self._reader.whole(data)
+            if head is not None:
+                self._serve(head, data[len(data) - head.length :])
                 return
             self._reader.feed(data)
             self._advance()
@@ -297,10 +321,7 @@ class Connection(asyncio.Protocol):
         head, screen = self._reader.head, self._hub.screen
         if head is None or screen is None:
             return False
-        request = HttpRequest(
-            head.method, head.target, head.path, head.query, head.headers, b"", head.version, head.memo
-        )
-        exchange = self._exchange = Exchange(request, self, False)
+        exchange = self._exchange = Exchange(HttpRequest(head), self, False)
         try:
             taken = screen(exchange)
         except Exception as error:  # noqa: BLE001 -- as in `_serve`
@@ -322,11 +343,8 @@ class Connection(asyncio.Protocol):
             raise Refused(excess)
 
     def _serve(self, head: Head, body: bytes) -> None:
-        self.deadline = math.inf
-        request = HttpRequest(
-            head.method, head.target, head.path, head.query, head.headers, body, head.version, head.memo
-        )
-        exchange = self._exchange = Exchange(request, self, head.keep_alive)
+        self.deadline = _NEVER
+        exchange = self._exchange = Exchange(HttpRequest(head, body), self, head.keep_alive)
         try:
             self._hub.handler(exchange)
         except Exception as error:  # noqa: BLE001 -- a bug costs this connection, is reported, and nothing else

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from doorward.edge.head import Memo
+from doorward.edge.head import Head, Memo
 from doorward.edge.limits import Refusal
 from doorward.model.certificate import ClientCertificate
 
@@ -22,30 +22,68 @@ _REMEMBERED: Final = 256
 
 
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
-    """A whole request, body included. `headers` is shared between requests: read it, never change it."""
+    """A whole request, body included."""
 
-    method: bytes
-    target: bytes
-    """As received: a path with its query, or `*`."""
-    path: str
-    """ASCII, not percent-decoded."""
-    query: str
-    """Without the question mark; empty when there is none."""
-    headers: dict[bytes, bytes]
-    """Lower-case names; repeated fields joined with b", "."""
+    head: Head
     body: bytes = b""
-    version: tuple[int, int] = (1, 1)
-    memo: Memo = msgspec.field(default_factory=Memo)
-    """The same one while the connection repeats this head."""
+
+    @property
+    def method(self) -> bytes:
+        return self.head.method
+
+    @property
+    def path(self) -> str:
+        """ASCII, not percent-decoded."""
+        return self.head.path
+
+    @property
+    def query(self) -> str:
+        """Without the question mark; empty when there is none."""
+        return self.head.query
+
+    @property
+    def target(self) -> bytes:
+        """As received: a path with its query, or `*`."""
+        return self.head.target
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """Lower-case names; repeated fields joined with b", ". Shared between requests: never change it."""
+        return self.head.headers
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return self.head.version
+
+    @property
+    def memo(self) -> Memo:
+        """The same one while the connection repeats this head, whatever the length of the body."""
+        return self.head.memo
 
 
 class FieldBlocks:
     """Encodes status line and fields, and remembers the blocks that come again. One per server."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_headers", "_known", "_status", "_whole")
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, HeaderFields], bytes] = {}
+        self._status = 0
+        self._headers: HeaderFields = ()
+        self._whole: dict[int, bytes] = {}
+        """Whole heads of the last status and fields, by Content-Length."""
+
+    def whole(self, status: int, headers: HeaderFields, length: int) -> bytes:
+        """The whole head of an answer with a body, on HTTP/1.1 and a connection that stays open."""
+        if headers is not self._headers or status != self._status:
+            self._status, self._headers, self._whole = status, headers, {}
+        known = self._whole.get(length)
+        if known is None:
+            known = b"%bcontent-length: %d\r\n\r\n" % (self.encode(status, headers), length)
+            if len(self._whole) >= _REMEMBERED:
+                self._whole.clear()
+            self._whole[length] = known
+        return known
 
     def encode(self, status: int, headers: HeaderFields) -> bytes:
         """The head without framing fields and without the empty line.
@@ -89,6 +127,7 @@ class Channel(Protocol):
     def send(self, data: bytes) -> None: ...
     def writable(self) -> asyncio.Future[None]: ...
     def attribute(self, peer: str) -> Refusal | None: ...
+    def answer(self, exchange: "Exchange", status: int, headers: HeaderFields, body: bytes) -> bool: ...
     def finished(self, exchange: "Exchange", *, keep_alive: bool) -> None: ...
 
 
@@ -148,6 +187,10 @@ class Exchange(msgspec.Struct, eq=False):
         if self.started:
             raise RuntimeError("this exchange was answered already")
         channel = self._channel
+        plain = self._keep_alive and status == 200 and self.request.head.plain and not self.disconnected
+        if plain and channel.answer(self, status, headers, body):
+            self.started = self._done = True
+            return
         block = channel.blocks.encode(status, headers)
         self.started = self._done = True
         if self.disconnected:

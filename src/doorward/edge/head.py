@@ -54,6 +54,8 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     keep_alive: bool
     expects_continue: bool
     memo: Memo = msgspec.field(default_factory=Memo)
+    plain: bool = False
+    """Whether a usual answer needs to say nothing of the connection, and has a body: a POST of HTTP/1.1."""
 
 
 class _Fields:
@@ -110,6 +112,7 @@ def parse_head(raw: bytes, limits: HttpLimits) -> Head:
     if b"upgrade" in fields:
         _ignore_h2c(fields)
     http_1_1 = minor == b"1"
+    keep_alive = _keeps_alive(fields.get(b"connection"), http_1_1)
     return Head(
         method,
         target,
@@ -118,8 +121,9 @@ def parse_head(raw: bytes, limits: HttpLimits) -> Head:
         fields,
         (1, 1) if http_1_1 else (1, 0),
         _body_length(fields, got.repeated, http_1_1),
-        _keeps_alive(fields.get(b"connection"), http_1_1),
+        keep_alive,
         _expects_continue(fields.get(b"expect"), http_1_1),
+        plain=keep_alive and http_1_1 and method == b"POST",
     )
 
 

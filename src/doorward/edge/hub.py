@@ -37,8 +37,8 @@ class Hub:
     """One per server."""
 
     __slots__ = (
-        "_beat_at", "blocks", "bodies", "clock", "connections", "draining", "empty", "handler", "limits",
-        "per_ip", "quiet", "refused", "reject", "replies", "screen", "shut", "trusted",
+        "_beat_at", "blocks", "bodies", "clock", "connections", "draining", "empty", "handler", "idle_until",
+        "limits", "per_ip", "quiet", "refused", "reject", "replies", "screen", "shut", "trusted",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +48,8 @@ class Hub:
         self.limits = limits
         self.reject = reject or describe
         self.clock = clock
+        self.idle_until = clock() + limits.idle_timeout
+        """The deadline of a connection that becomes idle now, as the last sweep saw it."""
         self.blocks = FieldBlocks()
         self.connections: set[Peer] = set()
         self.per_ip: dict[str, int] = {}
@@ -116,6 +118,7 @@ class Hub:
     def sweep(self) -> None:
         """Act on every deadline that has passed."""
         now = self.clock()
+        self.idle_until = now + self.limits.idle_timeout
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
         if self.quiet is not None and now >= self._beat_at:

@@ -119,8 +119,8 @@ class DataPlane:
 
     def handle(self, exchange: Exchange) -> None:
         """Called by the HTTP server for one request at a time per connection."""
-        known = exchange.request.memo.value
-        if isinstance(known, Admission) and known.settings is self.settings:
+        known = exchange.request.head.memo.value
+        if type(known) is Admission and known.settings is self.settings:
             self._call(exchange, known)
             return
         cors: Fields = ()
@@ -238,14 +238,14 @@ class DataPlane:
 
     def _call(self, exchange: Exchange, admission: Admission) -> None:
         stream = ReplyStream(exchange, admission.cors)
-        request = exchange.request
+        head = exchange.request.head
         errand = self._door.begin(
             Inbound(
                 "http",
                 admission.endpoint,
                 admission.credential,
-                request.headers,
-                request.body,
+                head.headers,
+                exchange.request.body,
                 stream,
                 monotonic(),
             ),

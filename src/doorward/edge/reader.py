@@ -24,11 +24,12 @@ class Awaits(IntEnum):
 class RequestReader:
     """The input of one connection. After Refused it must not be used again."""
 
-    __slots__ = ("_at", "_checked", "_chunks", "_head", "_input", "_limits", "_repeated", "_skipped_line")
+    __slots__ = ("_at", "_checked", "_chunks", "_head", "_limits", "_repeated", "_skipped_line", "input")
 
     def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
-        self._input: bytes | bytearray = b""
+        self.input: bytes | bytearray = b""
+        """What was kept; empty once all of it was looked at."""
         self._at = 0
         """Where in the input the unread part begins."""
         self._checked = 0
@@ -41,21 +42,21 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
-        if not self._input:
-            self._input = data
+        if not self.input:
+            self.input = data
             return
-        if not isinstance(self._input, bytearray):
-            self._input = bytearray(self._input)
+        if not isinstance(self.input, bytearray):
+            self.input = bytearray(self.input)
         if self._at:
-            del self._input[: self._at]
+            del self.input[: self._at]
             self._at = 0
-        self._input += data
+        self.input += data
 
     def next(self) -> tuple[Head, bytes] | None:
         """The next whole request, or None while more bytes are needed. Raises Refused."""
         head = self._head
         if head is None:
-            head = self._next_head() if self._input else None
+            head = self._next_head() if self.input else None
             if head is None:
                 return None
         body = self._next_chunks() if head.length == CHUNKED else self._next_bytes(head.length)
@@ -65,28 +66,35 @@ class RequestReader:
         self._head = None
         return head, body
 
-    def whole(self, data: bytes) -> tuple[Head, bytes] | None:
-        """The request that `data` is, no more and no less, under a head that came before.
+    def whole(self, data: bytes) -> Head | None:
+        """The head of the request that `data` is, no more and no less, under a head that came before.
 
-        The usual case, without keeping input; None leaves `data` to `feed`.
+        The usual case, without keeping input: `head.length` bytes of body end `data`. None leaves `data` to
+        `feed`.
         """
-        if self._input or self._head is not None:
+        if self.input or self._head is not None:
             return None
-        known = self._repeated.match(data, 0)
-        if known is None:
-            return None
-        head, end = known
-        if head.length != len(data) - end or head.length > self._limits.body_bytes:
+        end = data.find(END) + 4
+        head = self._repeated.exact.get(data[:end])
+        if head is None:
+            known = self._repeated.match(data, 0)
+            if known is None:
+                return None
+            head, end = known
+            if head.length > self._limits.body_bytes:
+                return None
+            self._repeated.keep(data[:end], head)
+        if head.length != len(data) - end:
             return None
         self._skipped_line = False
-        return head, data[end:]
+        return head
 
     @property
     def awaits(self) -> Awaits:
         """Asked after `next` returned None."""
         if self._head is not None:
             return Awaits.BODY
-        return Awaits.HEAD if self._input else Awaits.NOTHING
+        return Awaits.HEAD if self.input else Awaits.NOTHING
 
     @property
     def continue_expected(self) -> bool:
@@ -100,12 +108,12 @@ class RequestReader:
 
     def begins_with(self, prefix: bytes) -> bool:
         """Whether these bytes are the first of what was kept; asked when a request has been refused."""
-        return self._input.startswith(prefix)
+        return self.input.startswith(prefix)
 
     @property
     def unread(self) -> int:
         """Bytes that wait to be looked at."""
-        return len(self._input) - self._at
+        return len(self.input) - self._at
 
     @property
     def held(self) -> int:
@@ -116,10 +124,10 @@ class RequestReader:
 
     def count_queued(self) -> int:
         """An upper bound of the requests that wait: bodies may hold empty lines too."""
-        return self._input.count(END, self._at)
+        return self.input.count(END, self._at)
 
     def _next_head(self) -> Head | None:
-        given, at = self._input, self._at
+        given, at = self.input, self._at
         known = self._repeated.match(given, at)
         if known is not None:
             return self._begin(*known)
@@ -150,13 +158,13 @@ class RequestReader:
         self._checked = len(seen)
 
     def _next_bytes(self, length: int) -> bytes | None:
-        given = self._input
+        given = self.input
         end = self._at + length
         if len(given) < end:
             return None
         body = given[self._at : end] if length else b""
         if len(given) == end:
-            self._input = b""
+            self.input = b""
             self._at = 0
         else:
             self._at = end
@@ -166,9 +174,9 @@ class RequestReader:
         chunks = self._chunks
         if chunks is None:
             chunks = self._chunks = ChunkDecoder(self._limits)
-        with memoryview(self._input) as given:
+        with memoryview(self.input) as given:
             chunks.feed(given[self._at :])
-        self._input = chunks.rest
+        self.input = chunks.rest
         self._at = 0
         if not chunks.done:
             return None

@@ -5,12 +5,14 @@ from typing import Final
 
 import msgspec
 
-from doorward.edge.head import Head, Memo
+from doorward.edge.head import Head
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)\r\n", re.IGNORECASE)
 _REPEATABLE: Final = 4096
 _DIGITS: Final = 18
 """As many as `parse_head` takes."""
+_EXACT: Final = 8
+"""Heads that are kept whole, of up to _REPEATABLE bytes each."""
 _LENGTHS: Final = 64
 """Body lengths whose heads are kept: calls of one kind differ by a few digits only."""
 
@@ -22,7 +24,7 @@ class RepeatedHead:
     digits, the value of the one Content-Length, may be another run of digits.
     """
 
-    __slots__ = ("_after", "_before", "_head", "_heads", "_limit")
+    __slots__ = ("_after", "_before", "_head", "_heads", "_limit", "exact")
 
     def __init__(self, header_bytes: int) -> None:
         self._limit = min(header_bytes, _REPEATABLE) - _DIGITS
@@ -31,12 +33,15 @@ class RepeatedHead:
         """By the digits of their Content-Length."""
         self._before = b""
         self._after = b""
+        self.exact: dict[bytes, Head] = {}
+        """The remembered head as it came with a few of its lengths, whole."""
 
     def remember(self, raw: bytes, head: Head) -> None:
         """`raw` was parsed to `head`. A head that could outgrow the limit by its digits is not remembered."""
         if len(raw) > self._limit:
             return
         self._head = head
+        self.exact = {}  # an older head must not come back: what follows from a new one may differ
         found = _LENGTH.search(raw)
         if found is None:
             self._before, self._after, self._heads = raw, b"", {}
@@ -44,6 +49,12 @@ class RepeatedHead:
             start, end = found.span(1)
             self._before, self._after = raw[:start], raw[end:]
             self._heads = {raw[start:end]: head}
+
+    def keep(self, raw: bytes, head: Head) -> None:
+        """`raw` was matched whole: it is found at once when it comes again."""
+        if len(self.exact) >= _EXACT:
+            self.exact.clear()
+        self.exact[raw] = head
 
     def match(self, given: bytes | bytearray, at: int) -> tuple[Head, int] | None:
         """The head that stands at `at` and where it ends, when it is the remembered one."""
@@ -61,7 +72,7 @@ class RepeatedHead:
 
     def _of_length(self, head: Head, digits: bytes) -> Head:
         headers = {**head.headers, b"content-length": digits}
-        found = msgspec.structs.replace(head, headers=headers, length=int(digits), memo=Memo())
+        found = msgspec.structs.replace(head, headers=headers, length=int(digits))
         if len(self._heads) >= _LENGTHS:
             self._heads.clear()
         self._heads[digits] = found

@@ -4,7 +4,8 @@ import asyncio
 import json
 from typing import Any
 
-from doorward.edge.exchange import Exchange, FieldBlocks, HttpRequest
+from doorward.edge.exchange import Exchange, FieldBlocks, HeaderFields, HttpRequest
+from doorward.edge.head import Head
 from doorward.edge.limits import Refusal
 
 
@@ -33,6 +34,13 @@ class Channel:
         self.peer = peer
         self.relayed = True
         return self.refuses
+
+    def answer(self, exchange: Exchange, status: int, headers: HeaderFields, body: bytes) -> bool:
+        if self.draining:
+            return False
+        self.send(self.blocks.whole(status, headers, len(body)) + body)
+        self.finished(exchange, keep_alive=True)
+        return True
 
     def finished(self, exchange: Exchange, *, keep_alive: bool) -> None:
         self.ended.set()
@@ -73,4 +81,8 @@ def exchange(
     """Of a request that passes the guard, unless `headers` say otherwise."""
     given = {b"host": b"localhost:1", b"content-type": b"application/json"} | (headers or {})
     channel = Channel(peer)
-    return Exchange(HttpRequest(method, path.encode(), path, "", given, body), channel, True), channel
+    return Exchange(HttpRequest(head(method, path, given), body), channel, True), channel
+
+
+def head(method: bytes, path: str, headers: dict[bytes, bytes]) -> Head:
+    return Head(method, path.encode(), path, "", headers, (1, 1), 0, True, False, plain=method == b"POST")

@@ -6,11 +6,12 @@ from doorward.edge.exchange import HttpRequest
 from doorward.edge.guard import FORWARDING, Guard
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
+from tests.unit.edge.exchanges import head
 
 
 def request(path: str = "/mcp", **headers: str) -> HttpRequest:
     fields = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return HttpRequest(b"POST", path.encode(), path, "", {b"host": b"127.0.0.1:7420"} | fields)
+    return HttpRequest(head(b"POST", path, {b"host": b"127.0.0.1:7420"} | fields))
 
 
 def guard(*origins: str, hosts: frozenset[str] = frozenset()) -> Guard:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.edge.exchange import Exchange
+from doorward.edge.exchange import Exchange, HttpRequest
 from doorward.edge.guard import Guard
+from doorward.edge.head import Memo
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Credential, Reply
@@ -310,6 +311,11 @@ async def test_health_says_nothing_and_readiness_names_servers_to_direct_loopbac
     assert face.house.log.records == []
 
 
+def under(memo: Memo, one: Exchange) -> HttpRequest:
+    """The request of `one` as a head brings it that was there before."""
+    return HttpRequest(msgspec.structs.replace(one.request.head, memo=memo), one.request.body)
+
+
 async def test_what_a_repeated_head_decides_is_void_after_a_reload() -> None:
     face = Face()
     headers = await face.session()
@@ -320,8 +326,7 @@ async def test_what_a_repeated_head_decides_is_void_after_a_reload() -> None:
 
     async def again() -> Channel:
         one, channel = exchange(headers=headers, body=CALL)
-        repeated = msgspec.structs.replace(one.request, memo=memo)
-        face.plane.handle(Exchange(repeated, channel, True))
+        face.plane.handle(Exchange(under(memo, one), channel, True))
         async with asyncio.timeout(5):
             await channel.ended.wait()
         return channel
@@ -347,7 +352,7 @@ async def test_a_revoked_key_is_refused_under_a_repeated_head_too() -> None:
     statuses = []
     for _ in range(2):
         one, channel = exchange(headers=headers, body=CALL)
-        face.plane.handle(Exchange(msgspec.structs.replace(one.request, memo=memo), channel, True))
+        face.plane.handle(Exchange(under(memo, one), channel, True))
         async with asyncio.timeout(5):
             await channel.ended.wait()
         statuses.append(channel.status)
