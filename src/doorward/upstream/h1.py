@@ -121,7 +121,15 @@ class Connection(asyncio.Protocol):
     def usable(self, now: float) -> bool:
         """Whether a request may be put on it: open, nothing in flight, not idle for long, nothing unread."""
         idle = now - self.idle_since
-        return idle < self.idle_limit and self.clean and (idle < FRESH_S or not self._has_news())
+        transport = self._transport
+        return (
+            idle < self.idle_limit
+            and self._done
+            and not self._spoiled
+            and transport is not None
+            and not transport.is_closing()
+            and (idle < FRESH_S or not self._has_news())
+        )
 
     @property
     def clean(self) -> bool:

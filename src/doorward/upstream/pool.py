@@ -68,9 +68,12 @@ class Pool:
     def take(self) -> Connection | None:
         """An idle connection that is still good, without waiting; None when there is none."""
         idle = self._idle
+        if not idle:
+            return None
+        now = self._loop.time()
         while idle:
             connection = idle.pop()
-            if connection.usable(self._loop.time()):
+            if connection.usable(now):
                 return connection
             connection.close()
         return None
@@ -102,6 +105,17 @@ class Pool:
         connection.idle_since = self._loop.time()
         if not self._line or not self._hand_over(connection):
             self._idle.append(connection)
+
+    def give_usual(self, connection: Connection, now: float) -> None:
+        """Back after a usual answer, which leaves nothing to be looked at before the connection is taken.
+
+        `now`: `loop.time()`.
+        """
+        if self._line or self._apart or self._closed:
+            self.give(connection)
+            return
+        connection.idle_since = now
+        self._idle.append(connection)
 
     async def dedicated(self) -> Connection:
         """One for a long-lived stream, outside of `size`. Raises UpstreamError(UPSTREAM_UNREACHABLE)."""

@@ -8,6 +8,7 @@ _OK: Final = b"HTTP/1.1 200 "
 _END: Final = b"\r\n\r\n"
 _REPEATABLE: Final = 4096
 _DIGITS: Final = 10
+_LENGTHS: Final = 256
 
 
 class RepeatedHead:
@@ -17,15 +18,18 @@ class RepeatedHead:
     one run of digits, the value of the one Content-Length, may be another run of digits.
     """
 
-    __slots__ = ("_after", "_before")
+    __slots__ = ("_after", "_before", "_heads")
 
     def __init__(self) -> None:
         self._before = b""
         self._after = b""
+        self._heads: dict[int, bytes] = {}
+        """By the length of a whole answer, which leaves one value for its Content-Length."""
 
     def remember(self, data: bytes, body: bytes) -> None:
         """`data` was one whole answer with a Content-Length and this body."""
         self._before = b""
+        self._heads = {}
         end = data.find(_END, 0, _REPEATABLE) + len(_END)
         found = _LENGTH.search(data, 0, end) if data.startswith(_OK) else None
         # After an interim answer, or a head that ended otherwise, what follows is not the body.
@@ -34,13 +38,23 @@ class RepeatedHead:
 
     def body(self, data: bytes) -> bytes | None:
         """Of an answer that is the remembered head and a body of its length, and not one byte more."""
-        before = self._before
-        if not before or not data.startswith(before):
-            return None
-        start = len(before)
-        end = data.find(b"\r", start, start + _DIGITS + 1)
-        digits = data[start:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(self._after, end):
-            return None
-        body = data[end + len(self._after) :]
-        return body if len(body) == int(digits) else None
+        length = len(data)
+        head = self._heads.get(length)
+        if head is None:
+            head = self._head_of(length)
+        return data[len(head) :] if head and data.startswith(head) else None
+
+    def _head_of(self, length: int) -> bytes:
+        """The head of an answer of that length; empty when there is none."""
+        if not self._before:
+            return b""
+        head = b""
+        for digits in range(1, _DIGITS + 1):
+            content = b"%d" % max(length - len(self._before) - len(self._after) - digits, 0)
+            if len(content) == digits:
+                head = self._before + content + self._after
+                break
+        if len(self._heads) >= _LENGTHS:
+            self._heads.clear()
+        self._heads[length] = head
+        return head

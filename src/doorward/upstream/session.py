@@ -123,21 +123,14 @@ class HttpConversation:
         if self._settings.auth_headers() is not self._auth:
             self._post_head()
         call = permit.call
-        spelled, params = call.spelled, call.params
-        if (
-            spelled is None
-            or params.get("arguments") is not spelled.arguments
-            or len(params) != 2
-            or call.method != "tools/call"
-            or call.progress_token is not None
-            or call.meta
-        ):
+        spelled, series = call.spelled, call.series
+        if spelled is None or series is None or not series.plain:
             return None
-        known = (id(permit.target), id(call.client), call.log_level)
+        known = (series, id(permit.target))
         frame = self._frames.get(known) or self._remember_frame(known, permit)
-        if not frame.head:
-            return None
         arguments = spelled.compact
+        if not frame.head or call.params["arguments"] is not spelled.arguments:
+            return None
         length = b"%d" % (frame.fixed + len(number) + len(arguments))
         return b"".join(
             (frame.head, length, b"\r\n\r\n", OPENING, number, frame.before, arguments, frame.after)
@@ -153,11 +146,13 @@ class HttpConversation:
         """
         leg = self._leg
         self.busy += 1
+        usually = False
         try:
             response = await leg.begin(connection, request, live.deadline)
             if number is not None and response.status == 200 and response.content_type == JSON:
                 result = usual(response.body, number)
                 if result is not None:
+                    usually = True
                     return result
             return await leg.settle(connection, response, live, self)
         except SessionGone as gone:
@@ -175,9 +170,12 @@ class HttpConversation:
                 self._cancel(live, "timed out")
             raise
         finally:
-            leg.leave(connection)
             self.busy -= 1
-            self.last_used = self._loop.time()
+            self.last_used = now = self._loop.time()
+            if usually:
+                leg.pool.give_usual(connection, now)
+            else:
+                leg.leave(connection)
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         await self._post(jsonrpc.encode_notification(method, params), method, params or {})
@@ -292,7 +290,7 @@ class HttpConversation:
     def _remember_frame(self, known: tuple[object, ...], permit: Permit) -> Frame:
         call, target, era = permit.call, permit.target, self.era
         params = outgoing(permit, era, self.introduction.version, 0)
-        head, made_from = self._post_head(), (target, call.client)
+        head, made_from = self._post_head(), (target,)
         frame = Frame(b"", made_from=made_from)
         if era is Era.LEGACY:
             frame = frame_of(head, target.name, params.get("_meta"), made_from)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.model.call import Call, Era, Spelled
+from doorward.model.call import Call, Era, Series, Spelled
 from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import Permit
@@ -54,10 +54,13 @@ def permit_of(era: Era, arguments: Any, name: str = "read", **changes: Any) -> P
     listed = {"name": name, "inputSchema": schema}
     definition = Definition("files", Kind.TOOL, name, listed, "ab", OperationClass.READ)
     compact = strict.encode(arguments)
+    client = changes.pop("client", {"name": "inspector", "version": "1"})
+    level = changes.pop("log_level", None)
+    series = Series(None, VERSIONS[era], {}, client, level, "files__x", plain=changes.pop("plain", True))
     call = Call(
         7, "tools/call", {"name": "files__x", "arguments": arguments}, {}, era, VERSIONS[era], None, None, {},
-        {"name": "inspector", "version": "1"}, None, None, None, None, 0.0,
-        Spelled(arguments, compact, strict.canonical(arguments)),
+        client, level, None, None, None, 0.0,
+        Spelled(arguments, compact, strict.canonical(arguments)), series,
     )  # fmt: skip
     call = msgspec.structs.replace(call, **changes)
     return Permit(call, ALICE, Target("files", Kind.TOOL, name, OperationClass.READ, definition), "id", ())
@@ -123,22 +126,14 @@ async def test_a_rotated_credential_is_used_at_once() -> None:
     [
         {"spelled": None},
         {"params": {"name": "x", "arguments": {"path": "/changed"}}},
-        {"meta": {"theirs": 1}},
-        {"progress_token": 3},
-        {"method": "prompts/get"},
+        {"series": None},
+        {"plain": False},
     ],
     ids=str,
 )
 async def test_what_is_not_plain_goes_the_long_way(era: Era, changes: dict[str, Any]) -> None:
     talk = conversation_of(era)
     assert talk.plainly_framed(permit_of(era, {"path": "/a"}, **changes), b"1") is None
-
-
-@pytest.mark.asyncio
-async def test_a_third_member_goes_the_long_way() -> None:
-    talk, permit = conversation_of(Era.LEGACY), permit_of(Era.LEGACY, {"path": "/a"})
-    call = msgspec.structs.replace(permit.call, params={**permit.call.params, "task": {}})
-    assert talk.plainly_framed(msgspec.structs.replace(permit, call=call), b"1") is None
 
 
 @pytest.mark.asyncio
