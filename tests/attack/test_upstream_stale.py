@@ -173,3 +173,33 @@ async def test_idle_connections_are_given_back() -> None:
             while len(pool):  # noqa: ASYNC110 - there is nothing to be woken by
                 await asyncio.sleep(0.02)
         assert (await server.send(permit())).outcome is Outcome.OK
+
+
+async def test_many_calls_share_few_connections_in_their_order() -> None:
+    async with lab(pool_size=2, connect_s=20.0, timeout_s=30.0) as (made, server):
+        await server.send(permit(params=numbered(-1)))
+        before, working, most = made.connections, 0, 0
+
+        async def slowly(request: Request, writer: asyncio.StreamWriter) -> None:
+            nonlocal working, most
+            working += 1
+            most = max(most, working)
+            await asyncio.sleep(0.005)
+            working -= 1
+            made.honest(request, writer)
+
+        made.acts["tools/call"] = slowly
+        calls = []
+        for number in range(60):
+            calls.append(asyncio.create_task(server.send(permit(params=numbered(number)))))
+            await asyncio.sleep(0)
+        calls[7].cancel()
+        calls[30].cancel()
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        assert sum(isinstance(one, Reply) for one in replies) == 58
+        assert most == 2
+        assert made.connections <= before + 2
+        arrived = [int(text) for text in sent(made) if text != "-1"]
+        assert set(range(60)) - set(arrived) <= {7, 30}
+        # Two connections are two ways to the server: neighbours may swap, nobody is passed by more.
+        assert all(abs(place - number) <= 3 for place, number in enumerate(arrived))
