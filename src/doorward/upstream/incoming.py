@@ -1,9 +1,8 @@
 """A server's answer as the caller's era knows it."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from doorward.model.call import Era, Reply, RpcError
 from doorward.model.reasons import Reason
@@ -14,6 +13,7 @@ from doorward.upstream.live import Answer
 from doorward.upstream.outcome import SMALL
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported, WireError
+from doorward.wire.members import members_of
 
 SIGNATURE: Final = "dev.doorward/"
 """Keys of `_meta` by which the gateway speaks for itself; a server may not sign as we do."""
@@ -24,18 +24,20 @@ _RESULT_LAST: Final = b'{"jsonrpc":"2.0","id":%b,"result":'
 """As the Python SDK and most others write it."""
 _RESULT_FIRST: Final = b',"jsonrpc":"2.0","id":%b}'
 """As the TypeScript SDK does."""
+_ABSENT: Final = msgspec.Raw()
 
 
 class _Seen(msgspec.Struct, gc=False, rename={"meta": "_meta", "error": "isError"}):
-    """The members of a result that are looked at; of one that comes twice, the last."""
+    """The members of a result that are looked at; of one that comes twice, the last.
 
-    meta: Any = UNSET
-    error: Any = False
+    Whether they are there and what they say, but not built: a server may put megabytes of anything there.
+    """
+
+    meta: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
 
 
 _seen: Final = msgspec.json.Decoder(_Seen).decode
-_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_meta: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: float) -> Reply:
@@ -47,7 +49,10 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
         )
         error = RpcError(code, message, data)
         return Reply(None, error, outcome.of_error(error), upstream_s)
-    said = answer.result if _quiet(answer.result) else unsigned(answer.result)
+    try:
+        said = answer.result if _quiet(answer.result) else unsigned(answer.result)
+    except WireError as error:
+        raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent an unusable result: {error}") from error
     if era is call.era:  # as `bridge.result_down` has it
         return Reply(said, None, outcome.of_result(call.method, said), upstream_s)
     try:
@@ -90,27 +95,31 @@ def usual(body: bytes, number: bytes) -> bytes | None:
         seen = _seen(result)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    return result if seen.meta is UNSET and seen.error is not True else None
+    failed = seen.error is not _ABSENT and bytes(seen.error) == b"true"
+    return result if seen.meta is _ABSENT and not failed else None
 
 
 def _quiet(result: bytes) -> bool:
     """Whether it has no `_meta` at all, however that is spelled."""
     try:
-        return _seen(result).meta is UNSET
+        return _seen(result).meta is _ABSENT
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
 
 
 def unsigned(result: bytes) -> bytes:
-    """The result without our own keys in its `_meta`, whatever way they are spelled; else untouched."""
+    """The result without our own keys in its `_meta`, whatever way they are spelled; else untouched.
+
+    Raises WireError for one that is too large to be taken apart.
+    """
     try:
-        members = _members.decode(result)
+        members = members_of(result)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return result
     # Readers differ in which of two members of one name they take: only one may be left.
     once = result.count(b"_meta") + result.count(b"\\u") <= 1
     try:
-        meta = _meta.decode(members["_meta"]) if "_meta" in members else {}
+        meta = members_of(members["_meta"]) if "_meta" in members else {}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return result if once else msgspec.json.encode(members)  # no object: it says nothing in our name
     kept = {name: value for name, value in meta.items() if not name.startswith(SIGNATURE)}

@@ -15,6 +15,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.channel import Channel
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.endpoint import message_target
+from doorward.upstream.events import BURST, feed_slowly
 from doorward.upstream.failure import again, failure
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.http import refused
@@ -123,8 +124,10 @@ class SseConversation(Channel):
         try:
             while data := await stream.read():
                 self._heard_at = self._loop.time()
-                for event in parser.feed(data):
+                for number, event in enumerate(await feed_slowly(parser, data), 1):
                     self._event(event)
+                    if not number % BURST:
+                        await asyncio.sleep(0)
         except UpstreamError as broken:
             error = again(broken, broken.reason)
         except WireError:

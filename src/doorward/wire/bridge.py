@@ -13,6 +13,7 @@ from doorward.model.call import Era
 from doorward.model.target import Kind
 from doorward.wire import meta, methods, strict
 from doorward.wire.errors import BridgeUnsupported, WireError
+from doorward.wire.members import members_of
 from doorward.wire.versions import MODERN_VERSIONS
 
 CACHEABLE: Final = frozenset(
@@ -38,8 +39,6 @@ _COMPLETE: Final = msgspec.Raw(b'"complete"')
 _NO_TTL: Final = msgspec.Raw(b"0")
 _PRIVATE: Final = msgspec.Raw(b'"private"')
 _MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
-
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def method_up(method: str, *, upstream_version: str) -> str:
@@ -76,7 +75,7 @@ def result_down(raw: bytes, method: str, *, upstream_era: Era, caller_era: Era, 
 
 def _members(raw: bytes) -> dict[str, msgspec.Raw]:
     try:
-        return _decode_members(raw)
+        return members_of(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise WireError("a result is not a JSON object") from None
 

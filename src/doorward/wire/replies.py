@@ -10,6 +10,8 @@ import msgspec
 
 from doorward.model.call import RequestId
 from doorward.wire.errors import WireError
+from doorward.wire.members import members_of
+from doorward.wire.slices import costly
 
 
 class UpstreamResult(msgspec.Struct, frozen=True):
@@ -26,6 +28,7 @@ class UpstreamError(msgspec.Struct, frozen=True):
     code: int
     message: str
     data: Any
+    """A msgspec.Raw when it is large."""
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
@@ -49,7 +52,7 @@ UpstreamMessage = UpstreamResult | UpstreamError | UpstreamRequest | UpstreamNot
 class _ErrorBody(msgspec.Struct):
     code: int
     message: str
-    data: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _PlainResult(msgspec.Struct, gc=False):
@@ -61,13 +64,15 @@ class _PlainResult(msgspec.Struct, gc=False):
 
 
 _decode_plain = msgspec.json.Decoder(_PlainResult).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_error = msgspec.json.Decoder(_ErrorBody).decode
 _decode_params = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_method = msgspec.json.Decoder(str).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
+MAX_DECODED: Final = 64 * 1024
+"""Bytes of what is decoded of a server's message: params; an error's data stay raw when they are longer."""
+_SMALL: Final = 1536
 _VERSION: Final = b'"2.0"'
 # Numbers, because CPython 3.11 looks for bytes in bytes by raising and dropping a TypeError first.
 _LF: Final = 10
@@ -79,8 +84,9 @@ def parse_upstream(data: bytes) -> UpstreamMessage:
     """One message of an upstream. White space between tokens is not kept, so a result fits into one stdio
     line.
 
-    Raises WireError for what is not UTF-8, not JSON, not one JSON-RPC 2.0 message, or has an envelope member
-    twice. A batch is refused: we never negotiate the one revision that has them.
+    Raises WireError for what is not UTF-8, not JSON, not one JSON-RPC 2.0 message, has an envelope member
+    twice, or params larger than MAX_DECODED. A batch is refused: we never negotiate the one revision that has
+    them.
     """
     try:
         plain = _plain(data)
@@ -117,11 +123,12 @@ def _members(data: bytes) -> dict[str, msgspec.Raw]:
     here."""
     if not data.isascii():
         data.decode()
-    members = _decode_members(data)
-    if _length(members) == len(data) and _LF not in data and _CR not in data:
-        return members
+    if _LF not in data and _CR not in data:
+        members = members_of(data)
+        if _length(members) == len(data):
+            return members
     compact = msgspec.json.format(data, indent=-1)  # keeps repeated members
-    members = _decode_members(compact)
+    members = members_of(compact)
     if _length(members) != len(compact):
         raise WireError("a member of the envelope is repeated or its name is escaped")
     return members
@@ -146,12 +153,23 @@ def _message(members: dict[str, msgspec.Raw]) -> UpstreamMessage:
         return UpstreamResult(_id(members), result)
     if "error" in members:
         error = _decode_error(members["error"])
-        return UpstreamError(_error_id(members), error.code, error.message, error.data)
+        data = msgspec.Raw(bytes(error.data)) if _takes_long(error.data) else _decode_any(error.data)
+        return UpstreamError(_error_id(members), error.code, error.message, data)
     method = _decode_method(members["method"])
-    params = _decode_params(members["params"]) if "params" in members else None
+    params = None
+    if "params" in members:
+        if _takes_long(members["params"]):
+            raise WireError(f"a notification or a request of a server takes too long to read: {method[:40]}")
+        params = _decode_params(members["params"])
     if "id" in members:
         return UpstreamRequest(_id(members), method, params)
     return UpstreamNotification(method, params)
+
+
+def _takes_long(raw: msgspec.Raw) -> bool:
+    """Whether decoding it would hold the event loop for more than some 5 ms."""
+    size = len(memoryview(raw))
+    return size > _SMALL and (size > MAX_DECODED or costly(bytes(raw)))
 
 
 def _id(members: dict[str, msgspec.Raw]) -> RequestId:
