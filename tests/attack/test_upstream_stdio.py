@@ -90,6 +90,17 @@ async def test_shared_and_modern_servers_have_one_process(settings: dict[str, An
         assert found[0]["pid"] == found[1]["pid"]
 
 
+async def test_a_modern_server_is_started_once() -> None:
+    before = set(children_of(os.getpid()))
+    async with child("modern") as server:
+        seen = await ask(server)
+        assert set(children_of(os.getpid())) - before == {str(seen["pid"])}
+        assert seen["calls"] == 1
+    async with child("modern") as server:
+        await until(lambda: server.up)  # and nobody has called it yet
+    assert set(children_of(os.getpid())) <= before
+
+
 async def test_only_the_allowed_environment_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOORWARD_TEST_SECRET", "x")
     async with child(env={"GIVEN": "1"}) as server:

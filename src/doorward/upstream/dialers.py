@@ -52,7 +52,9 @@ class Dialer(Protocol):
         """Raises UpstreamError."""
         ...
 
-    def close(self) -> None: ...
+    async def close(self) -> None:
+        """What no conversation has taken over ends."""
+        ...
 
 
 class HttpDialer:
@@ -99,7 +101,7 @@ class HttpDialer:
         self.transport = "sse"
         return conversation
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._later is not None:
             self._later.cancel()
         self._means.leg.close()
@@ -158,36 +160,55 @@ class StdioDialer:
         self._restarts: dict[str | None, Restarts] = {}
         self._why: dict[str | None, UpstreamError] = {}
         """What the last crash was."""
+        self._spare: StdioConversation | None = None
+        """A process that a probe has found to be modern, until a conversation takes it over."""
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def probe(self) -> Verdict:
-        """In a throw-away process: some servers exit on a request before `initialize` (brief 2.4)."""
+        """In a process of its own: some servers exit on a request before `initialize` (brief 2.4).
+
+        One that turns out to be modern is kept for the conversation to come: starts take long.
+        """
         name = self._settings.name
-        sibling = self._conversation("probe", Era.MODERN)
+        sibling = self._conversation(None, Era.MODERN)
         live = self._ask("server/discover")
+        verdict = LEGACY
         try:
             await sibling.start()
             async with asyncio.timeout(self._settings.probe_s):
                 answer = await sibling.request(live, own_params({}, Era.MODERN, LATEST_MODERN))
+            verdict = of_answer(name, answer)
         except TimeoutError:
-            return LEGACY  # silence: a legacy server may ignore what comes before initialize
+            pass  # silence: a legacy server may ignore what comes before initialize
         except UpstreamError as error:
-            if error.reason is Reason.UPSTREAM_CONNECTION_LOST:
-                return LEGACY
-            raise
+            if error.reason is not Reason.UPSTREAM_CONNECTION_LOST:
+                raise
         finally:
-            await sibling.close(min(self._settings.stop_s, 1.0))
-        return of_answer(name, answer)
+            if verdict.introduction is None:
+                self._let_go(sibling)
+            else:
+                sibling.introduction, self._spare = verdict.introduction, sibling
+        return verdict
 
     async def open(self, key: str | None, verdict: Verdict) -> Conversation:
         era = Era.MODERN if verdict.evidence is Evidence.MODERN else Era.LEGACY
         await self._allowed(key)
+        conversation, self._spare = self._spare, None
+        if conversation is None or not conversation.usable or key is not None or era is Era.LEGACY:
+            if conversation is not None:
+                self._let_go(conversation)
+            conversation = await self._begin(key, era, verdict.introduction)
+        conversation.on_end = lambda error: self._ended(conversation, error)
+        return conversation
+
+    async def _begin(self, key: str | None, era: Era, known: Introduction | None) -> StdioConversation:
         conversation = self._conversation(key, era)
         try:
             await conversation.start()
             if era is Era.LEGACY:
                 await conversation.handshake(self._ask("initialize"))
             else:
-                conversation.introduction = verdict.introduction or await _discover(
+                conversation.introduction = known or await _discover(
                     self._settings.name, conversation, self._ask
                 )
         except BaseException as error:
@@ -196,12 +217,21 @@ class StdioDialer:
                 error.add_note(conversation.last_words)
                 self._note_crash(key, error)
             raise
-        conversation.on_end = lambda error: self._ended(conversation, error)
         return conversation
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._restarts.clear()
         self._why.clear()
+        if self._spare is not None:
+            self._let_go(self._spare)
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    def _let_go(self, conversation: StdioConversation) -> None:
+        """Nobody waits for its end but `close`: the next process starts meanwhile."""
+        task = asyncio.create_task(conversation.close(min(self._settings.stop_s, 1.0)))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _conversation(self, key: str | None, era: Era) -> StdioConversation:
         settings, deadlines, relay = self._settings, self._deadlines, self._relay

@@ -90,7 +90,8 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        return not self._over
+        """Neither ended nor on its way out."""
+        return not self._over and not self._stopping
 
     @property
     def last_words(self) -> str:

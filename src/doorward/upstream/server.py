@@ -136,7 +136,7 @@ class Server:
             await asyncio.wait(self._tasks)
         left = max(end - asyncio.get_running_loop().time(), timeout / 4)
         await running.conversations.close(min(left, self.settings.stop_s))
-        running.dialer.close()
+        await running.dialer.close()
         running.deadlines.close()
 
     def close_conversation(self, key: str) -> None:
@@ -321,7 +321,7 @@ class _Running:
 
     def find(self, permit: Permit) -> Conversation | None:
         """The conversation that a call belongs to, if it is open."""
-        return self.conversations.find(self.key(permit)) if self.discovery.verdict is not None else None
+        return self.conversations.find(self.key(permit)) if self.discovery.era is not None else None
 
     def key(self, permit: Permit) -> str | None:
         """Whose conversation a call belongs to."""
