@@ -20,6 +20,7 @@ mode: audit
 
 gateway:
   listen: 127.0.0.1:7420         # agents connect to http://127.0.0.1:7420/mcp
+  # tls: { cert: gateway.pem, key: gateway.key }   # https instead; client_ca asks for client certificates
   # state: .doorward             # database, audit log, keys of our own; beside this file
 
 auth:

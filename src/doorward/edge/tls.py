@@ -219,14 +219,14 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
 
     def _pump(self, fed: int) -> None:
         """Hand on what decrypts of what was fed."""
-        inner, tls, incoming = self._inner, self._tls, self._incoming
-        if inner is None or tls is None:
+        inner, incoming = self._inner, self._incoming
+        if inner is None:
             return
         ended = False
         parts: list[bytes] = []
         try:
             plain = self._read(_RECORD)
-            while plain and (incoming.pending or tls.pending()):
+            while plain and incoming.pending:  # one read takes all of a record
                 parts.append(plain)
                 plain = self._read(_RECORD)
             ended = not plain
