@@ -385,6 +385,9 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._allow(limits.linger_timeout)
+        self._reader = RequestReader(limits)  # what has come is for nobody, and need not be kept as long
+        self._hub.bodies.move(self.share, -self._held)
+        self._held = 0
         self._transport.write_eof()
         if self._reading_paused:
             self._reading_paused = False
