@@ -7,6 +7,7 @@ from typing import Any
 from doorward.edge.exchange import Exchange, FieldBlocks, HeaderFields, HttpRequest
 from doorward.edge.head import Head
 from doorward.edge.limits import Refusal
+from doorward.model.certificate import ClientCertificate
 
 
 class Channel:
@@ -15,7 +16,7 @@ class Channel:
     def __init__(self, peer: str) -> None:
         self.peer = self.origin = peer
         self.relayed = False
-        self.certificate = None
+        self.certificate: ClientCertificate | None = None
         self.refuses: Refusal | None = None
         """What `attribute` answers."""
         self.blocks = FieldBlocks()

@@ -14,6 +14,7 @@ from doorward.edge.head import Memo
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Credential, Reply
+from doorward.model.certificate import ClientCertificate
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -370,3 +371,27 @@ async def test_without_a_token_of_its_own_nobody_is_an_operator() -> None:
     ready = await face.ask(b"GET", "/readyz", {b"x-doorward-operator": b""}, peer="127.0.0.1")
 
     assert json.loads(ready.body) == {"status": "False"}
+
+
+class Witness:
+    """Remembers what was presented."""
+
+    def __init__(self) -> None:
+        self.seen: list[Credential] = []
+
+    def identify(self, credential: Credential) -> Principal:
+        self.seen.append(credential)
+        raise CallerError(Reason.CREDENTIAL_REVOKED, "revoked")
+
+
+async def test_what_the_handshake_has_proven_is_on_the_credential() -> None:
+    face, witness = Face(), Witness()
+    face.house.door.swap(dataclasses.replace(face.house.door.gateway, identity=witness))
+    proven = ClientCertificate("ab" * 32, "CN=a", "CN=b", (), (), (), 0.0)
+    for certificate in (proven, None):
+        one, channel = exchange(body=CALL)
+        channel.certificate = certificate
+        face.plane.handle(one)
+        async with asyncio.timeout(5):
+            await channel.ended.wait()
+    assert [credential.certificate for credential in witness.seen] == [proven, None]
