@@ -252,3 +252,20 @@ async def test_listening_is_not_answering() -> None:
         await until(lambda: opened == 1)
         await asyncio.sleep(0.8)
         assert (opened, closed) == (1, 0)
+
+
+async def test_a_tool_may_wait_longer_for_its_connection_than_its_server() -> None:
+    rules = (ToolTimeouts("patient", Timeouts(connect_s=1.0, total_s=20.0)),)
+    async with lab(connect_s=0.2, timeout_s=20.0, pool_size=1, tool_timeouts=rules) as (made, server):
+        await server.list("tools/list")
+
+        async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.6)
+            made.honest(request, writer)
+
+        made.acts["tools/call"] = late
+        holding = asyncio.create_task(server.send(permit()))
+        await made.until("tools/call")
+        assert (await refused(server, 3.0)).reason is Reason.UPSTREAM_OVERLOADED
+        assert (await server.send(permit(name="patient"))).outcome is Outcome.OK
+        assert (await holding).outcome is Outcome.OK

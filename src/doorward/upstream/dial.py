@@ -48,11 +48,15 @@ class Dial:
         self._proxy = proxy
         self._loop = asyncio.get_running_loop()
 
-    async def open(self, on_lost: OnLost) -> Connection:
-        """Ready for a request. Raises UpstreamError(UPSTREAM_UNREACHABLE)."""
-        sock = await self._connected()
+    async def open(self, on_lost: OnLost, timeouts: Timeouts | None = None) -> Connection:
+        """Ready for a request. `timeouts`: of whom it is opened for; None: the server's.
+
+        Raises UpstreamError(UPSTREAM_UNREACHABLE).
+        """
+        timeouts = timeouts or self.timeouts
+        sock = await self._connected(timeouts.connect_s)
         try:
-            connection = await self._secured(sock, on_lost)
+            connection = await self._secured(sock, on_lost, timeouts.tls_s)
         except BaseException:
             sock.close()
             raise
@@ -60,8 +64,7 @@ class Dial:
         connection.socket = sock
         return connection
 
-    async def _connected(self) -> socket.socket:
-        within = self.timeouts.connect_s
+    async def _connected(self, within: float) -> socket.socket:
         try:
             async with asyncio.timeout(within):
                 return await self._reached()
@@ -92,11 +95,10 @@ class Dial:
             raise
         return sock
 
-    async def _secured(self, sock: socket.socket, on_lost: OnLost) -> Connection:
+    async def _secured(self, sock: socket.socket, on_lost: OnLost, within: float) -> Connection:
         def protocol() -> Connection:
             return Connection(self.server, self._keep_alive_s, on_lost)
 
-        within = self.timeouts.tls_s
         try:
             if not self.tls:
                 _, connection = await self._loop.create_connection(protocol, sock=sock)

@@ -15,7 +15,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.dial import Dial
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
-from doorward.upstream.timeouts import timeouts_of
+from doorward.upstream.timeouts import Timeouts, timeouts_of
 
 SWEEP_S = 1.0
 """How often idle connections are looked at; half of `keep_alive_s` where that is less."""
@@ -26,10 +26,11 @@ GRACE_S = 0.1
 class _Place:
     """A place in the line."""
 
-    __slots__ = ("dialled", "waiter")
+    __slots__ = ("dialled", "timeouts", "waiter")
 
-    def __init__(self, waiter: asyncio.Future[Connection]) -> None:
+    def __init__(self, waiter: asyncio.Future[Connection], timeouts: Timeouts) -> None:
         self.waiter = waiter
+        self.timeouts = timeouts
         self.dialled = False
         """Whether a connection is being opened on its account: if that fails it is told."""
 
@@ -91,7 +92,7 @@ class Pool:
         while True:
             if self._closed:
                 raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is being closed")
-            connection = await self._stand_in_line(at, end)
+            connection = await self._stand_in_line(at, end, timeouts)
             if connection.clean:
                 return connection
             connection.close()
@@ -145,8 +146,10 @@ class Pool:
         while self._line:
             _tell(self._line.popleft(), failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is being closed"))
 
-    async def _stand_in_line(self, at: Callable[[_Place], None], end: float) -> Connection:
-        place = _Place(self._loop.create_future())
+    async def _stand_in_line(
+        self, at: Callable[[_Place], None], end: float, timeouts: Timeouts
+    ) -> Connection:
+        place = _Place(self._loop.create_future(), timeouts)
         at(place)
         timer = self._loop.call_at(end, self._give_up, place)
         self._dial_more()
@@ -194,7 +197,7 @@ class Pool:
                 return
             if not place.dialled:
                 place.dialled = True
-                opening = self._loop.create_task(self._dial.open(self._lost))
+                opening = self._loop.create_task(self._dial.open(self._lost, place.timeouts))
                 self._dialling.add(opening)
                 opening.add_done_callback(partial(self._dialled, place))
 

@@ -45,9 +45,11 @@ class FakeDial:
         self.errors: list[Exception] = []
         self.opened: list[FakeConnection] = []
         self.attempts = 0
+        self.limits: list[Timeouts | None] = []
 
-    async def open(self, on_lost: Any) -> Any:
+    async def open(self, on_lost: Any, timeouts: Timeouts | None = None) -> Any:
         self.attempts += 1
+        self.limits.append(timeouts)
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -249,6 +251,14 @@ async def test_a_call_waits_no_longer_than_its_own_time_or_its_tool_s(dial: Fake
         await refused(pool.open(loop.time() - 1.0))
 
 
+async def test_a_connection_is_opened_within_the_limits_of_the_tool_that_wants_it(dial: FakeDial) -> None:
+    pool = pool_of(dial)
+    patient = Timeouts(connect_s=20.0)
+    await pool.open(Due.of(patient, asyncio.get_running_loop().time()))
+    await pool.open()
+    assert dial.limits == [patient, dial.timeouts]
+
+
 async def test_what_ends_while_it_is_handed_over_costs_nobody_its_place(dial: FakeDial) -> None:
     pool = pool_of(dial, size=1)
     held: Any = await pool.open()
@@ -266,8 +276,8 @@ async def test_a_server_that_closes_what_it_accepts_is_not_asked_for_ever(dial: 
     pool = pool_of(dial, size=1)
     opening = dial.open
 
-    async def closed_at_once(on_lost: Any) -> Any:
-        connection = await opening(on_lost)
+    async def closed_at_once(on_lost: Any, timeouts: Timeouts | None = None) -> Any:
+        connection = await opening(on_lost, timeouts)
         connection.close()
         return connection
 
