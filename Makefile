@@ -84,7 +84,7 @@ bench: setup ## Measure against nginx; BENCH=name,name for a subset
 	@$(BIN)/python bench/run.py
 
 .PHONY: fuzz
-fuzz: setup ## Fuzz the parsers for FUZZ_S seconds
+fuzz: setup ## Fuzz the parsers for FUZZ_S seconds; figures in build/fuzz.json
 	@$(BIN)/python -m tests.fuzz.run
 
 ##@ Release
