@@ -147,7 +147,12 @@ def answer(message: dict) -> None:
         case "tools/call":
             call(message)
         case "tools/list":
-            say({"id": message["id"], "result": {"tools": [{"name": str(os.getpid())}]}})
+            say(
+                {
+                    "id": message["id"],
+                    "result": {"tools": [{"name": str(os.getpid()), "inputSchema": {"type": "object"}}]},
+                }
+            )
         case "notifications/cancelled":
             state["cancelled"] = message["params"]["requestId"]
         case None if message.get("id") == "q":

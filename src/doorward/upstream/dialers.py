@@ -122,6 +122,8 @@ class HttpDialer:
         """The others' are opened again by their next call, this one after a moment: news come on it."""
         loop = asyncio.get_running_loop()
         self._losses.crashed(loop.time())
+        if self._later is not None:
+            self._later.cancel()
         self._later = loop.call_later(self._losses.wait(loop.time()), self._lost)
 
     async def _modern(self, key: str | None, known: Introduction | None) -> Conversation:

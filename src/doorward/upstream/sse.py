@@ -82,6 +82,8 @@ class SseConversation(Channel):
         except TimeoutError:
             text = f"opened an event stream and named no endpoint within {self._settings.probe_s:g} s"
             raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, text) from None
+        if self._over is not None:  # it ended right after its endpoint
+            raise again(self._over, self._over.reason)
         self._watch = self._loop.call_later(QUIET_S, self._look)
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
