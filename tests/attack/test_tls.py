@@ -1,10 +1,13 @@
 """Hostile and clumsy clients of the TLS listener, over real loopback sockets."""
 
 import asyncio
+import ctypes
+import ctypes.util
 import datetime as dt
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -153,6 +156,51 @@ def test_renegotiation_is_refused(runner: asyncio.Runner, tmp_path: Path) -> Non
             assert await lab.ask()
 
     assert shutil.which("openssl")
+    with runner:
+        runner.run(main())
+
+
+def update_keys(port: int, count: int) -> int:
+    """Changes its keys again and again, asking for ours to change as well: cheap to send, dear to answer.
+
+    Gives how often that worked. Python's ssl has no word for it, so this speaks to OpenSSL itself.
+    """
+    library = ctypes.CDLL(ctypes.util.find_library("ssl") or "libssl.so")
+    for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
+        getattr(library, name).restype = ctypes.c_void_p
+    context = ctypes.c_void_p(library.SSL_CTX_new(ctypes.c_void_p(library.TLS_client_method())))
+    made = ctypes.c_void_p(library.SSL_new(context))
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 5, 0))
+        library.SSL_set_fd(made, sock.fileno())
+        assert library.SSL_connect(made) == 1
+        done = 0
+        while done < count and library.SSL_key_update(made, 1) == 1 and library.SSL_do_handshake(made) == 1:
+            done += 1
+    library.SSL_free(made)
+    library.SSL_CTX_free(context)
+    return done
+
+
+def test_key_updates_without_end_are_cut(runner: asyncio.Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as lab:
+            reader, writer = await lab.connect()
+            attack = asyncio.get_running_loop().run_in_executor(None, update_keys, lab.port, 50_000)
+            waits = []
+            while not attack.done() or len(waits) < 20:
+                started = time.perf_counter()
+                writer.write(GET % 1)
+                async with asyncio.timeout(5):
+                    await reader.readuntil(b"!")
+                waits.append(time.perf_counter() - started)
+                await asyncio.sleep(0.001)
+            assert await attack < 10_000
+            assert lab.server.refused == {TlsRefusal.OVERHEAD.value: 1}
+            assert sorted(waits)[len(waits) * 9 // 10] < 0.1
+            writer.transport.abort()
+
     with runner:
         runner.run(main())
 

@@ -18,10 +18,11 @@ _HANDSHAKE: Final = 22
 """Content type of a handshake record, the first byte of every TLS connection (RFC 8446 section 5.1)."""
 _RECORD: Final = 16384
 """Bytes of plaintext in one record, at most."""
-_SLICE: Final = 2 * _RECORD
-"""Ciphertext that is fed at once, so that a chunk of empty records cannot hold the loop."""
-_BARREN: Final = 64 * 1024
-"""Ciphertext that may go by without a byte of content. A whole record is a quarter of it."""
+_BARREN: Final = 24 * 1024
+"""Ciphertext that may go by without a byte of content: more than a whole record (RFC 8446 section 5.2), and
+fewer than a thousand key updates, which are about the dearest of what says nothing."""
+_SLICE: Final = _BARREN
+"""Ciphertext that is fed at once."""
 
 
 class Inner(Protocol):
