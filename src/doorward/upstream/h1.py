@@ -25,7 +25,7 @@ MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 32 * 1024
 _BEGINS: Final = b"H"
 """One byte: it stands in the first piece however the rest is cut."""
-FRESH_S: Final = 0.1
+FRESH_S: Final = 0.02
 """A connection that was used so recently is not looked into again: the loop would have told."""
 STREAM_BUFFER: Final = 64 * 1024
 """Bytes of a stream that wait unread before the server is made to wait."""
