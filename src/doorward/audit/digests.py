@@ -27,15 +27,17 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 class DigestKey:
     """HMAC-SHA-256 (RFC 2104) with the key's two blocks hashed once: half the cost of `hmac.digest`."""
 
-    __slots__ = ("_inner", "_outer", "name", "spelled_name")
+    __slots__ = ("_inner", "_outer", "before_bytes", "before_latency", "name")
 
     def __init__(self, name: str, key: bytes) -> None:
         """`key`: at most 64 bytes. `name` stands in records beside the digests that the key made."""
         if len(key) > _BLOCK:
             raise ValueError("longer keys would have to be hashed first")
         self.name = name
-        self.spelled_name = _canonical.encode(name).decode()
-        """As it stands in a record."""
+        spelled = _canonical.encode(name).decode()
+        self.before_bytes = f'","key":{spelled},"bytes":'
+        """What follows a digest of arguments in its record, and of a result."""
+        self.before_latency = f'","key":{spelled}}},"latency_ms":{{"total":'
         block = key.ljust(_BLOCK, b"\0")
         self._inner = hashlib.sha256(block.translate(_INNER))
         self._outer = hashlib.sha256(block.translate(_OUTER))

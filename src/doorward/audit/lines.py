@@ -26,18 +26,20 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _ID: Final = "\x00"
 _SPELLED_ID: Final = "\\u0000"
 _NUMBER: Final = 0
+_OUTCOME: Final = f'{{"kind":"outcome","v":{records.VERSION},"id":"'
 _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000))
-_RESULT: Final = (
-    '"%s","result":{"outcome":"%s","bytes":%d,"hmac":"%s","key":%s},'
-    '"latency_ms":{"total":%d%s,"upstream":%d%s,"gateway":%d%s}}'
-)
 
 
 class Template(msgspec.Struct, eq=False):
-    """One decision record, with places for what differs."""
+    """One decision record, cut at what differs. Joined, because `%` looks at every character of its text."""
 
-    text: str
-    """For `%`; empty when arguments of this tool stand in the record."""
+    to_id: str
+    to_ts: str
+    to_call_id: str
+    to_request_id: str
+    to_hmac: str
+    shown: bool
+    """Whether values of arguments stand in the record: then no two are alike."""
     made_from: tuple[object, ...]
     """Kept, because ids of these are in the key: as long as they live nothing else can have them."""
     names: dict[tuple[str, ...], str] = {}
@@ -48,7 +50,7 @@ class CallLines:
     """Belongs to one configuration, whose revision and modes stand in the lines."""
 
     __slots__ = (
-        "_gateway", "_keys", "_millisecond", "_modes", "_network", "_outcomes", "_prefix", "_revision",
+        "_gateway", "_keys", "_millisecond", "_modes", "_network", "_origins", "_prefix", "_revision",
         "_templates",
     )  # fmt: skip
 
@@ -68,8 +70,8 @@ class CallLines:
         self._revision = revision
         self._modes = modes
         self._templates: dict[tuple[object, ...], Template] = {}
-        self._outcomes: dict[str, str] = {}
-        """By tenant."""
+        self._origins: dict[str, str] = {}
+        """By tenant: what stands between the time and the call's id."""
         self._millisecond = -1
         self._prefix = ""
         """How ids of that millisecond begin."""
@@ -91,11 +93,11 @@ class CallLines:
             return None
         keys, canonical = self._keys, spelled.canonical
         key = keys.key if now < keys.until else keys.at(now)
-        return (
-            template.text
-            % (
-                call_id, int(now * 1000), call_id, call.id, key.digest(canonical), key.spelled_name,
-                len(canonical), names, _ENCODE(controls).decode(),
+        return "".join(
+            (
+                template.to_id, call_id, template.to_ts, str(int(now * 1000)), template.to_call_id, call_id,
+                template.to_request_id, str(call.id), template.to_hmac, key.digest(canonical),
+                key.before_bytes, str(len(canonical)), names, _ENCODE(controls).decode(), "}",
             )
         ).encode()  # fmt: skip
 
@@ -121,12 +123,14 @@ class CallLines:
         keys = self._keys
         key = keys.key if now < keys.until else keys.at(now)
         # The random part is that of the call's id: unique with another time, and time has moved since.
-        return (
-            (self._outcomes.get(tenant) or self._remember_tenant(tenant))
-            % (
-                self._prefix, FRACTIONS[int((milliseconds - ts) * 4096)], call_id[18:], ts, call_id, outcome,
-                len(result), key.digest(result), key.spelled_name, total // 1000, _THOUSANDTHS[total % 1000],
-                upstream // 1000, _THOUSANDTHS[upstream % 1000], ours // 1000, _THOUSANDTHS[ours % 1000],
+        return "".join(
+            (
+                _OUTCOME, self._prefix, FRACTIONS[int((milliseconds - ts) * 4096)], call_id[18:], '","ts":',
+                str(ts), self._origins.get(tenant) or self._remember_tenant(tenant), call_id,
+                '","result":{"outcome":"', outcome, '","bytes":', str(len(result)), ',"hmac":"',
+                key.digest(result), key.before_latency, str(total // 1000), _THOUSANDTHS[total % 1000],
+                ',"upstream":', str(upstream // 1000), _THOUSANDTHS[upstream % 1000],
+                ',"gateway":', str(ours // 1000), _THOUSANDTHS[ours % 1000], "}}",
             )
         ).encode()  # fmt: skip
 
@@ -152,33 +156,30 @@ class CallLines:
         to_ts, rest = _cut(rest, '"ts":', str(_NUMBER))
         to_call_id, rest = _cut(rest, '"call_id":"', _SPELLED_ID)
         to_request_id, rest = _cut(rest, '"request_id":', str(_NUMBER))
-        text = (
-            f"{to_id}%s{to_ts}%d{to_call_id}%s{to_request_id}%d{rest.removesuffix('}').replace('%', '%%')}"
-            ',"args":{"hmac":"%s","key":%s,"bytes":%d%s},"controls":%s}'
-        )
-        safe = target.definition.safe if target.definition is not None else ()
+        definition = target.definition
+        shown = definition is not None and bool(definition.safe)
+        to_hmac = rest.removesuffix("}") + ',"args":{"hmac":"'
         if len(self._templates) >= MAX_TEMPLATES:
             self._templates.clear()
-        made = Template("" if safe else text, (principal, target))
+        made = Template(to_id, to_ts, to_call_id, to_request_id, to_hmac, shown, (principal, target))
         self._templates[known] = made
         return made
 
     def _remember_tenant(self, tenant: str) -> str:
-        origin = f'"tenant":{_spell(tenant)},"gateway":{_spell(self._gateway)},"call_id":'.replace("%", "%%")
-        made = f'{{"kind":"outcome","v":{records.VERSION},"id":"%s%s%s","ts":%d,{origin}{_RESULT}'
-        self._outcomes[tenant] = made
-        return made
+        origin = f',"tenant":{_spell(tenant)},"gateway":{_spell(self._gateway)},"call_id":"'
+        self._origins[tenant] = origin
+        return origin
 
 
 def _remember_names(template: Template, given: tuple[str, ...]) -> str:
     """Empty when there is nothing to remember: no arguments, or some that the record shows."""
-    if not given or not template.text:
+    if not given or template.shown:
         return ""
     whole = _spell(records.Args("", "", _NUMBER, *names_of(given)))
     _, names = _cut(whole, '"bytes":', str(_NUMBER))
     if len(template.names) >= MAX_NAMES:
         template.names.clear()
-    template.names[given] = names.removesuffix("}")
+    template.names[given] = names + ',"controls":'
     return template.names[given]
 
 
@@ -187,10 +188,7 @@ def _spell(value: Any) -> str:
 
 
 def _cut(text: str, name: str, value: str) -> tuple[str, str]:
-    """What stands before the value of the first member of that name, the name included, and what follows.
-
-    What stands before is ready for `%`.
-    """
+    """What stands before the value of the first member of that name, the name included, and what follows."""
     before, found, after = text.partition(name + value)
     assert found
-    return (before + name).replace("%", "%%"), after
+    return before + name, after
