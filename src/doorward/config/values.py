@@ -223,12 +223,12 @@ def _network(value: str) -> str:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise ValueError('expected an address, a network such as 10.0.0.0/8, or "unix"') from None
-    if str(network) != value and str(network.network_address) != value.lower():
-        raise ValueError(f'write this network as "{network}"')
     if network.prefixlen == 0:
         raise ValueError("this is every address: name the proxies")
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
         raise ValueError("write an IPv4 network as IPv4")
+    if str(network) != value and str(network.network_address) != value.lower():
+        raise ValueError(f'write this network as "{network}"')
     return str(network)
 
 
