@@ -12,17 +12,20 @@ from typing import Any, Final, Protocol, cast
 
 from doorward.edge.handshakes import Handshakes, TlsRefusal
 from doorward.edge.peers import UNIX, canonical
+from doorward.edge.records import Records
 from doorward.model.certificate import ClientCertificate
 
 _HANDSHAKE: Final = 22
 """Content type of a handshake record, the first byte of every TLS connection (RFC 8446 section 5.1)."""
 _RECORD: Final = 16384
 """Bytes of plaintext in one record, at most."""
-_BARREN: Final = 24 * 1024
-"""Ciphertext that may go by without a byte of content: more than a whole record (RFC 8446 section 5.2), and
-fewer than a thousand key updates, which are about the dearest of what says nothing."""
-_SLICE: Final = _BARREN
-"""Ciphertext that is fed at once."""
+_BATCH: Final = 64
+"""Records that are fed in one turn of the loop: about 3 ms of key updates, which are the dearest."""
+_EMPTY: Final = 16
+"""Records with content that have to come for each one without: a key update costs about as much."""
+_EMPTY_LIMIT: Final = _EMPTY * 64
+_GREETING: Final = 256 * 1024
+"""Bytes of a handshake that may wait. A chain of certificates may have 100 KB (OpenSSL)."""
 
 
 class Inner(Protocol):
@@ -64,9 +67,9 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     """One accepted socket. `inner` gets `connection_made` once the handshake is complete, and only then."""
 
     __slots__ = (
-        "_barren", "_closing", "_deaf", "_face", "_incoming", "_inner", "_make", "_outgoing",
-        "_owing", "_raw", "_read", "_reading_paused", "_tls", "_write", "_write_paused", "certificate",
-        "peer", "proxied_for", "terms",
+        "_closing", "_deaf", "_empty", "_face", "_feeding", "_incoming", "_inner", "_make", "_outgoing",
+        "_owing", "_raw", "_read", "_reading_paused", "_records", "_stopped", "_tls", "_write",
+        "_write_paused", "certificate", "peer", "proxied_for", "terms",
     )  # fmt: skip
 
     def __init__(self, face: Face, make: Callable[[], Inner]) -> None:
@@ -81,13 +84,20 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self.certificate: ClientCertificate | None = None
         self._inner: Inner | None = None
         self._tls: ssl.SSLObject | None = None
-        self._barren = 0
+        self._records = Records()
         self._closing = False
         self._deaf = False
         """What still arrives is thrown away."""
+        self._empty = 0
+        """What records without content have cost, less what those with content have made good."""
+        self._feeding = False
+        """The next records are fed in a turn of the loop that is on its way."""
         self._owing = False
         """Reading waits until the peer takes what TLS itself has to say."""
         self._reading_paused = False
+        """Reading waits for `inner`."""
+        self._stopped = False
+        """For one reason or another the socket is not read."""
         self._write_paused = False
 
     # asyncio.Protocol, towards the socket
@@ -107,12 +117,14 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             return
         if self._inner is None:
             self._greet(data)
-        elif len(data) <= _SLICE:
+        elif self._records.is_one(data):
             self._incoming.write(data)
             if not self._reading_paused:
-                self._pump(len(data))
+                self._pump(1)
         else:
-            self._feed_slices(data)
+            self._records.add(data)
+            if not self._feeding:
+                self._feed()
 
     def eof_received(self) -> bool:
         """The peer says no more, with or without a close_notify: HTTP knows what was cut short. There is no
@@ -140,10 +152,8 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self._owing:
-            self._owing = False
-            if not self._reading_paused:
-                self._raw.resume_reading()
+        self._owing = False
+        self._adjust()
         if self._inner is not None:
             self._inner.resume_writing()
 
@@ -158,17 +168,24 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             tls = self._tls = self.terms.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
             self._read, self._write = tls.read, tls.write
-        self._incoming.write(data)
-        self._face.handshakes.ready(self)
+        self._records.add(data)
+        if len(self._records) > _GREETING:
+            self._fail(TlsRefusal.HANDSHAKE_FAILED)
+        else:
+            self._face.handshakes.ready(self)
 
     def step(self) -> None:
         """Implements Handshake."""
         if self._tls is None or self._inner is not None or self._deaf:
             return
+        part, complete = self._records.take(_BATCH)
+        self._incoming.write(part)
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             self._flush()
+            if complete == _BATCH:
+                self._face.handshakes.ready(self)
             return
         except ssl.SSLError as error:
             self._fail(_refusal(error))
@@ -185,8 +202,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._face.established(self)
         inner = self._inner = self._make()
         inner.connection_made(self)
-        if self._incoming.pending and not self._deaf:
-            self._pump(0)
+        self._go_on()
 
     def give_up(self) -> None:
         """Implements Handshake."""
@@ -211,15 +227,21 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
 
     # records
 
-    def _feed_slices(self, data: bytes) -> None:
-        for start in range(0, len(data), _SLICE):
-            part = data[start : start + _SLICE]
-            self._incoming.write(part)
-            if not self._reading_paused and not self._deaf:
-                self._pump(len(part))
+    def _feed(self) -> None:
+        """A batch of records now, the rest in turns of their own: others have a right to the loop."""
+        self._feeding = False
+        if not self._reading_paused and not self._deaf:
+            part, complete = self._records.take(_BATCH)
+            if part:
+                self._incoming.write(part)
+                self._pump(complete)
+                self._feeding = complete == _BATCH and not self._deaf
+                if self._feeding:
+                    asyncio.get_running_loop().call_soon(self._feed)
+        self._adjust()
 
     def _pump(self, fed: int) -> None:
-        """Hand on what decrypts of what was fed."""
+        """Hand on what decrypts of what was fed: `fed` whole records."""
         inner, incoming = self._inner, self._incoming
         if inner is None:
             return
@@ -236,27 +258,37 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         except ssl.SSLError:
             self._break(TlsRefusal.RECORD_REFUSED)
             return
+        contents = len(parts) + (1 if plain else 0)
         if parts:
             parts.append(plain)
             plain = b"".join(parts)
         if self._outgoing.pending:
             self._flush()
-        if plain:
-            self._barren = 0
+        if fed > contents or self._empty:
+            self._weigh(fed - contents, contents)
+        if plain and not self._deaf:
             inner.data_received(plain)
-        elif not ended:
-            self._bound_overhead(fed)
-        if ended:
+        if ended and not self._deaf:
             self._end()
 
-    def _bound_overhead(self, fed: int) -> None:
-        self._barren += fed
-        if self._barren > _BARREN:
+    def _weigh(self, empty: int, contents: int) -> None:
+        self._empty = max(0, self._empty + _EMPTY * empty - contents)
+        if self._empty > _EMPTY_LIMIT:
             self._break(TlsRefusal.OVERHEAD)
-        elif self._write_paused and not self._owing:
+        elif empty > 0 and self._write_paused:
             # Each key update asks for one of ours: a peer that does not take them may send no more.
             self._owing = True
-            self._raw.pause_reading()
+            self._adjust()
+
+    def _adjust(self) -> None:
+        """Read the socket or not."""
+        stopped = self._reading_paused or self._owing or self._feeding
+        if stopped is not self._stopped and not self._raw.is_closing():
+            self._stopped = stopped
+            if stopped:
+                self._raw.pause_reading()
+            else:
+                self._raw.resume_reading()
 
     def _end(self) -> None:
         """close_notify (RFC 8446 section 6.1)."""
@@ -325,24 +357,24 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
 
     def pause_reading(self) -> None:
         self._reading_paused = True
-        if not self._owing:
-            self._raw.pause_reading()
+        self._adjust()
 
     def resume_reading(self) -> None:
-        """What was fed before the pause comes first, in a turn of its own."""
+        """What came before the pause goes first, in a turn of its own."""
         self._reading_paused = False
-        if not self._owing:
-            self._raw.resume_reading()
-        if self._incoming.pending:
-            asyncio.get_running_loop().call_soon(self._resume)
+        self._adjust()
+        asyncio.get_running_loop().call_soon(self._go_on)
 
     def get_write_buffer_size(self) -> int:
         """Bytes of ciphertext that the peer has not taken."""
         return self._raw.get_write_buffer_size()
 
-    def _resume(self) -> None:
-        if not self._reading_paused and not self._deaf and self._incoming.pending:
+    def _go_on(self) -> None:
+        """With what has arrived meanwhile."""
+        if self._incoming.pending and not self._reading_paused and not self._deaf:
             self._pump(0)
+        if not self._feeding:
+            self._feed()
 
     def _say_goodbye(self) -> None:
         if self._closing or self._tls is None:

@@ -226,14 +226,56 @@ async def test_records_without_content_are_bounded(tmp_path: Path) -> None:
 async def test_a_peer_that_takes_nothing_is_not_read_while_it_sends_nothing(tmp_path: Path) -> None:
     server, wire = await established(tmp_path)
     wire.server.pause_writing()
-    record = wire.ciphertext(b"content")
-    wire.server.data_received(record[:10])
+    wire.server._weigh(1, 0)  # as after a key update, which Python's ssl cannot send (the attack test can)
     assert wire.raw.did == ["pause"]
+    wire.server.pause_reading()
     wire.server.resume_writing()
+    assert wire.raw.did == ["pause"]
+    wire.server.resume_reading()
     assert wire.raw.did == ["pause", "resume"]
-    wire.server.data_received(record[10:])
+    await wire.say(b"content")
     assert wire.inner.received == b"content"
     assert server.refused == {}
+
+
+async def test_many_records_are_fed_in_turns_and_reading_waits_for_them(tmp_path: Path) -> None:
+    _, wire = await established(tmp_path)
+    wire.server.data_received(b"".join(wire.ciphertext(b"%03d" % n) for n in range(200)))
+    assert len(wire.inner.received) == 64 * 3
+    assert wire.raw.did == ["pause"]
+    wire.server.data_received(wire.ciphertext(b"end"))  # what the socket had in hand
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert wire.inner.received == b"".join(b"%03d" % n for n in range(200)) + b"end"
+    assert wire.raw.did == ["pause", "resume"]
+
+
+async def test_what_comes_with_the_last_message_of_the_handshake_is_not_lost(tmp_path: Path) -> None:
+    server = Server(server_terms(tmp_path))
+    wire = server.accept().hello()
+    for _ in range(2):
+        try:
+            wire.client.do_handshake()
+        except ssl.SSLWantReadError:
+            await wire.exchange()
+    early = wire._outgoing.read() + b"".join(wire.ciphertext(b"%03d" % n) for n in range(100))
+    wire.server.data_received(early[:-5])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert wire.inner.received == b"".join(b"%03d" % n for n in range(99))
+    wire.server.data_received(early[-5:])
+    assert wire.inner.received.endswith(b"099")
+
+
+async def test_empty_records_cost_and_full_ones_make_good(tmp_path: Path) -> None:
+    server, wire = await established(tmp_path)
+    for _ in range(1000):
+        wire.server._weigh(1, 16)
+    wire.server._weigh(64, 0)
+    assert wire.raw.did == []
+    wire.server._weigh(1, 0)
+    assert wire.raw.did == ["abort"]
+    assert server.refused == {TlsRefusal.OVERHEAD.value: 1}
 
 
 async def test_what_the_transport_knows(tmp_path: Path) -> None:
