@@ -33,7 +33,8 @@ class Deadlines:
         self._loop = loop
         self._watched: set[Expiring] = set()
         self._sources: list[Callable[[], Iterable[Overseen]]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        """None while it is asleep: nothing was in flight when it last looked."""
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -45,19 +46,14 @@ class Deadlines:
     def oversee(self, source: Callable[[], Iterable[Overseen]]) -> None:
         """Look at all that `source` names, at each sweep, instead of being told of each at every turn.
 
-        Whoever puts something in flight there calls `rouse` if this is `asleep`.
+        Whoever puts something in flight there calls `rouse` if there is no `timer`.
         """
         self._sources.append(source)
 
-    @property
-    def asleep(self) -> bool:
-        """Nothing was in flight when it last looked."""
-        return self._timer is None
-
     def rouse(self) -> None:
         """Something is in flight: look at it until nothing is."""
-        if self._timer is None:
-            self._timer = self._loop.call_later(SWEEP_S, self._sweep)
+        if self.timer is None:
+            self.timer = self._loop.call_later(SWEEP_S, self._sweep)
 
     def forget(self, expiring: Expiring) -> None:
         self._watched.discard(expiring)
@@ -66,12 +62,12 @@ class Deadlines:
         """Stop the timer. What is still watched never expires."""
         self._watched.clear()
         self._sources.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     def _sweep(self) -> None:
-        self._timer = None
+        self.timer = None
         now = self._loop.time()
         for expiring in [one for one in self._watched if one.deadline <= now]:
             self._watched.discard(expiring)

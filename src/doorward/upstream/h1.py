@@ -261,8 +261,12 @@ class Connection(asyncio.Protocol):
         if fresh:
             self._fresh = False
             body = self._repeated.body(data)
-            if body is not None and len(body) <= self._limit:
-                self._take_repeated(body)
+            known, waiter = self._known, self._waiter
+            if body is not None and known is not None and len(body) <= self._limit:
+                self._done = True
+                response = Response(known.status, known.headers, known.content_type, False, body)
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(response)
                 return
         if fresh and not _BEGINS.startswith(data[: len(_BEGINS)]):
             self._broken("sent what is not HTTP")  # llhttp takes ICE and RTSP as well, and empty lines ahead
@@ -395,15 +399,6 @@ class Connection(asyncio.Protocol):
             self._chunk.set_result(b"")
 
     # helpers
-
-    def _take_repeated(self, body: bytes) -> None:
-        """The answer under the head that is known: no parser need be fed."""
-        known, waiter = self._known, self._waiter
-        assert known is not None
-        self._done = True
-        self._response = response = Response(known.status, known.headers, known.content_type, False, body)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(response)
 
     def _remember(self, data: bytes) -> None:
         """The answer came whole in one piece: the next one may be recognised by it."""

@@ -131,7 +131,7 @@ class HttpLeg:
 
         Raises UpstreamError, or SessionGone for a 404 (the caller of this knows whether there was a session).
         """
-        connection = self.pool.take() or await self.pool.open(live.deadline)
+        connection = self.pool.take(self._loop.time()) or await self.pool.open(live.deadline)
         try:
             response = await self.begin(connection, framed(head, body), live.deadline)
             return await self.settle(connection, response, live, talk), response
@@ -143,7 +143,7 @@ class HttpLeg:
         waiter: asyncio.Future[Response] = self._loop.create_future()
         connection.deadline = due
         connection.send(request, self._limit, waiter)
-        if self._deadlines.asleep:
+        if self._deadlines.timer is None:
             self._deadlines.rouse()
         return waiter
 
@@ -161,7 +161,7 @@ class HttpLeg:
         A stream that ends, breaks off or stays silent gave no answer. Raises UpstreamError when no response
         came at all.
         """
-        connection = self.pool.take() or await self.pool.open(deadline)
+        connection = self.pool.take(self._loop.time()) or await self.pool.open(deadline)
         try:
             response = await self.begin(connection, framed(head, body), deadline)
             if not response.streams:
@@ -181,7 +181,7 @@ class HttpLeg:
 
     async def request(self, request: bytes, deadline: float) -> Response:
         """Any request, already framed."""
-        connection = self.pool.take() or await self.pool.open(deadline)
+        connection = self.pool.take(self._loop.time()) or await self.pool.open(deadline)
         try:
             return await self.begin(connection, request, deadline)
         finally:

@@ -66,12 +66,12 @@ class Pool:
         """Those that are open and shared, whatever they do."""
         return frozenset(self._all)
 
-    def take(self) -> Connection | None:
-        """An idle connection that is still good, without waiting; None when there is none."""
+    def take(self, now: float) -> Connection | None:
+        """An idle connection that is still good, without waiting; None when there is none.
+
+        `now`: `loop.time()`.
+        """
         idle = self._idle
-        if not idle:
-            return None
-        now = self._loop.time()
         while idle:
             connection = idle.pop()
             if connection.usable(now):

@@ -18,6 +18,7 @@ from doorward.upstream.conversations import Conversations
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
 from doorward.upstream.discovery import Discovery
+from doorward.upstream.events import LARGE
 from doorward.upstream.failure import again, failure
 from doorward.upstream.http import HttpLeg, SessionGone
 from doorward.upstream.incoming import incoming
@@ -175,6 +176,8 @@ class Server:
             running.discovery.doubt_era()
         if permit.call.method == "resources/subscribe" and isinstance(conversation, HttpConversation):
             conversation.listen()
+        if isinstance(answer, jsonrpc.UpstreamResult) and len(answer.result) > LARGE:
+            await asyncio.sleep(0)  # reading it has taken its time, and what follows reads it once more
         return incoming(self.name, permit, conversation.era, answer, time.perf_counter() - began)
 
     async def list(self, method: str) -> list[dict[str, Any]]:
@@ -214,21 +217,19 @@ class Server:
         self, permit: Permit, running: "_Running", conversation: Conversation
     ) -> Coroutine[Any, Any, Answer | bytes]:
         """A plain function on purpose: one coroutine less on every call."""
-        call = permit.call
-        era, version = conversation.era, conversation.introduction.version
-        if call.era is not era:
-            self._check_method(call.method, version)
+        call, era = permit.call, conversation.era
         now = running.loop.time()
         deadline = now + self._total_s if self._clockwork is None else self._clockwork.due(permit.target, now)
+        if call.series is not None and call.era is era and type(conversation) is HttpConversation:
+            under_way = conversation.express(permit, next(self._ids), deadline, now)
+            if under_way is not None:
+                return under_way
+        version = conversation.introduction.version
+        if call.era is not era:
+            self._check_method(call.method, version)
         live = Live(self.name, next(self._ids), call.method, call, deadline)
-        if call.era is era and type(conversation) is HttpConversation:
-            number = b"%d" % live.id
-            request = conversation.plainly_framed(permit, number)
-            connection = None if request is None else conversation.idle_connection()
-            if request is not None and connection is not None:
-                return conversation.carry(connection, request, live, number)
         params = outgoing(permit, era, version, live.id)
-        return conversation.request(live, params, input_schema(permit) if era is Era.MODERN else None)
+        return conversation.request(live, params, input_schema(permit) if era is _MODERN else None)
 
     async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
         """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Era
+from doorward.model.call import Call, Era
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
@@ -32,6 +32,7 @@ BOTH: Final = b"application/json, text/event-stream"
 TYPE: Final = (b"Content-Type", b"application/json")
 NOTICE_S: Final = 5.0
 """For what nobody waits for: notifications, answers to the server, DELETE."""
+FAILURES: Final = (SessionGone, asyncio.CancelledError, UpstreamError)
 MAX_HEADS: Final = 1024
 _SESSION_ID: Final = re.compile(rb"[\x21-\x7e]{1,512}").fullmatch
 
@@ -102,18 +103,35 @@ class HttpConversation:
         head = self._post_head()
         if self.era is Era.MODERN:
             head += self._modern_fields(live.method, params, schema)
+        leg = self._leg
         self.busy += 1
         try:
-            connection = self.idle_connection() or await self._leg.pool.open(live.deadline)
-            answer = await self.carry(connection, framed(head, body), live, None)
+            connection = leg.pool.take(self._loop.time()) or await leg.pool.open(live.deadline)
+            try:
+                response = await leg.begin(connection, framed(head, body), live.deadline)
+                return await leg.settle(connection, response, live, self)
+            except FAILURES as failed:
+                return self._judge(failed, live)
+            finally:
+                leg.leave(connection)
         finally:
             self.busy -= 1
-        assert not isinstance(answer, bytes)
-        return answer
+            self.last_used = self._loop.time()
 
-    def idle_connection(self) -> Connection | None:
-        """One that a request may be put on at once; None when all are in use."""
-        return self._leg.pool.take()
+    def express(
+        self, permit: Permit, request_id: int, due: float, now: float
+    ) -> Coroutine[Any, Any, Answer | bytes] | None:
+        """The exchange of a plain call on a connection that is ready; None when `request` has to be asked.
+
+        Bytes are the result of a usual answer: nothing is to be judged of it any more. Times are those of the
+        loop. Raises as `request`.
+        """
+        number = b"%d" % request_id
+        request = self.plainly_framed(permit, number)
+        connection = None if request is None else self._leg.pool.take(now)
+        if request is None or connection is None:
+            return None
+        return self._carry(connection, request, due, number, permit.call)
 
     def plainly_framed(self, permit: Permit, number: bytes) -> bytes | None:
         """The whole request of a call that is nothing but a tool's name and its arguments. `number`: its id.
@@ -136,39 +154,23 @@ class HttpConversation:
             (frame.head, length, b"\r\n\r\n", OPENING, number, frame.before, arguments, frame.after)
         )
 
-    async def carry(
-        self, connection: Connection, request: bytes, live: Live, number: bytes | None
+    async def _carry(
+        self, connection: Connection, request: bytes, due: float, number: bytes, call: Call
     ) -> Answer | bytes:
-        """Exchange a request on a connection that was taken for it; cancelling cancels it at the server.
-
-        Bytes are the result of a call whose `number` is given and whose answer is usual: nothing is to be
-        judged of it any more. Raises UpstreamError, SessionGone.
-        """
         leg = self._leg
         self.busy += 1
         usually = False
         try:
-            response = await leg.begin(connection, request, live.deadline)
-            if number is not None and response.status == 200 and response.content_type == JSON:
+            response = await leg.begin(connection, request, due)
+            if response.status == 200 and response.content_type == JSON:
                 result = usual(response.body, number)
                 if result is not None:
                     usually = True
                     return result
+            live = Live(self._server, int(number), call.method, call, due)
             return await leg.settle(connection, response, live, self)
-        except SessionGone as gone:
-            if self._session_id is not None:
-                self._gone = True
-                raise
-            if gone.said is not None:
-                return gone.said
-            raise failure(Reason.UPSTREAM_HTTP_ERROR, self._server, "answered HTTP 404") from None
-        except asyncio.CancelledError:
-            self._cancel(live, "cancelled by the caller")
-            raise
-        except UpstreamError as error:
-            if error.reason is Reason.UPSTREAM_TIMEOUT:
-                self._cancel(live, "timed out")
-            raise
+        except FAILURES as failed:
+            return self._judge(failed, Live(self._server, int(number), call.method, call, due))
         finally:
             self.busy -= 1
             self.last_used = now = self._loop.time()
@@ -176,6 +178,21 @@ class HttpConversation:
                 leg.pool.give_usual(connection, now)
             else:
                 leg.leave(connection)
+
+    def _judge(self, failed: BaseException, live: Live) -> Answer:
+        """What it means that a request has ended so: an answer of the server's, or what is raised."""
+        if isinstance(failed, SessionGone):
+            if self._session_id is not None:
+                self._gone = True
+                raise failed
+            if failed.said is not None:
+                return failed.said
+            raise failure(Reason.UPSTREAM_HTTP_ERROR, self._server, "answered HTTP 404") from None
+        if isinstance(failed, asyncio.CancelledError):
+            self._cancel(live, "cancelled by the caller")
+        elif isinstance(failed, UpstreamError) and failed.reason is Reason.UPSTREAM_TIMEOUT:
+            self._cancel(live, "timed out")
+        raise failed
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         await self._post(jsonrpc.encode_notification(method, params), method, params or {})

@@ -47,18 +47,18 @@ async def test_what_is_overseen_expires_while_it_is_in_flight_and_costs_nothing_
     later = Connection(loop.time() + 60, in_flight=True)
     everything = [idle]
     deadlines.oversee(lambda: list(everything))
-    assert deadlines.asleep
+    assert deadlines.timer is None
     deadlines.rouse()
     await asyncio.sleep(SWEEP_S * 3)
-    assert deadlines.asleep
+    assert deadlines.timer is None
     everything += [due, later]
     deadlines.rouse()
     await asyncio.sleep(SWEEP_S * 3)
     assert (idle.expired, due.expired, later.expired) == (0, 1, 0)
-    assert not deadlines.asleep
+    assert deadlines.timer is not None
     later.in_flight = False
     await asyncio.sleep(SWEEP_S * 3)
-    assert deadlines.asleep
+    assert deadlines.timer is None
     deadlines.rouse()
     deadlines.close()
     later.in_flight, later.deadline = True, 0.0

@@ -96,7 +96,7 @@ async def test_the_line_is_served_in_its_order(dial: FakeDial) -> None:
     for number in range(20):
         calls.append(asyncio.create_task(call(number)))
         await asyncio.sleep(0)
-    assert pool.take() is None
+    assert pool.take(asyncio.get_running_loop().time()) is None
     pool.give(held)
     await asyncio.gather(*calls)
     assert order == list(range(20))
@@ -110,7 +110,7 @@ async def test_who_comes_later_does_not_overtake_the_line(dial: FakeDial) -> Non
     first = asyncio.create_task(pool.open())
     await settle()
     pool.give(held)
-    assert pool.take() is None  # it is promised already
+    assert pool.take(asyncio.get_running_loop().time()) is None  # it is promised already
     second = asyncio.create_task(pool.open())
     await settle()
     assert first.done()
@@ -125,7 +125,7 @@ async def test_there_are_never_more_than_its_size(dial: FakeDial) -> None:
     held: set[int] = set()
 
     async def call() -> None:
-        connection: Any = pool.take() or await pool.open()
+        connection: Any = pool.take(asyncio.get_running_loop().time()) or await pool.open()
         assert connection.number not in held
         held.add(connection.number)
         try:
@@ -158,7 +158,7 @@ async def test_cancelled_waiters_lose_no_connection(dial: FakeDial) -> None:
     """In every order in which handing over and giving up can meet."""
     pool = pool_of(dial, size=1)
     for turns in range(6):
-        held = await pool.open() if not (found := pool.take()) else found
+        held = await pool.open() if not (found := pool.take(asyncio.get_running_loop().time())) else found
         waiting = [asyncio.create_task(pool.open()) for _ in range(3)]
         await settle()
         pool.give(held)
@@ -173,7 +173,7 @@ async def test_cancelled_waiters_lose_no_connection(dial: FakeDial) -> None:
         await settle()
         assert pool.waiting == 0
         assert len(pool) == 1
-    again = pool.take()
+    again = pool.take(asyncio.get_running_loop().time())
     assert again is not None
     assert dial.attempts == 1
 
@@ -187,7 +187,7 @@ async def test_a_cancelled_opening_is_kept_for_the_next(dial: FakeDial) -> None:
     await asyncio.wait([task])
     dial.gate.set()
     await settle()
-    assert pool.take() is not None
+    assert pool.take(asyncio.get_running_loop().time()) is not None
     assert dial.attempts == 1
 
 
@@ -202,7 +202,7 @@ async def test_a_connection_that_comes_back_first_is_taken_first(dial: FakeDial)
     assert await waiting is held
     dial.gate.set()
     await settle()
-    assert pool.take() is dial.opened[1]
+    assert pool.take(asyncio.get_running_loop().time()) is dial.opened[1]
 
 
 async def test_a_failed_opening_is_told_to_one_and_tried_for_the_next(dial: FakeDial) -> None:
@@ -230,7 +230,7 @@ async def test_a_full_pool_says_so_in_time(dial: FakeDial) -> None:
     assert (await refused(pool.open())).reason is Reason.UPSTREAM_OVERLOADED
     assert pool.waiting == 0
     pool.give(held)
-    assert pool.take() is held
+    assert pool.take(asyncio.get_running_loop().time()) is held
 
 
 async def test_a_server_that_does_not_accept_is_unreachable_in_time(dial: FakeDial) -> None:
@@ -298,7 +298,7 @@ async def test_idle_connections_are_closed_in_time(dial: FakeDial, monkeypatch: 
     async with asyncio.timeout(2.0):
         while dial.alive() > 1:  # noqa: ASYNC110 - there is nothing to be woken by
             await asyncio.sleep(0.005)
-    assert pool.take() is held[2]
+    assert pool.take(asyncio.get_running_loop().time()) is held[2]
     assert len(pool) == 1
 
 
@@ -309,7 +309,7 @@ async def test_a_dedicated_one_does_not_count_and_is_not_shared(dial: FakeDial) 
     assert pool.connections == frozenset()
     pool.give(apart)
     await settle()
-    assert pool.take() is None
+    assert pool.take(asyncio.get_running_loop().time()) is None
     assert dial.alive() == 0
     pool.close()
     assert (await refused(pool.open())).reason is Reason.UPSTREAM_UNREACHABLE
@@ -345,7 +345,7 @@ async def test_closing_tells_everybody(dial: FakeDial) -> None:
     assert (await refused(pool.open())).reason is Reason.UPSTREAM_UNREACHABLE
     assert not held.clean
     pool.give(held)
-    assert pool.take() is None
+    assert pool.take(asyncio.get_running_loop().time()) is None
 
 
 async def test_what_is_being_opened_when_it_closes_is_not_left_behind(dial: FakeDial) -> None:
