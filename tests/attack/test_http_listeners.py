@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import os
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,9 @@ import pytest
 from doorward.edge.h1 import Exchange, H1Server, HttpLimits
 from doorward.edge.peers import Networks
 from doorward.edge.proxy_v2 import SIGNATURE
-from tests.attack.test_http_refusals import GET, echo, exchange_bytes, runner
+from doorward.edge.secure import TlsTerms
+from doorward.identity.certificate import read as certificate_read
+from tests.attack.test_http_refusals import GET, certificate, echo, exchange_bytes, runner
 from tests.unit.edge.test_proxy_v2 import header
 
 __all__ = ["runner"]
@@ -187,11 +191,69 @@ def test_a_proxy_header_that_does_not_come_is_not_waited_for(runner: asyncio.Run
         runner.run(main())
 
 
+def test_a_proxy_header_comes_before_tls(runner: asyncio.Runner, tmp_path: Path) -> None:
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    trust = ssl.create_default_context(cafile=str(file))
+
+    def ask(host: str, port: int, first: bytes) -> bytes:
+        """A blocking client, because only it can send something before it shakes hands."""
+        with socket.create_connection((host, port), timeout=5) as plain:
+            plain.sendall(first)
+            with trust.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                secure.sendall(LAST)
+                return b"".join(iter(lambda: secure.recv(4096), b""))
+
+    async def main() -> None:
+        server = H1Server(whoami, HttpLimits(), proxy_protocol=Networks(["127.0.0.1"]))
+        face = server.tls_face(TlsTerms(context, requires_certificate=False), certificate_read)
+        host, port = await server.listen_tcp("127.0.0.1", 0, face)
+        answer = await asyncio.to_thread(ask, host, port, header("198.51.100.7", b"\4\0\1x"))
+        assert answer.endswith(b"198.51.100.7 True")
+        with pytest.raises(OSError):  # noqa: PT011 -- a reset or an end within the handshake
+            await asyncio.to_thread(ask, host, port, b"")
+        assert server.refused == {"proxy_malformed": 1}
+        await server.drain(1.0)
+
+    with runner:
+        runner.run(main())
+
+
+# silence
+
+
+def test_a_silent_stream_is_given_a_sign_of_life_and_a_busy_one_is_not(runner: asyncio.Runner) -> None:
+    def stream(exchange: Exchange) -> None:
+        exchange.start(200, ((b"content-type", b"text/event-stream"),))
+
+    def comment(exchange: Exchange) -> None:
+        exchange.write_nowait(b":\n\n")
+
+    async def main() -> None:
+        limits = HttpLimits(quiet_timeout=0.3, linger_timeout=0.2)
+        server = H1Server(stream, limits, quiet=comment)
+        host, port = await server.listen_tcp("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(GET % 1)
+        await reader.readuntil(b"\r\n\r\n")
+        started = asyncio.get_running_loop().time()
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                assert await reader.readuntil(b":\n\n\r\n") == b"3\r\n:\n\n\r\n"
+        assert asyncio.get_running_loop().time() - started >= 0.9
+        writer.close()
+        await server.drain(1.0)
+
+    with runner:
+        runner.run(main())
+
+
 # stopping
 
 
 def test_nobody_who_got_in_is_left_without_an_answer(runner: asyncio.Runner) -> None:
-    """Connections that only the kernel has accepted, idle ones whose next request is on its way, busy ones."""
+    """Those that only the kernel has accepted, idle ones whose next request is on its way, busy ones."""
 
     async def main() -> None:
         late: list[Exchange] = []
@@ -259,7 +321,7 @@ def test_no_descriptor_is_left_of_a_server_that_has_stopped(runner: asyncio.Runn
             await exchange_bytes(host, port, b"GET /%d HTTP/1.0\r\nHost: a\r\n\r\n" % number)
         await server.drain(1.0)
         await asyncio.sleep(0.05)
-        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- a loop is not held up by /proc
 
     async def main() -> None:
         once = await served()  # a loop opens some for itself, once

@@ -348,3 +348,60 @@ async def test_what_an_operator_sees_first(process: Process) -> None:
 
     assert summary(settings) == "mode enforce · auth keys · servers none yet · agents one"
     assert needs_restart(settings, settings) == []
+
+
+PROXIED = """\
+version: 1
+gateway:
+  listen: "127.0.0.1:0"
+  state: state
+  public_url: https://gw.example
+  trusted_proxies: [10.0.0.0/8]
+auth: {{keys: true}}
+agents:
+  {agent}: {{grants: []}}
+"""
+
+
+async def test_whom_to_believe_about_clients_changes_with_a_reload(process: Process, config: Path) -> None:
+    assert not process.plane.settings.proxies.trusted
+    write(config, text=PROXIED)
+
+    assert await reload(process)
+
+    proxies = process.plane.settings.proxies
+    assert "10.1.2.3" in proxies.trusted
+    with pytest.raises(CallerError):
+        proxies.client("10.1.2.3", {b"x-forwarded-proto": b"http"})
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("proxy_protocol: [10.0.0.0/8]", "gateway.proxy_protocol"),
+        ("connections: {total: 7}", "gateway.connections"),
+    ],
+)
+async def test_what_the_listener_was_made_with_needs_a_restart(
+    process: Process, config: Path, said: str, named: str
+) -> None:
+    old = process.world.loaded.settings
+    write(
+        config,
+        text=PROXIED.replace("trusted_proxies: [10.0.0.0/8]", said.replace("{", "{{").replace("}", "}}")),
+    )
+
+    assert not await reload(process)
+
+    assert named in needs_restart(old, load(config).settings)
+    assert events(process)[-1]["detail"]["cause"].startswith("changes ")
+
+
+async def test_an_operator_is_told_of_the_traffic_and_nobody_else(process: Process) -> None:
+    assert "http" not in process.readiness()
+    assert process.readiness(True)["http"] == {
+        "connections": 0,
+        "connections_max": 4096,
+        "running": 0,
+        "refused": {},
+    }

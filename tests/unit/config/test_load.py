@@ -289,3 +289,17 @@ def test_any_document_loads_or_is_a_config_error(tree: dict[str, object]) -> Non
 def test_any_text_loads_or_is_a_config_error(text: str) -> None:
     with pytest.raises(ConfigError):
         of(text.replace("version", ""))
+
+
+def test_proxies_are_addresses_networks_or_the_unix_socket() -> None:
+    text = """
+version: 1
+gateway:
+  trusted_proxies: [10.0.0.0/8, "2001:DB8::1", unix, 192.0.2.1]
+  proxy_protocol: ["2001:db8::/32"]
+  connections: {per_client: 50}
+"""
+    gateway = of(text).settings.gateway
+    assert gateway.trusted_proxies == ("10.0.0.0/8", "2001:db8::1/128", "unix", "192.0.2.1/32")
+    assert gateway.proxy_protocol == ("2001:db8::/32",)
+    assert (gateway.connections.total, gateway.connections.per_client) == (4096, 50)
