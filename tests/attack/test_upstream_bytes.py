@@ -366,19 +366,20 @@ class _Replacing:
         self._writer.write(re.sub(rb"Mcp-Session-Id: s\d+", lambda _: self._new, data))
 
 
+def modern(request: Request, writer: asyncio.StreamWriter) -> None:
+    result = {
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": {"tools": {}},
+        "resultType": "complete",
+    }
+    writer.write(http(200, request.result({**result, "ttlMs": 0, "cacheScope": "private"})))
+
+
 async def test_what_a_caller_says_cannot_become_a_header_field() -> None:
     """A modern request repeats the name of its target in a field: whatever it is, it stays one value."""
 
-    def discover(request: Request, writer: asyncio.StreamWriter) -> None:
-        result = {
-            "supportedVersions": ["2026-07-28"],
-            "capabilities": {"tools": {}},
-            "resultType": "complete",
-        }
-        writer.write(http(200, request.result({**result, "ttlMs": 0, "cacheScope": "private"})))
-
     async with lab() as (made, server):
-        made.acts["server/discover"] = discover
+        made.acts["server/discover"] = modern
         for name in ("a\r\nEvil: 1", "a\nEvil: 1", "a\0b", "é\r\n\r\nGET / HTTP/1.1", " a "):
             await server.send(permit(name=name))
             call = made.seen[-1]
@@ -438,6 +439,25 @@ async def test_a_cancelled_call_is_cancelled_there_and_its_late_answer_meets_nob
         for _ in range(3):
             reply = await server.send(permit())
             assert json.loads(reply.result or b"")["content"][0]["text"] == "hi"
+
+
+async def test_a_cancelled_call_to_a_modern_server_is_cut_before_its_answer_has_begun() -> None:
+    gone = asyncio.Event()
+
+    async def thinks(request: Request, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():  # it learns of it by writing to nobody
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await asyncio.sleep(0.005)
+        gone.set()
+
+    async with lab() as (made, server):
+        made.acts["server/discover"], made.acts["tools/call"] = modern, thinks
+        calling = asyncio.create_task(server.send(permit()))
+        await made.until("tools/call")
+        calling.cancel()
+        async with asyncio.timeout(2.0):
+            await gone.wait()
+        assert made.times("notifications/cancelled") == 0
 
 
 async def test_a_server_that_floods_one_caller_leaves_the_others_alone() -> None:
