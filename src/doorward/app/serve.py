@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from doorward import __version__
-from doorward.app import tls_files
+from doorward.app import garbage, tls_files
 from doorward.app.process import Process
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
@@ -52,6 +52,7 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
 
 async def _serve_http(process: Process, stopping: asyncio.Event) -> None:
     address = await process.listen(say)
+    garbage.settle()
     settings = process.world.loaded.settings
     say(f"doorward {__version__} listening on {address}  {summary(settings)}")
     await stopping.wait()
@@ -110,6 +111,7 @@ async def reload(process: Process) -> bool:
         await process.adopt(loaded)
     except (DoorwardError, OSError, ValueError) as error:
         return await _refused(process, f"doorward: {error}", "cannot be built")
+    garbage.settle()
     say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
     return True
 

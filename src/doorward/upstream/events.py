@@ -21,6 +21,8 @@ LONGEST_ID: Final = 512
 PIECE: Final = 8 * 1024
 """Bytes that are parsed at once. Made of line ends alone they take 3 ms."""
 _MANY: Final = 128
+LARGE: Final = 64 * 1024
+"""Bytes of an event that has taken its time: others have their turn before it is read."""
 BURST: Final = 64
 """Events of one stream that are taken one after the other; then others have their turn."""
 
@@ -75,9 +77,10 @@ class EventReader:
                 raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
             self._ready.extend(event.data for event in events if event.data)
         self._taken += 1
-        if not self._taken % BURST:
+        data = self._ready.popleft()
+        if not self._taken % BURST or len(data) > LARGE:
             await asyncio.sleep(0)
-        return self._ready.popleft()
+        return data
 
     def close(self) -> None:
         self.connection.close()

@@ -1,0 +1,40 @@
+"""What lives as long as the gateway is collected no more, what a reload replaced is."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from doorward.app import garbage
+
+
+class Node:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+def test_what_is_there_is_no_longer_walked() -> None:
+    garbage.settle()
+    assert gc.get_freeze_count() > 10_000
+    assert len(gc.get_objects()) < gc.get_freeze_count()
+    assert gc.get_threshold()[0] == garbage.YOUNG
+
+
+def test_what_was_replaced_since_is_let_go() -> None:
+    old = Node()
+    gone = weakref.ref(old)
+    garbage.settle()
+    del old
+    gc.collect()
+    assert gone() is not None, "frozen: no collection looks at it"
+    garbage.settle()
+    assert gone() is None
