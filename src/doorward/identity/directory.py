@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
+import msgspec
+
 from doorward.identity import keys
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError, GatewayError
@@ -26,6 +28,15 @@ _NEVER: Final = float("inf")
 
 UNKNOWN: Final = "the key is not known here"
 """One text for an unknown id and for a wrong secret, so that ids cannot be probed."""
+
+
+class Proof(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """That a credential was proven. Kept with the credential, it ends with the connection that presents it."""
+
+    keys: object
+    """Those it was proven under: it counts while they are in force."""
+    principal: Principal
+    expires_at: float
 
 
 class KeyDirectory:
@@ -70,6 +81,18 @@ class KeyDirectory:
 
     def identify(self, credential: Credential) -> Principal:
         """See ports/identity.py."""
+        proof = credential.proof
+        if (
+            proof is not None
+            and proof.keys is self._proven
+            and self._monotonic() <= self._stale_at
+            and (proof.expires_at is _NEVER or self._clock() < proof.expires_at)
+        ):
+            principal: Principal = proof.principal
+            return principal
+        return self._identify(credential)
+
+    def _identify(self, credential: Credential) -> Principal:
         secret = credential.secret
         if self._mode == "none":
             return _anonymous(credential)
@@ -87,6 +110,7 @@ class KeyDirectory:
         principal, expires_at = proven
         if expires_at is not _NEVER and self._clock() >= expires_at:
             raise CallerError(Reason.CREDENTIAL_EXPIRED, "the key has expired")
+        msgspec.structs.force_setattr(credential, "proof", Proof(self._proven, principal, expires_at))
         return principal
 
     def _prove(self, secret: str) -> tuple[Principal, float]:

@@ -39,6 +39,8 @@ class Credential(msgspec.Struct, frozen=True, gc=False):
     """True when the request carries a forwarding header (DESIGN section 4)."""
     certificate: ClientCertificate | None = None
     """What the caller's TLS handshake has proven, whether or not a secret is presented beside it."""
+    proof: Any = None
+    """What identity found out about it, for itself: a connection presents one credential again and again."""
 
 
 class Inbound(msgspec.Struct, frozen=True):

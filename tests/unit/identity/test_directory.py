@@ -71,6 +71,33 @@ def test_the_second_look_says_the_same() -> None:
     assert directory.identify(credential(KEY.text)) is directory.identify(credential(KEY.text))
 
 
+def test_what_a_connection_presents_again_is_judged_again() -> None:
+    """The very object that was proven once, as a head that comes again has it."""
+    world, other = World(), World()
+    world.directory.replace([replace(RECORD, expires_at=START + 10)])
+    shown = credential(KEY.text)
+    for _ in range(3):
+        assert world.directory.identify(shown).subject == "alice"
+    assert other.directory.identify(shown).subject == "alice"
+    assert world.directory.identify(shown).subject == "alice"
+
+    world.uptime += 61.0
+    assert world.refusal(shown).reason is Reason.STORE_UNAVAILABLE
+    world.directory.confirm()
+    assert world.directory.identify(shown).subject == "alice"
+    world.now = START + 10
+    assert world.refusal(shown).reason is Reason.CREDENTIAL_EXPIRED
+    world.now = START
+    assert world.directory.identify(shown).subject == "alice"
+    world.directory.replace([replace(RECORD, revoked_at=START)])
+    assert world.refusal(shown).reason is Reason.CREDENTIAL_REVOKED
+    world.directory.replace([replace(RECORD, agent="ghost")])
+    assert world.refusal(shown).reason is Reason.CREDENTIAL_INVALID
+    world.directory.replace([])
+    assert world.refusal(shown).reason is Reason.CREDENTIAL_INVALID
+    assert other.directory.identify(shown).subject == "alice"
+
+
 def test_no_credential_is_missing() -> None:
     assert World().refusal(credential(None)).reason is Reason.CREDENTIAL_MISSING
 
