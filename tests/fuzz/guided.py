@@ -31,16 +31,14 @@ def fuzz(target: Target, seconds: float, seed: int, folder: Path) -> Tally:
     folder.mkdir(parents=True, exist_ok=True)
     counts, log = folder / f"{target.name}.json", folder / f"{target.name}.log"
     counts.unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "tests.fuzz.guided",
-        target.name,
-        f"{seconds:.0f}",
-        str(seed),
-        str(folder),
-    ]
-    with log.open("wb") as output:
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{target.name}-", dir=folder) as corpus,
+        log.open("wb") as output,
+    ):
+        for number, given in enumerate(target.seeds):
+            (Path(corpus) / str(number)).write_bytes(given)
+        arguments = [target.name, f"{seconds:.0f}", str(seed), str(folder), corpus]
+        command = [sys.executable, "-m", "tests.fuzz.guided", *arguments]
         try:
             code = subprocess.run(
                 command, stdout=output, stderr=output, timeout=seconds + GRACE_S, check=False
@@ -59,13 +57,15 @@ def counting(target: Target, folder: Path) -> Callable[[bytes], None]:
     """What libFuzzer calls: it never raises, so one fault does not end the run."""
     tally = Tally()
     written = 0.0
+    part = folder / f"{target.name}.part"
 
     def one(data: bytes) -> None:
         nonlocal written
         now = execute(target, data, tally, folder)
         if now - written > _WRITE_S:
             written = now
-            (folder / f"{target.name}.json").write_text(json.dumps(asdict(tally)))
+            part.write_text(json.dumps(asdict(tally)))
+            part.replace(folder / f"{target.name}.json")
 
     return one
 
@@ -75,7 +75,7 @@ def dictionary(words: tuple[bytes, ...]) -> str:
     return "".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in words)
 
 
-def main(name: str, seconds: str, seed: str, folder: str) -> None:
+def main(name: str, seconds: str, seed: str, folder: str, corpus: str) -> None:
     """Does not return: libFuzzer ends the process."""
     import atheris  # installed on Linux x86-64 only, and not before it is wanted
 
@@ -83,17 +83,13 @@ def main(name: str, seconds: str, seed: str, folder: str) -> None:
     with atheris.instrument_imports(include=INSTRUMENTED):
         targets = importlib.import_module("tests.fuzz.targets").TARGETS
     (target,) = (one for one in targets if one.name == name)
-    scratch = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=folder))
-    corpus = scratch / "corpus"
-    corpus.mkdir()
-    for number, given in enumerate(target.seeds):
-        (corpus / str(number)).write_bytes(given)
-    (scratch / "words").write_text(dictionary(tuple(target.words)))
+    words = Path(folder) / f"{name}.words"
+    words.write_text(dictionary(tuple(target.words)))
     left = max(1, round(float(seconds) - (time.monotonic() - began)))
     options = [
         f"-max_total_time={left}", f"-seed={seed}", f"-max_len={MAX_INPUT}", f"-timeout={_HANG_S}",
-        f"-rss_limit_mb={_MEMORY_MB}", f"-dict={scratch / 'words'}", f"-artifact_prefix={folder}/{name}-",
-        "-print_final_stats=1", str(corpus),
+        f"-rss_limit_mb={_MEMORY_MB}", f"-dict={words}", f"-artifact_prefix={folder}/{name}-",
+        "-print_final_stats=1", corpus,
     ]  # fmt: skip
     atheris.Setup([name, *options], counting(target, Path(folder)))
     atheris.Fuzz()
