@@ -77,9 +77,12 @@ class CallLines:
         """How ids of that millisecond begin."""
 
     def decision(
-        self, call_id: str, now: float, permit: Permit, inbound: Inbound, controls: Sequence[ControlRun]
+        self, call_id: str, now: float, permit: Permit, inbound: Inbound, controls: Sequence[ControlRun] | str
     ) -> bytes | None:
-        """The decision record of a permit; None for one that is not usual. `now`: seconds since 1970."""
+        """The decision record of a permit; None for one that is not usual.
+
+        `now`: seconds since 1970. `controls`: themselves, or spelled as JSON.
+        """
         call = permit.call
         series, spelled = call.series, call.spelled
         if series is None or spelled is None or not controls:
@@ -91,13 +94,14 @@ class CallLines:
         names = template.names.get(given) or _remember_names(template, given)
         if not names:
             return None
+        ran = controls if isinstance(controls, str) else _ENCODE(controls).decode()
         keys, canonical = self._keys, spelled.canonical
         key = keys.key if now < keys.until else keys.at(now)
         return "".join(
             (
                 template.to_id, call_id, template.to_ts, str(int(now * 1000)), template.to_call_id, call_id,
                 template.to_request_id, str(call.id), template.to_hmac, key.digest(canonical),
-                key.before_bytes, str(len(canonical)), names, _ENCODE(controls).decode(), "}",
+                key.before_bytes, str(len(canonical)), names, ran, "}",
             )
         ).encode()  # fmt: skip
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
 from doorward.audit import records
 from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
 from doorward.audit.digests import DigestKeys
@@ -27,6 +29,7 @@ from doorward.ports.audit import AuditLog
 from doorward.ports.secrets import SecretRing
 
 TENANT: Final = "default"
+_controls: Final = msgspec.json.Decoder(tuple[ControlRun, ...]).decode
 
 
 class Recorder:
@@ -104,6 +107,21 @@ class Recorder:
             controls=tuple(controls),
         )
         return self._log.append(records.encode(record))
+
+    def permitted(self, call_id: str, permit: Permit, inbound: Inbound, controls: str) -> Awaitable[None]:
+        """As `decision`, of a permitted call whose controls are spelled already: an array of ControlRun."""
+        line = self._lines.decision(call_id, self._clock(), permit, inbound, controls)
+        if line is not None:
+            return self._log.append(line)
+        return self.decision(
+            call_id,
+            permit.principal,
+            permit,
+            inbound=inbound,
+            call=permit.call,
+            target=permit.target,
+            controls=_controls(controls),
+        )
 
     def outcome(
         self,

@@ -25,7 +25,7 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
     _loop: asyncio.AbstractEventLoop
     _doing: Coroutine[Any, Any, Any]
     _waits: asyncio.Future[Any] | None = None
-    """What the coroutine waits for: its end brings the next step."""
+    """What the coroutine waits for, or has waited for last: its end brings the next step."""
     _cut: bool = False
     """True while a cancellation waits to be delivered by the next step."""
     _cancels: int = 0
@@ -99,7 +99,6 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
     def step(self, _waited: object = None) -> None:
         """Run the coroutine until it waits again, returns or raises. Called by what it waited for."""
         loop = self._loop
-        self._waits = None
         _enter_task(loop, self)  # type: ignore[arg-type]
         try:
             try:

@@ -38,15 +38,14 @@ class Errand(Drive, eq=False):
 
     def ended(self, result: Any) -> None:
         """The spine's own end, or an answer."""
-        trail = self._trail
-        call = trail.call
+        call = self._trail.call
         if type(result) is Reply and call is not None:
             answer = replied(call, result)
         elif type(result) is Answer:
             answer = result
         else:
             self._answering = True
-            self.follow(self._answers(result, self._gw, trail))
+            self.follow(self._answers(result, self._gw, self._trail))
             return
         self._answering = True
         self.close()
@@ -72,7 +71,7 @@ class Errand(Drive, eq=False):
         trail = self._trail
         if trail.flight is not None:
             self._gw.calls.leave(trail)
-        trail.drive = None
+        trail.drive = None  # they held each other
         self._running.discard(self)
         self.over = True
         if self._end is not None:

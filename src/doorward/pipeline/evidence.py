@@ -43,6 +43,13 @@ class Evidence:
     def decision(self, trail: Trail) -> Awaitable[None]:
         """Record `trail.verdict`; to be awaited. Where that fails, nothing may be sent: see `blame`."""
         verdict = trail.verdict
+        if isinstance(verdict, Permit) and (spelled := trail.spelled()) is not None:
+            trail.decided = True  # as in `_decided`: this is the usual call
+            try:
+                return self._recorder.permitted(trail.decision_id, verdict, trail.inbound, spelled)
+            except Exception:
+                trail.decided = False
+                raise
         return self._decided(trail, verdict if verdict is not None else Reason.INTERNAL_ERROR)
 
     def outcome(self, trail: Trail, reply: Reply) -> Awaitable[None]:

@@ -73,6 +73,18 @@ class Trail(msgspec.Struct, eq=False):
             for name, time, before in zip(names, times, began, strict=False)
         )
 
+    def spelled(self) -> str | None:
+        """`controls` as JSON, where the usual ones ran and all of them let the call pass; else None."""
+        if self.stages or not isinstance(self.said, Allow) or self.said.softened is not None:
+            return None
+        identified, understood, routed = self.identified, self.understood, self.routed
+        return (
+            f'[{{"id":"identity","verdict":"pass","cost_us":{int((identified - self.started) * 1e6)}}},'
+            f'{{"id":"protocol","verdict":"pass","cost_us":{int((understood - identified) * 1e6)}}},'
+            f'{{"id":"route","verdict":"pass","cost_us":{int((routed - understood) * 1e6)}}},'
+            f'{{"id":"policy","verdict":"pass","cost_us":{int((self.judged - routed) * 1e6)}}}]'
+        )
+
     def _word(self) -> str:
         said = self.said
         if isinstance(said, Allow):

@@ -1,0 +1,73 @@
+"""What a record says of the controls that ran."""
+
+import msgspec
+import pytest
+
+from doorward.model.reasons import Reason
+from doorward.model.verdict import Allow, ControlRun, Deny, Hold, RuleRef
+from doorward.pipeline.trail import Trail
+
+DENIED = Deny(Reason.DENIED_BY_RULE, "no")
+ALLOWED = Allow((RuleRef("r", "f", 1),))
+
+
+def trail(said: object = ALLOWED, **more: object) -> Trail:
+    """As far as the rules: identity took 1 ms, protocol 2, route 3, policy 4."""
+    times = {
+        "started": 10.0,
+        "identified": 10.0015,
+        "understood": 10.0035,
+        "routed": 10.0065,
+        "judged": 10.0105,
+    }
+    return Trail(None, "an id", **times | more, said=said)
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        (ALLOWED, "pass"),
+        (Allow((), softened=DENIED), "would_deny"),
+        (DENIED, "deny"),
+        (Hold(Reason.CHECK_FAILED, "wait"), "hold"),
+    ],
+    ids=str,
+)
+def test_each_control_has_its_word_and_its_cost(said: object, word: str) -> None:
+    ran = trail(said).controls()
+
+    assert [(one.id, one.verdict) for one in ran] == [
+        ("identity", "pass"),
+        ("protocol", "pass"),
+        ("route", "pass"),
+        ("policy", word),
+    ]
+    assert [round(one.cost_us, -1) for one in ran] == [1500, 2000, 3000, 4000]
+
+
+def test_what_was_not_reached_did_not_run() -> None:
+    assert Trail(None, "an id", 10.0).controls() == ()
+    unrouted = trail(None, routed=0.0, judged=0.0)
+
+    assert [one.id for one in unrouted.controls()] == ["identity", "protocol"]
+
+
+def test_the_usual_controls_are_spelled_as_they_would_be_encoded() -> None:
+    usual = trail()
+
+    assert usual.spelled() == msgspec.json.encode(usual.controls()).decode()
+
+
+def test_a_stage_is_noted_behind_them() -> None:
+    staged = trail()
+    staged.ran("mask", "change", 10.0105, 10.0125)
+
+    assert staged.controls()[4:] == (ControlRun("mask", "change", 1999),)
+
+
+@pytest.mark.parametrize("said", [Allow((), softened=DENIED), DENIED, None], ids=str)
+def test_what_is_not_usual_is_not_spelled(said: object) -> None:
+    assert trail(said).spelled() is None
+    staged = trail()
+    staged.ran("mask", "pass", 1.0, 1.0)
+    assert staged.spelled() is None
