@@ -31,7 +31,7 @@ UNKNOWN: Final = "the key is not known here"
 
 
 class Proof(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """That a credential was proven. Kept with the credential, it ends with the connection that presents it."""
+    """That a credential was proven. Kept with the credential, so it ends with the connection."""
 
     keys: object
     """Those it was proven under: it counts while they are in force."""

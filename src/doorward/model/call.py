@@ -138,7 +138,8 @@ class Call(msgspec.Struct, frozen=True):
     def arguments(self) -> dict[str, Any]:
         """`params.arguments`, or an empty object. Routing refuses what is no object where one is needed.
 
-        Of a large call, a large argument is a msgspec.Raw: strict JSON that nobody has decoded (wire/large.py).
+        Of a large call, a large argument is a msgspec.Raw: strict JSON that nobody has decoded
+        (wire/large.py).
         """
         given = self.params.get("arguments")
         return given if type(given) is dict else {}
