@@ -12,7 +12,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream import sse
 from doorward.upstream.server import Server
 from tests.attack.hostile_server import Events, http, permit, until
-from tests.attack.hostile_stream import Post, Stream, StreamLab, stream_lab
+from tests.attack.hostile_stream import Post, Stream, StreamLab, event, stream_lab
 
 pytestmark = [pytest.mark.asyncio]
 
@@ -265,6 +265,22 @@ async def test_a_flood_of_questions_is_not_answered_without_bound() -> None:
         await asyncio.sleep(0.1)
         assert lab.times("") == sse.MAX_TELLING
         assert server.dropped["message to a server that is slow to take it"] == 500 - sse.MAX_TELLING
+
+
+async def test_a_flood_of_events_that_nobody_asked_for_is_heard_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sse, "REST_S", 0.1)
+    async with stream_lab() as (lab, server):
+        told: list[str] = []
+        server.on_notification = lambda *heard: told.append(heard[1])
+        await server.list("tools/list")
+        flood = event({"method": "notifications/tools/list_changed"}) * (sse.BURST * 10)
+        lab.streams[0].writer.write(flood)
+        await until(lambda: len(told) >= sse.BURST)
+        await asyncio.sleep(0.15)
+        assert len(told) < sse.BURST * 5
+        await until(lambda: len(told) == sse.BURST * 10)
 
 
 async def test_lists_that_change_are_heard() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import statistics
 import sys
 import time
 import tracemalloc
@@ -279,16 +280,16 @@ async def test_a_flood_leaves_the_others_their_time_and_is_bounded(do: str) -> N
         tracemalloc.start()
         flood = asyncio.create_task(ask(server, do, agent="a"))
         await asyncio.sleep(0.3)
-        worst = 0.0
+        took = []
         for _ in range(50):
             began = time.perf_counter()
             await ask(server, agent="b")
-            worst = max(worst, time.perf_counter() - began)
+            took.append(time.perf_counter() - began)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert not flood.done()
         flood.cancel()
-    assert worst < 0.1
+    assert statistics.median(took) < 0.05
     assert peak < 8_000_000
 
 

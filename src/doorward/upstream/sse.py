@@ -21,6 +21,7 @@ from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.http import refused
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.live import Live
+from doorward.upstream.output import REST_S
 from doorward.upstream.session import BOTH, NOTICE_S, TYPE, Means
 from doorward.upstream.settings import Fields
 from doorward.wire import headers, jsonrpc
@@ -126,10 +127,12 @@ class SseConversation(Channel):
         try:
             while data := await stream.read():
                 self._heard_at = self._loop.time()
+                began, wanted = self._loop.time(), 0
                 for number, event in enumerate(await feed_slowly(parser, data), 1):
-                    self._event(event)
+                    wanted += self._event(event)
                     if not number % BURST:
-                        await asyncio.sleep(0)
+                        await self._rest(began, wanted)
+                        began, wanted = self._loop.time(), 0
         except UpstreamError as broken:
             error = again(broken, broken.reason)
         except WireError:
@@ -140,7 +143,13 @@ class SseConversation(Channel):
         finally:
             self._lose(error)
 
-    def _event(self, event: SseEvent) -> None:
+    async def _rest(self, began: float, wanted: int) -> None:
+        """A server that floods us with what answers nothing waits as long as it has kept us."""
+        spent = self._loop.time() - began
+        await asyncio.sleep(0 if wanted > BURST // 2 else max(spent, REST_S))
+
+    def _event(self, event: SseEvent) -> bool:
+        """True when it answered a request of ours."""
         if event.event == "endpoint":
             if self._endpoint.done():
                 # Some SDKs would follow it. What a session's messages go to must not change under it.
@@ -149,9 +158,10 @@ class SseConversation(Channel):
                 said = event.data.decode("utf-8", "replace")
                 self._endpoint.set_result(message_target(str(self._settings.url), said))
         elif event.event == "message" and self._endpoint.done():
-            self._take(event.data)
+            return self._take(event.data)
         else:
             self._relay.dropped["event of no known kind"] += 1
+        return False
 
     def _lose(self, error: UpstreamError) -> None:
         """Once: the stream is closed, and what hangs on it ends."""
