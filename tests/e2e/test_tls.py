@@ -218,6 +218,26 @@ def test_certificates_change_under_load_without_a_failed_call(tmp_path: Path) ->
     assert said.count("the certificate that was read before stays in force") == 1
 
 
+def test_the_configuration_may_name_other_files(tmp_path: Path) -> None:
+    with secured(tmp_path) as gw:
+        issued = gw.authority.server()
+        issued.write(gw.folder, "other")
+        gw.reconfigure(cert="other.pem", key="other.key", min_version="1.2")
+        serial = issued.certificate.serial_number
+        wait_until(lambda: serial_shown(gw) == serial, "the other certificate is shown", 10, str)
+        assert gw.readyz().json()["tls"]["min_version"] == "1.2"
+        assert gw.run("status")  # which knows the other file, too
+        assert json.loads(curl(gw, "--tls-max", "1.2").stdout) == {"status": "ok"}
+
+        shown = gw.process.said().count("stays in force")
+        gw.reconfigure(key="gateway.key")
+        wait_until(
+            lambda: gw.process.said().count("stays in force") > shown, "the wrong key is refused", 10, str
+        )
+        assert f"{gw.config}:" in gw.process.said()
+        assert serial_shown(gw) == serial
+
+
 def test_an_authority_of_clients_is_replaced(tmp_path: Path) -> None:
     """Added: nobody notices. Taken away: whom it vouched for has to come again, and cannot; no session that
     it stood for is resumed."""

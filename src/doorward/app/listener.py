@@ -77,6 +77,11 @@ class SecureListener:
         return self._face
 
     @property
+    def settings(self) -> GatewayTls:
+        """Those in force."""
+        return self._current.tls
+
+    @property
     def pins(self) -> Path:
         """The PEM file with the certificate that the listener presents."""
         return self._current.tls.cert

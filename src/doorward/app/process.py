@@ -152,7 +152,8 @@ class Process:
         """
         old = self.world
         wanted = loaded.settings.gateway.tls
-        tls = prepare(wanted) if self.tls is not None and wanted is not None else None
+        changed = self.tls is not None and wanted != self.tls.settings
+        tls = prepare(wanted) if changed and wanted is not None else None
         new = World(loaded, self._lasting, self._listing_changed, old)
         try:
             await new.start()

@@ -32,8 +32,14 @@ class SecuredGateway(Gateway):
         return f"https://{LOOPBACK}:{self.port}"
 
     def write(self, config: Json) -> None:
+        self.content = config
         gateway = {"listen": f"{LOOPBACK}:{self.port}", "state": "state", "tls": self._tls}
         super().write({"gateway": gateway, **config})
+
+    def reconfigure(self, **tls: str) -> None:
+        """Other members of `gateway.tls` in the configuration of a running gateway."""
+        self._tls = {**self._tls, **tls}
+        self.write(self.content)
 
     def trust(self, *, identity: bool = True) -> ssl.SSLContext:
         """A client's context."""
