@@ -19,7 +19,7 @@ MAX_SINGLE = 400
 
 
 def cuts(data: bytes, seed: int) -> list[bytes]:
-    """The same bytes in up to five pieces, at places that follow from the seed; every eighth seed: one by one."""
+    """The same bytes in up to five pieces that follow from the seed; for every eighth seed one by one."""
     if seed % 8 == 0 and len(data) <= MAX_SINGLE:
         return [data[i : i + 1] for i in range(len(data))]
     chance = random.Random(seed)
