@@ -62,7 +62,8 @@ class Elsewhere(Lab):
 
     def write_all(self, data: bytes) -> None:
         for writer in self.writers:
-            writer.write(data)
+            if not writer.is_closing():
+                writer.write(data)
 
     def close_all(self) -> None:
         for writer in self.writers:
