@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import ctypes.util
 import datetime as dt
+import select
 import shutil
 import socket
 import ssl
@@ -21,6 +22,7 @@ from doorward.app.listener import Prepared, prepare
 from doorward.config.tls import GatewayTls
 from doorward.edge.h1 import Exchange, H1Server, HttpLimits
 from doorward.edge.handshakes import TlsRefusal
+from doorward.edge.peers import Networks
 from doorward.edge.secure import TlsFace
 from doorward.identity import certificate
 from tests.unit.identity.pki import SERVER, Authority, Issued, write
@@ -285,6 +287,36 @@ def test_a_flood_of_handshakes_is_capped_and_calls_go_on(runner: asyncio.Runner,
             assert len(lab.face.handshakes) == 0
             assert await lab.ask()
             writer.transport.abort()
+
+    with runner:
+        runner.run(main())
+
+
+def test_behind_a_proxy_each_client_has_its_own_places(runner: asyncio.Runner, tmp_path: Path) -> None:
+    """The PROXY header comes before TLS: it says whose handshake this is."""
+
+    async def main() -> None:
+        limits = HttpLimits(handshakes_per_ip=2)
+        server = H1Server(echo, limits, proxy_protocol=Networks(["127.0.0.1"]))
+        face = server.tls_face(prepared(tmp_path).terms, certificate.read)
+        _, port = await server.listen_tcp("127.0.0.1", 0, face)
+        header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+        held = []
+        for last in (1, 1, 1, 2):
+            sock = socket.create_connection(("127.0.0.1", port))
+            client = socket.inet_aton(f"198.51.100.{last}")
+            sock.sendall(
+                header + client + socket.inet_aton("127.0.0.1") + b"\x30\x39\x01\xbb" + client_hello()
+            )
+            held.append(sock)
+        await asyncio.sleep(0.3)
+        assert server.refused == {TlsRefusal.HANDSHAKES_PER_IP.value: 1}
+        assert len(face.handshakes) == 3
+        answered = [sock for sock in held if select.select([sock], [], [], 0)[0] and sock.recv(1)]
+        assert len(answered) == 3
+        for sock in held:
+            sock.close()
+        await server.drain(0.5)
 
     with runner:
         runner.run(main())

@@ -8,7 +8,7 @@ import msgspec
 
 from doorward.edge.handshakes import Handshakes, TlsRefusal
 from doorward.edge.hub import Hub
-from doorward.edge.tls import TlsConnection
+from doorward.edge.tls_sides import Secured
 from doorward.model.certificate import ClientCertificate
 
 
@@ -43,9 +43,9 @@ class TlsFace:
         self._read = read
         self._wall = wall
         self.handshakes = Handshakes(hub)
-        self._open: set[TlsConnection] = set()
+        self._open: set[Secured] = set()
         """Established, and still trusted."""
-        self._ending: dict[TlsConnection, float] = {}
+        self._ending: dict[Secured, float] = {}
         """Connections whose answer in progress is their last, with the time by which it must be out."""
 
     def renew(self, terms: TlsTerms, lapsed: Callable[[ClientCertificate | None], bool] | None) -> None:
@@ -73,11 +73,11 @@ class TlsFace:
 
     # what a connection asks
 
-    def admit(self, connection: TlsConnection) -> TlsRefusal | None:
+    def admit(self, connection: Secured) -> TlsRefusal | None:
         """Count its handshake in; the reason when it may not begin."""
         return self.handshakes.begin(connection)
 
-    def identify(self, connection: TlsConnection, der: bytes | None) -> ClientCertificate | None:
+    def identify(self, connection: Secured, der: bytes | None) -> ClientCertificate | None:
         """Of the certificate that the handshake has verified. Raises ValueError.
 
         A resumed session brings the certificate of the handshake that it goes back to, and OpenSSL does not
@@ -92,12 +92,12 @@ class TlsFace:
             raise ValueError("the certificate has expired")
         return certificate
 
-    def established(self, connection: TlsConnection) -> None:
+    def established(self, connection: Secured) -> None:
         """Its handshake is complete."""
         self.handshakes.end(connection)
         self._open.add(connection)
 
-    def forget(self, connection: TlsConnection) -> None:
+    def forget(self, connection: Secured) -> None:
         """It is gone."""
         self.handshakes.end(connection)
         self._open.discard(connection)
@@ -107,7 +107,7 @@ class TlsFace:
         """Count a refusal."""
         self._hub.count(reason)
 
-    def _distrust(self, connection: TlsConnection) -> None:
+    def _distrust(self, connection: Secured) -> None:
         self._open.discard(connection)
         self._ending[connection] = self._hub.clock() + self._hub.limits.retire_timeout
         self._hub.count(TlsRefusal.TRUST_WITHDRAWN)

@@ -8,11 +8,12 @@ anybody can refuse it, tells nobody why one failed, and keeps 256 KB for every c
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
-from doorward.edge.handshakes import Handshakes, TlsRefusal
+from doorward.edge.handshakes import TlsRefusal
 from doorward.edge.peers import UNIX, canonical
 from doorward.edge.records import Records
+from doorward.edge.tls_sides import Face, Inner
 from doorward.model.certificate import ClientCertificate
 
 _HANDSHAKE: Final = 22
@@ -26,41 +27,6 @@ _EMPTY: Final = 16
 _EMPTY_LIMIT: Final = _EMPTY * 64
 _GREETING: Final = 256 * 1024
 """Bytes of a handshake that may wait. A chain of certificates may have 100 KB (OpenSSL)."""
-
-
-class Inner(Protocol):
-    """An HTTP connection, as far as TLS is concerned: an asyncio.Protocol that can be told to end."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
-    def data_received(self, data: bytes) -> None: ...
-    def eof_received(self) -> bool: ...
-    def connection_lost(self, exc: Exception | None) -> None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
-    def retire(self) -> None: ...
-
-
-class Terms(Protocol):
-    """What a handshake is held under."""
-
-    @property
-    def context(self) -> ssl.SSLContext: ...
-    @property
-    def requires_certificate(self) -> bool: ...
-
-
-class Face(Protocol):
-    """The listener that a connection belongs to (`secure.TlsFace`)."""
-
-    @property
-    def terms(self) -> Terms: ...
-    @property
-    def handshakes(self) -> Handshakes: ...
-    def admit(self, connection: "TlsConnection") -> TlsRefusal | None: ...
-    def identify(self, connection: "TlsConnection", der: bytes | None) -> ClientCertificate | None: ...
-    def established(self, connection: "TlsConnection") -> None: ...
-    def forget(self, connection: "TlsConnection") -> None: ...
-    def count(self, reason: TlsRefusal) -> None: ...
 
 
 class TlsConnection(asyncio.Protocol, asyncio.Transport):
@@ -349,7 +315,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._raw.close()
 
     def abort(self) -> None:
-        self._closing = True
+        self._deaf = self._closing = True
         self._raw.abort()
 
     def is_closing(self) -> bool:
