@@ -21,7 +21,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "pipeline/evidence",
         "pipeline/read",
         "pipeline/request",
-        "pipeline/trail",
     ),
     "tests/playbook/test_stages.py": ("pipeline/run",),
     # Rooms that have one door: whoever asks the engine, the loader or a command asks all that is behind it.
