@@ -153,7 +153,8 @@ class HttpLeg:
     async def _connection(self, *, lasting: bool) -> Connection:
         if lasting:
             return await self._pool.dedicated()
-        return self._pool.take() or await self._pool.open()
+        now = asyncio.get_running_loop().time()
+        return self._pool.take(now) or await self._pool.open()
 
     def _request(self, verb: bytes, fields: Fields, body: bytes | None) -> bytes:
         """Every value in `fields` is ours or was checked by `Peer`; a line break can only be a bug."""
