@@ -32,6 +32,7 @@ class Upstream:
         self.message = b'{"jsonrpc":"2.0","id":%%d,"result":%b}' % SMALL
         self.events = False
         self.received = b""
+        self.delay_s = 0.0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -53,14 +54,15 @@ class Upstream:
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = re.search(rb"content-length: ([0-9]+)", head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
+                if b'"tools/call"' in body[:4096]:
+                    await asyncio.sleep(self.delay_s)
                 writer.write(self._answer(head, body))
                 await writer.drain()
-        writer.close()
 
     def _answer(self, head: bytes, body: bytes) -> bytes:
         if not head.startswith(b"post"):
@@ -95,6 +97,7 @@ class Watched:
     """`call` posts a body and gives status, answer and the longest turn of the loop meanwhile, in seconds."""
 
     def __init__(self, gateway: Gateway, upstream: Upstream, shared: mmap.mmap) -> None:
+        self.gateway = gateway
         self.upstream = upstream
         self._shared = shared
         self._url = f"{gateway.url}/mcp/lab"
