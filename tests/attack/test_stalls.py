@@ -1,6 +1,6 @@
 """Nothing holds the event loop: 5 ms with bodies up to 1 MB, 25 ms up to 4 MB (DESIGN section 11).
 
-The longest turn of the loop is measured in the gateway itself, in time of its processor. docs/adr/0007 has
+The longest turn of the loop is measured in the gateway itself, in time of its processor. docs/adr/0010 has
 what each family took before and takes now. Here each may take twice the rule, because processors share caches
 and clocks with whatever else runs; what the rule forbids takes ten times as long.
 """
