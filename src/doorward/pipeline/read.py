@@ -16,7 +16,7 @@ from doorward.model.target import Target
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
-from doorward.wire import era, headers, jsonrpc, large, meta, methods, versions
+from doorward.wire import era, headers, jsonrpc, large, meta, methods, param_headers, versions
 from doorward.wire.shapes import Shape, Shapes
 
 # Read on every message: a member of an enum costs 80 ns in CPython 3.11.
@@ -36,6 +36,8 @@ class Reader:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._shapes = Shapes()
+        self._unmirrored: dict[int, Any] = {}
+        """Schemas by their ids, which nothing else can have while they are here."""
         self._shares = Shares()
 
     def read(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
@@ -143,16 +145,21 @@ class Reader:
         shape.series[key] = series
         return series
 
-    @staticmethod
-    def confirm(inbound: Inbound, call: Call, target: Target) -> None:
+    def confirm(self, inbound: Inbound, call: Call, target: Target) -> None:
         """What the head says of arguments, which only the tool's schema explains (2026-07-28, Mcp-Param-*).
 
         Raises CallerError(HEADER_MISMATCH).
         """
-        if call.era is _MODERN and inbound.transport == "http" and target.definition is not None:
-            era.check_param_headers(
-                inbound.headers, target.definition.listed.get("inputSchema"), call.arguments
-            )
+        if call.era is not _MODERN or inbound.transport != "http" or target.definition is None:
+            return
+        schema = target.definition.listed.get("inputSchema")
+        if self._unmirrored.get(id(schema)) is schema:
+            return  # known to say nothing about heads
+        era.check_param_headers(inbound.headers, schema, call.arguments)
+        if not param_headers.mirrors(schema):
+            if len(self._unmirrored) >= MAX_SERIES:
+                self._unmirrored.clear()
+            self._unmirrored[id(schema)] = schema
 
     def _modern(self, message: jsonrpc.Message, inbound: Inbound, version: str) -> Call | Note:
         scope = STDIO_SCOPE if inbound.transport == "stdio" else None

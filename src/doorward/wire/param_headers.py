@@ -86,6 +86,11 @@ def param_headers(input_schema: Any, arguments: Mapping[str, Any]) -> dict[str, 
     return found
 
 
+def mirrors(input_schema: Any) -> bool:
+    """Whether the schema has an annotation anywhere, valid or not."""
+    return any(ANNOTATION in schema for _, schema in _positions(input_schema))
+
+
 def check_param_headers(
     headers: Mapping[bytes, bytes], input_schema: Any, arguments: Mapping[str, Any]
 ) -> None:

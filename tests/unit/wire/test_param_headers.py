@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
-from doorward.wire.param_headers import SAFE_INTEGER, check_param_headers, invalid_annotations, param_headers
+from doorward.wire.param_headers import (
+    SAFE_INTEGER,
+    check_param_headers,
+    invalid_annotations,
+    mirrors,
+    param_headers,
+)
 
 SCHEMA = {
     "type": "object",
@@ -150,3 +156,12 @@ def test_a_deep_schema_is_walked_without_recursion() -> None:
     for _ in range(20_000):
         schema = {"not": schema}
     assert len(invalid_annotations(schema)) == 1
+
+
+def test_whether_a_schema_mirrors_anything_at_all() -> None:
+    plain = {"type": "object", "properties": {"x-mcp-header": {"type": "string"}, "a": {"const": {}}}}
+    assert not mirrors(plain)
+    assert not mirrors(None)
+    assert not mirrors({"properties": {"a": {"default": {"x-mcp-header": "A"}}}})
+    assert mirrors({"properties": {"a": {"type": "string", "x-mcp-header": "A"}}})
+    assert mirrors({"allOf": [{"items": {"x-mcp-header": "not valid here"}}]})
