@@ -1,7 +1,7 @@
 """What llhttp lets pass in the head of an answer although another reader would frame it differently. Pure.
 
-A proxy between the server and us may be that other reader: where the two disagree, the rest of one answer becomes
-the beginning of the next (response splitting). docs/reference/http-differentials.md has the cases.
+A proxy between the server and us may be that other reader: where the two disagree, the rest of one answer
+becomes the beginning of the next (response splitting). docs/reference/http-differentials.md has the cases.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ _VERSIONS: Final = ("1.1", "1.0")
 def framing_fault(status: int, version: str, fields: Mapping[bytes, bytes]) -> str | None:
     """Why an answer with this head cannot be trusted, for the one who runs the gateway; None when it can.
 
-    `fields` have lower-case names; a repeated Transfer-Encoding is joined. Sources: RFC 9110 section 8.6, RFC 9112
-    sections 6.1 and 6.3.
+    `fields` have lower-case names; a repeated Transfer-Encoding is joined. Sources: RFC 9110 section 8.6,
+    RFC 9112 sections 6.1 and 6.3.
     """
     length = fields.get(b"content-length")
     encoding = fields.get(b"transfer-encoding")
