@@ -129,7 +129,7 @@ REFUSALS: Final[dict[Refusal, tuple[int, str]]] = {
     _R.BODY_TOO_LARGE: (413, "the request body is too large"),
     _R.CHUNK_MALFORMED: (400, "a chunk of the body is malformed"),
     _R.CHUNK_EXTENSION: (400, "chunk extensions are not accepted"),
-    _R.CHUNKS_TOO_SMALL: (400, "the body comes in more framing than content"),
+    _R.CHUNKS_TOO_SMALL: (400, "the body comes in too many small chunks"),
     _R.TRAILER_MALFORMED: (400, "a trailer field is malformed"),
     _R.TRAILER_FORBIDDEN: (400, "this field cannot be sent as a trailer"),
     _R.TRAILERS_TOO_LARGE: (431, "the trailer fields are too large"),

@@ -210,6 +210,18 @@ def test_small_chunks_of_a_usual_body_are_fine() -> None:
     assert (len(body), reason) == (2000, None)
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"), [(5, Refusal.CHUNKS_TOO_SMALL), (64, Refusal.CHUNKS_TOO_SMALL), (256, None)]
+)
+def test_no_body_is_made_of_so_many_chunks_that_reading_them_holds_the_loop(
+    size: int, expected: Refusal | None
+) -> None:
+    """At 2 us a chunk: 256 KB, which is what one read brings, may not hold more than 2,500 of them."""
+    chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+    raw = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * (2**20 // len(chunk))
+    assert read([raw + b"0\r\n\r\n"], HttpLimits())[1] is expected
+
+
 def test_a_repeated_head_is_shared_and_a_different_one_is_not() -> None:
     reader = RequestReader(LIMITS)
     reader.feed(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n")
