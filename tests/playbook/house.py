@@ -137,7 +137,7 @@ class Offer:
         return self
 
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
-        return self.snapshot.index(endpoint).entries.get(kind, ())
+        return self.snapshot.index(endpoint).of(kind).entries
 
     def describe(self, endpoint: str | None, principal: Principal) -> Description:
         names = [name for name in self.snapshot.servers(endpoint) if self.policy.reaches(principal, name)]

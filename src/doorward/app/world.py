@@ -98,7 +98,7 @@ class World:
         return self
 
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
-        return self._snapshot.index(endpoint).entries.get(kind, ())
+        return self._snapshot.index(endpoint).of(kind).entries
 
     def describe(self, endpoint: str | None, principal: Principal) -> Description:
         names = [name for name in self._snapshot.servers(endpoint) if self.policy.reaches(principal, name)]

@@ -1,15 +1,16 @@
-"""Which server, which tool: lookups in the snapshot, never string splitting."""
+"""Which server, which tool: names are looked up, never taken apart; an unlisted URI names its server."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from doorward.catalog.snapshot import Index, Snapshot
+from doorward.catalog.indexes import Index
+from doorward.catalog.snapshot import Snapshot
 from doorward.model.call import Call
 from doorward.model.errors import CallerError, UpstreamError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
-from doorward.wire import uri_template
+from doorward.wire import uris
 
 _TOOL: Final = Kind.TOOL  # read on nearly every call: a member of an enum costs 80 ns in CPython 3.11
 OWN_METHODS: Final = frozenset(
@@ -25,8 +26,6 @@ OWN_METHODS: Final = frozenset(
     }
 )
 """Answered by the gateway itself, from what it knows (pipeline/local.py)."""
-MOST_TEMPLATES: Final = 32
-"""Tried for one URI; a server that lists thousands of greedy ones must not hold everybody up."""
 MOST_TOOLS: Final = 65_536
 """Remembered by endpoint, agent and name; every one of them is listed."""
 
@@ -94,18 +93,15 @@ class SnapshotRouter:
 
     def _resource(self, index: Index, call: Call) -> Target:
         uri = _string(call.params, "uri")
-        target = index.by_name.get((Kind.RESOURCE, uri))
+        target = index.of(Kind.RESOURCE).targets.get(uri)
         if target is not None:
             return target
-        if call.endpoint is not None and "resources" in self._snapshot.listings[call.endpoint].capabilities:
-            # A server need not list every URI that it can read; the grants' URI globs decide.
-            return Target(call.endpoint, Kind.RESOURCE, uri, OperationClass.READ)
-        near = [entry for entry in index.entries.get(Kind.TEMPLATE, ()) if _near(entry.exposed, uri)]
-        servers = {entry.target.server for entry in near[:MOST_TEMPLATES] if _fits(entry.exposed, uri)}
-        if len(servers) == 1:
-            return Target(servers.pop(), Kind.RESOURCE, uri, OperationClass.READ)
-        # More than one: whoever lists a greedy template would be told what its neighbours' callers read.
-        raise CallerError(Reason.TARGET_UNKNOWN, "unknown resource")
+        # A server need not list every URI that it can read; the grants' URI globs decide.
+        found = (call.endpoint, uri) if call.endpoint is not None else uris.own(uri)
+        listing = self._snapshot.listings.get(found[0]) if found is not None else None
+        if found is None or listing is None or "resources" not in listing.capabilities:
+            raise CallerError(Reason.TARGET_UNKNOWN, "unknown resource")
+        return Target(found[0], Kind.RESOURCE, found[1], OperationClass.READ)
 
     def _reference(self, index: Index, params: dict[str, Any]) -> Target:
         ref = params.get("ref")
@@ -115,7 +111,7 @@ class SnapshotRouter:
             return _named(index, Kind.PROMPT, ref)
         if ref.get("type") == "ref/resource":
             uri = _string(ref, "uri")
-            target = index.by_name.get((Kind.TEMPLATE, uri)) or index.by_name.get((Kind.RESOURCE, uri))
+            target = index.of(Kind.TEMPLATE).targets.get(uri) or index.of(Kind.RESOURCE).targets.get(uri)
             if target is not None:
                 return target
             raise CallerError(Reason.TARGET_UNKNOWN, "unknown reference")
@@ -124,20 +120,11 @@ class SnapshotRouter:
         )
 
 
-def _near(template: str, uri: str) -> bool:
-    """Cheap, and most templates of most servers differ in their prefix."""
-    return uri.startswith(template.partition("{")[0])
-
-
-def _fits(template: str, uri: str) -> bool:
-    return uri_template.matches(template, uri)
-
-
 def _named(index: Index, kind: Kind, params: dict[str, Any]) -> Target:
     arguments = params.get("arguments")
     if arguments is not None and not isinstance(arguments, dict):
         raise CallerError(Reason.INVALID_PARAMS, "arguments must be an object")
-    target = index.by_name.get((kind, _string(params, "name")))
+    target = index.of(kind).targets.get(_string(params, "name"))
     if target is None:
         raise CallerError(Reason.TARGET_UNKNOWN, f"unknown {kind}")
     return target

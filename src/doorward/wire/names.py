@@ -2,11 +2,16 @@
 
 A name is made here once and looked up ever after; nobody takes it apart. LLM APIs commonly accept
 `^[A-Za-z0-9_-]{1,64}$` only, and hosts put their own prefix in front (research brief 5).
+
+What a name means never changes to something else: it depends on its server alone, whose own name has no `_`
+(config/settings.py), and not on the order in which that lists its tools. A tool that gets a twin in another
+case loses its plain name to nobody.
 """
 
 import hashlib
 import re
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Iterable
 from itertools import count
 from typing import Final
 
@@ -14,18 +19,32 @@ MAX_LENGTH: Final = 64
 SEPARATOR: Final = "__"
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9_-]")
 _HASH_DIGITS: Final = 8
+_HASHED: Final = re.compile(rf"_[0-9a-fA-F]{{{_HASH_DIGITS}}}\Z")
 
 
-def expose(server: str, tool: str, taken: Container[str]) -> str:
-    """`server__tool`; where that is too long, has other characters or is taken: cut, with a hash of both
-    names.
+def expose(server: str, tools: Iterable[str]) -> dict[str, str]:
+    """By each of one server's own names the one that the aggregate shows: `server__tool`.
 
-    `taken` holds the names given out so far in lower case: two names that differ in case only would be one to
-    many a client. The result depends on nothing but the three arguments.
+    Cut, with a hash of both names, where that is too long, has other characters, ends as if it were cut, or
+    differs from another one in case only: two such names would be one to many a client.
     """
-    plain = f"{server}{SEPARATOR}{tool}"
-    if len(plain) <= MAX_LENGTH and not _UNUSUAL.search(plain) and plain.lower() not in taken:
-        return plain
+    own = sorted(set(tools))
+    plain = {tool: f"{server}{SEPARATOR}{tool}" for tool in own}
+    alike = Counter(name.lower() for name in plain.values())
+    shown = {tool: name for tool, name in plain.items() if _is_plain(name) and alike[name.lower()] == 1}
+    taken: set[str] = set()
+    for tool in own:
+        if tool not in shown:
+            shown[tool] = _hashed(server, tool, plain[tool], taken)
+            taken.add(shown[tool].lower())
+    return shown
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) <= MAX_LENGTH and not _UNUSUAL.search(name) and not _HASHED.search(name)
+
+
+def _hashed(server: str, tool: str, plain: str, taken: set[str]) -> str:
     readable = _UNUSUAL.sub("_", plain)[: MAX_LENGTH - _HASH_DIGITS - 1]
     # The number ends a collision; NUL separates what could otherwise be cut in two ways.
     digests = (hashlib.sha256(f"{server}\0{tool}\0{n}".encode()).hexdigest() for n in count())

@@ -160,6 +160,11 @@ def members(data: bytes) -> int:
     return _structure(data).count(b":")
 
 
+def objects(data: bytes) -> int:
+    """How many objects stand in a *valid* JSON text."""
+    return _structure(data).count(b"{")
+
+
 def _structure(data: bytes) -> bytes:
     """A *valid* JSON text without its strings.
 

@@ -80,10 +80,18 @@ def test_a_resource_by_list_by_template_and_by_capability() -> None:
     assert refusal(OFFER, "resources/read", {"uri": "else:9"}, "b") is Reason.TARGET_UNKNOWN
 
 
-def test_at_the_aggregate_only_one_servers_template_may_fit() -> None:
-    assert route(OFFER, "resources/read", {"uri": "u:77"}, None).key == ("a", "resource", "u:77")
-    assert refusal(OFFER, "resources/read", {"uri": "n://7"}, None) is Reason.TARGET_UNKNOWN
-    assert refusal(OFFER, "resources/read", {"uri": "else:9"}, None) is Reason.TARGET_UNKNOWN
+@pytest.mark.parametrize("method", ["resources/read", "resources/subscribe", "resources/unsubscribe"])
+def test_at_the_aggregate_a_uri_says_whose_it_is(method: str) -> None:
+    def key(uri: str) -> tuple[str, str, str]:
+        return route(OFFER, method, {"uri": uri}, None).key
+
+    assert key("a+u:1") == ("a", "resource", "u:1")
+    assert key("b+u:1") == ("b", "resource", "u:1")  # listed, and so readable, whatever else it can do
+    assert key("a+n://7") == ("a", "resource", "n://7")
+    assert key("a+b+u:1") == ("a", "resource", "b+u:1")
+    assert key("ui://a/b/card") == ("a", "resource", "ui://b/card")
+    for unknown in ("u:1", "n://7", "b+else:9", "c+u:1", "ui://c/card", "ui://a", "a+ui://card", ""):
+        assert refusal(OFFER, method, {"uri": unknown}, None) is Reason.TARGET_UNKNOWN
 
 
 def test_completion_goes_where_its_reference_goes() -> None:
@@ -93,6 +101,11 @@ def test_completion_goes_where_its_reference_goes() -> None:
         ({"type": "ref/resource", "uri": "u:1"}, ("a", "resource", "u:1")),
     ]:
         assert route(OFFER, "completion/complete", {"ref": ref}).key == key
+    for uri, name in (("a+n://{id}", "n://{id}"), ("b+n://{name}", "n://{name}"), ("b+u:1", "u:1")):
+        there = route(OFFER, "completion/complete", {"ref": {"type": "ref/resource", "uri": uri}}, None)
+        assert (there.server, there.name) == (uri[0], name)
+    raw = {"ref": {"type": "ref/resource", "uri": "n://{id}"}}
+    assert refusal(OFFER, "completion/complete", raw, None) is Reason.TARGET_UNKNOWN
     unlisted = {"ref": {"type": "ref/resource", "uri": "n://7"}}
     assert refusal(OFFER, "completion/complete", unlisted) is Reason.TARGET_UNKNOWN
 

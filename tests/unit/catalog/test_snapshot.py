@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from doorward.catalog.snapshot import Snapshot, describe, unknown
 from doorward.model.target import Kind
@@ -14,7 +15,7 @@ NAMES = st.lists(st.text(min_size=1, max_size=80), unique=True, max_size=4).map(
 
 
 def shown(offer: Snapshot, endpoint: str | None, kind: Kind) -> list[str]:
-    return [entry.exposed for entry in offer.index(endpoint).entries.get(kind, ())]
+    return [entry.exposed for entry in offer.index(endpoint).of(kind).entries]
 
 
 def test_a_server_of_its_own_shows_its_own_names() -> None:
@@ -23,13 +24,13 @@ def test_a_server_of_its_own_shows_its_own_names() -> None:
     assert shown(offer, "a", Kind.TOOL) == ["x"]
     assert shown(offer, None, Kind.TOOL) == ["a__x", "b__x"]
     assert shown(offer, None, Kind.PROMPT) == ["a__p"]
-    assert offer.index(None).by_name[Kind.TOOL, "b__x"].key == ("b", "tool", "x")
-    (entry,) = offer.index("a").entries[Kind.PROMPT]
+    assert offer.index(None).of(Kind.TOOL).targets["b__x"].key == ("b", "tool", "x")
+    (entry,) = offer.index("a").of(Kind.PROMPT).entries
     assert json.loads(entry.modern) == {"name": "p"}
 
 
 def test_the_aggregate_shows_the_object_under_the_exposed_name() -> None:
-    (entry,) = snapshot(listing("a", tools=("x",))).index(None).entries[Kind.TOOL]
+    (entry,) = snapshot(listing("a", tools=("x",))).index(None).of(Kind.TOOL).entries
 
     assert json.loads(entry.modern)["name"] == "a__x"
     assert json.loads(entry.legacy or b"")["name"] == "a__x"
@@ -43,32 +44,58 @@ def test_tools_and_prompts_do_not_take_names_from_each_other() -> None:
     assert shown(offer, None, Kind.TOOL) == shown(offer, None, Kind.PROMPT) == ["a__x"]
 
 
-def test_a_uri_that_two_servers_list_is_shown_by_neither_at_the_aggregate() -> None:
-    offer = snapshot(listing("a", resources=("u:1", "u:2")), listing("b", resources=("u:1", "u:3")))
+def test_a_uri_that_two_servers_list_is_two_uris_at_the_aggregate() -> None:
+    offer = snapshot(
+        listing("a", resources=("u:1", "ui://card"), templates=("n://{id}",)),
+        listing("b", resources=("u:1",), templates=("n://{id}",)),
+    )
+    together = offer.index(None)
 
-    assert shown(offer, None, Kind.RESOURCE) == ["u:2", "u:3"]
-    assert (Kind.RESOURCE, "u:1") not in offer.index(None).by_name
-    assert shown(offer, "b", Kind.RESOURCE) == ["u:1", "u:3"]
+    assert shown(offer, None, Kind.RESOURCE) == ["a+u:1", "ui://a/card", "b+u:1"]
+    assert shown(offer, None, Kind.TEMPLATE) == ["a+n://{id}", "b+n://{id}"]
+    assert together.of(Kind.RESOURCE).targets["b+u:1"].key == ("b", "resource", "u:1")
+    assert [json.loads(one.modern)["uri"] for one in together.of(Kind.RESOURCE).entries] == [
+        "a+u:1", "ui://a/card", "b+u:1",
+    ]  # fmt: skip
+    assert json.loads(together.of(Kind.TEMPLATE).entries[0].modern)["uriTemplate"] == "a+n://{id}"
+    assert shown(offer, "b", Kind.RESOURCE) == ["u:1"]
+
+
+@given(NAMES, NAMES, NAMES)
+def test_nothing_is_called_otherwise_because_a_server_was_added(first, second, third) -> None:
+    one = listing("b", tools=first, resources=first, templates=first)
+    before = snapshot(one)
+    after = snapshot(listing("a", tools=second, resources=second), one, listing("c", tools=third))
+
+    for kind in (Kind.TOOL, Kind.RESOURCE, Kind.TEMPLATE):
+        then = [entry for entry in after.index(None).of(kind).entries if entry.target.server == "b"]
+        assert then == list(before.index(None).of(kind).entries)
 
 
 @given(NAMES, NAMES)
 def test_exposed_names_are_unique_without_regard_to_case(
     first: tuple[str, ...], second: tuple[str, ...]
 ) -> None:
-    offer = snapshot(listing("a", tools=first), listing("a__b", tools=second))
+    offer = snapshot(listing("a", tools=first), listing("a-b", tools=second))
 
     names = [name.lower() for name in shown(offer, None, Kind.TOOL)]
     assert len(names) == len(set(names)) == len(first) + len(second)
 
 
 def test_one_servers_change_shares_the_others_indexes() -> None:
-    before = snapshot(listing("a", tools=("x",)), listing("b", tools=("y",)))
+    before = snapshot(listing("a", tools=("x",)), changing := listing("b", tools=("y",), prompts=("p",)))
+    known = [before.index(endpoint).of(Kind.TOOL) for endpoint in ("a", "b", None)]
+    prompts = before.index("b").of(Kind.PROMPT)
+    tools = listing("b", tools=("z",)).definitions[Kind.TOOL]
 
-    after = before.with_listing(listing("b", tools=("z",)))
+    after = before.with_listing(replace(changing, definitions={**changing.definitions, Kind.TOOL: tools}))
 
     assert after.index("a") is before.index("a")
+    assert after.index(None).of(Kind.TOOL).entries[0] is known[2].entries[0]
+    assert after.index("b").of(Kind.PROMPT) is prompts
     assert shown(before, None, Kind.TOOL) == ["a__x", "b__y"]
     assert shown(after, None, Kind.TOOL) == ["a__x", "b__z"]
+    assert shown(after, "b", Kind.TOOL) == ["z"]
     assert after.servers(None) == ("a", "b")
     assert after.servers("b") == ("b",)
 

@@ -1,0 +1,64 @@
+"""What an endpoint shows: a server's own words, or the same under the aggregate's names."""
+
+import json
+from typing import Any
+
+from doorward.catalog.definitions import definitions
+from doorward.catalog.indexes import ServerIndex, Together, exposed, own
+from doorward.model.target import Kind
+from tests.unit.catalog.build import tool
+
+UI = {"ui": {"resourceUri": "ui://card", "visibility": ["model"]}, "ui/resourceUri": "ui://card", "x": 1}
+
+
+def index(kind: Kind, *listed: dict[str, Any], naming=exposed, server: str = "a") -> ServerIndex:
+    return ServerIndex({kind: definitions(server, kind, listed, ())}, naming)
+
+
+def said(made: ServerIndex | Together, kind: Kind) -> list[dict[str, Any]]:
+    return [json.loads(entry.modern) for entry in made.of(kind).entries]
+
+
+def test_a_server_of_its_own_says_what_it_said() -> None:
+    listed = tool("x", _meta=UI, annotations={"n": 12345678901234567890})
+
+    assert said(index(Kind.TOOL, listed, naming=own), Kind.TOOL) == [listed]
+    assert said(index(Kind.RESOURCE, {"uri": "ui://card"}, naming=own), Kind.RESOURCE) == [
+        {"uri": "ui://card"}
+    ]
+
+
+def test_the_aggregate_changes_the_name_and_the_links_to_apps_and_nothing_else() -> None:
+    listed = tool("x", _meta=UI, annotations={"n": 12345678901234567890}, icons=[{"src": "https://a/b"}])
+
+    (found,) = said(index(Kind.TOOL, listed), Kind.TOOL)
+
+    links = {"ui": UI["ui"] | {"resourceUri": "ui://a/card"}, "ui/resourceUri": "ui://a/card", "x": 1}
+    assert found == listed | {"name": "a__x", "_meta": links}
+
+
+def test_an_app_is_listed_under_the_uri_that_its_tool_links_to() -> None:
+    (link,) = said(index(Kind.TOOL, tool("x", _meta=UI)), Kind.TOOL)
+    (page,) = said(index(Kind.RESOURCE, {"uri": "ui://card", "_meta": {"ui": {"csp": {}}}}), Kind.RESOURCE)
+
+    assert link["_meta"]["ui"]["resourceUri"] == page["uri"]
+    assert page["_meta"] == {"ui": {"csp": {}}}
+
+
+def test_a_tool_that_both_eras_say_alike_is_encoded_once() -> None:
+    (same,) = index(Kind.TOOL, tool("x")).of(Kind.TOOL).entries
+    (other,) = index(Kind.TOOL, tool("x", outputSchema={"type": "array"})).of(Kind.TOOL).entries
+    (none,) = index(Kind.TOOL, {"name": "x"}).of(Kind.TOOL).entries
+
+    assert same.legacy is same.modern
+    assert other.legacy is not None
+    assert "outputSchema" not in json.loads(other.legacy)
+    assert none.legacy is None
+
+
+def test_together_they_stand_in_the_order_of_their_servers() -> None:
+    both = Together([index(Kind.PROMPT, {"name": "p"}, server=name) for name in ("b", "a")])
+
+    assert [entry.exposed for entry in both.of(Kind.PROMPT).entries] == ["b__p", "a__p"]
+    assert both.of(Kind.PROMPT).targets["a__p"].key == ("a", "prompt", "p")
+    assert both.of(Kind.TOOL).entries == ()
