@@ -11,12 +11,13 @@ import doorward
 SOURCE = Path(doorward.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 MINT = SOURCE / "policy" / "engine.py"
-# Where an exception that nobody foresaw ends, with the number of handlers that may stand there.
+# Where an exception that nobody foresaw ends, with the number of handlers that stand there.
 BOUNDARIES = {
     SOURCE / "pipeline" / "rescue.py": 1,  # every call: its answer and record (DESIGN section 3)
     SOURCE / "pipeline" / "drive.py": 1,  # every step of a message: it ends with its answer, whatever it met
-    SOURCE / "edge" / "connection.py": 1,  # the event loop's callback: a bug costs one connection, not all
-    SOURCE / "edge" / "stdio.py": 1,  # the same for one message on stdio
+    # The event loop's callback, where it hands a request to the handler and where it has a head screened
+    # before its body is here: a bug costs this one connection, is reported, and answered 500 if it still can.
+    SOURCE / "edge" / "connection.py": 2,
     SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback
 }
 Scan = Callable[[ast.AST], list[int]]
@@ -101,10 +102,8 @@ def test_only_boundaries_catch_broadly() -> None:
     assert in_house(broad_handlers, *BOUNDARIES) == []
 
 
-def test_a_boundary_catches_broadly_in_one_place() -> None:
-    found = {file: len(broad_handlers(ast.parse(file.read_text()))) for file in BOUNDARIES if file.exists()}
-    assert all(count <= BOUNDARIES[file] for file, count in found.items()), found
-    assert found
+def test_a_boundary_catches_broadly_as_often_as_it_has_reasons_to() -> None:
+    assert {file: len(broad_handlers(ast.parse(file.read_text()))) for file in BOUNDARIES} == BOUNDARIES
 
 
 def test_nothing_rebinds_a_global() -> None:

@@ -103,13 +103,17 @@ FORMS: Final[dict[Reason, Form]] = {
 }
 
 
+MODERN_STATUSES: Final = {-32601: 404, -32021: 400}
+"""A server's own error to a modern caller: 2026-07-28 demands these statuses with these codes (research brief 2.2)."""
+
+
 async def attempt(doing: Awaitable[T]) -> T | Exception | asyncio.CancelledError:
-    """The result, or the exception as a value. Nothing else in Doorward may catch this broadly."""
+    """The result, or the exception as a value. Who else may catch this broadly: tests/unit/test_house_rules.py."""
     try:
         return await doing
     except asyncio.CancelledError as cancelled:
         return cancelled
-    except Exception as failure:  # noqa: BLE001 - this is the one place; every caller must look at what it got
+    except Exception as failure:  # noqa: BLE001 - a boundary; every caller must look at what it got
         return failure
 
 
@@ -117,7 +121,8 @@ def replied(call: Call, reply: Reply) -> Answer:
     """The answer of a permitted call."""
     if reply.error is not None:
         error = reply.error
-        return Answer(200, jsonrpc.encode_error(call.id, error.code, error.message, error.data), (JSON,))
+        status = MODERN_STATUSES.get(error.code, 200) if call.era is Era.MODERN else 200
+        return Answer(status, jsonrpc.encode_error(call.id, error.code, error.message, error.data), (JSON,))
     body = jsonrpc.encode_result(call.id, reply.result or b"{}")
     if reply.session_id is None:
         return Answer(200, body, JSON_ALONE)
