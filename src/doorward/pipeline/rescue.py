@@ -104,7 +104,7 @@ FORMS: Final[dict[Reason, Form]] = {
 
 
 MODERN_STATUSES: Final = {-32601: 404, -32021: 400}
-"""A server's own error to a modern caller: 2026-07-28 demands these statuses with these codes (research brief 2.2)."""
+"""A server's own error to a modern caller: the statuses that 2026-07-28 demands for these codes (brief 2.2)."""
 
 
 async def attempt(doing: Awaitable[T]) -> T | Exception | asyncio.CancelledError:

@@ -56,6 +56,31 @@ def test_an_origin_that_is_not_listed_is_refused_even_on_loopback() -> None:
     assert reason_of(error) is Reason.ORIGIN_FORBIDDEN
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:7420", "localhost:7420", "[::1]:7420", "localhost"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_listeners_own_loopback_origin_is_served_without_cors(host: str, scheme: str) -> None:
+    assert guard().check(request(host=host, origin=f"{scheme}://{host}")) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("127.0.0.1:7420", "http://127.0.0.1:7421"),
+        ("127.0.0.1:7420", "http://127.0.0.1"),
+        ("127.0.0.1:7420", "http://localhost:7420"),
+        ("127.0.0.1:7420", "http://127.0.0.1:7420.evil.example"),
+        ("127.0.0.1:7420", "null"),
+        ("127.0.0.1:7420", "file://127.0.0.1:7420"),
+        ("gw.example", "http://gw.example"),
+        ("gw.example", "https://gw.example"),
+    ],
+)
+def test_no_other_origin_is_ours(host: str, origin: str) -> None:
+    with pytest.raises(CallerError) as error:
+        guard(hosts=frozenset({"gw.example"})).check(request(host=host, origin=origin))
+    assert reason_of(error) is Reason.ORIGIN_FORBIDDEN
+
+
 def test_a_listed_origin_gets_its_cors_answer() -> None:
     headers = dict(guard("https://app.example").check(request(origin="https://app.example")))
     assert headers[b"access-control-allow-origin"] == b"https://app.example"

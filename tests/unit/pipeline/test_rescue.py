@@ -3,9 +3,10 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 
-from doorward.model.call import Era
+from doorward.model.call import Era, Outcome, Reply, RpcError
 from doorward.model.errors import CallerError, DoorwardError, GatewayError, PolicyError, UpstreamError
 from doorward.model.reasons import REASONS, Blame, Reason
 from doorward.model.verdict import Deny, Hold
@@ -84,6 +85,24 @@ def test_an_error_cannot_overwrite_its_own_reason_through_data() -> None:
 @pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 404), (None, 200)])
 def test_an_unknown_method_is_404_in_the_modern_era_only(era: Era | None, status: int) -> None:
     assert failed(CallerError(Reason.METHOD_NOT_FOUND, "no"), era=era).status == status
+
+
+@pytest.mark.parametrize(
+    ("era", "code", "status"),
+    [
+        (Era.MODERN, -32021, 400),
+        (Era.MODERN, -32601, 404),
+        (Era.MODERN, -32602, 200),
+        (Era.MODERN, -1, 200),
+        (Era.LEGACY, -32021, 200),
+        (Era.LEGACY, -32601, 200),
+    ],
+)
+def test_a_servers_own_error_has_the_status_that_its_code_demands(era: Era, code: int, status: int) -> None:
+    reply = Reply(None, RpcError(code, "no", None), Outcome.PROTOCOL_ERROR)
+    answer = rescue.replied(msgspec.structs.replace(call("tools/call", {}), era=era), reply)
+    assert answer.status == status
+    assert json.loads(answer.body)["error"]["code"] == code
 
 
 def test_headers_that_tell_a_client_what_to_do() -> None:
