@@ -52,8 +52,8 @@ class Guard:
     def check(self, request: HttpRequest) -> tuple[tuple[bytes, bytes], ...]:
         """CORS headers for the answer (none without an allowed Origin).
 
-        Our own origin needs no entry where it is a loopback name: nobody but this listener serves pages there,
-        and the official conformance suite sends it. Raises CallerError(HOST_FORBIDDEN | ORIGIN_FORBIDDEN).
+        Our own origin needs no entry where it is a loopback name: nobody but this listener serves pages
+        there, and the official conformance suite sends it. Raises CallerError(HOST_FORBIDDEN | ORIGIN_FORBIDDEN).
         """
         host = request.headers.get(b"host", b"")
         if host not in self._accepted:

@@ -104,11 +104,11 @@ FORMS: Final[dict[Reason, Form]] = {
 
 
 MODERN_STATUSES: Final = {-32601: 404, -32021: 400}
-"""A server's own error to a modern caller: the statuses that 2026-07-28 demands for these codes (brief 2.2)."""
+"""A server's own error to a modern caller: the statuses that 2026-07-28 demands for these codes."""
 
 
 async def attempt(doing: Awaitable[T]) -> T | Exception | asyncio.CancelledError:
-    """The result, or the exception as a value. Who else may catch this broadly: tests/unit/test_house_rules.py."""
+    """The result, or the exception as a value. Few others may catch this broadly (test_house_rules.py)."""
     try:
         return await doing
     except asyncio.CancelledError as cancelled:
