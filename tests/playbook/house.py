@@ -24,6 +24,7 @@ from doorward.pipeline.door import Door
 from doorward.pipeline.evidence import Evidence
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
+from doorward.pipeline.listens import Listens
 from doorward.pipeline.local import Local
 from doorward.pipeline.order import AfterSlot, BeforeSlot
 from doorward.pipeline.read import Reader
@@ -31,6 +32,7 @@ from doorward.pipeline.rescue import Answer
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
+from doorward.ports.watched import Wish
 from doorward.wire import meta
 from tests.unit.policy.build import grant, scope, when
 
@@ -136,16 +138,33 @@ class Offer:
     def catalog(self) -> "Offer":
         return self
 
+    @property
+    def router(self) -> SnapshotRouter:
+        return SnapshotRouter(self.snapshot, self.policy.reaches)
+
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
         return self.snapshot.index(endpoint).of(kind).entries
 
-    def describe(self, endpoint: str | None, principal: Principal) -> Description:
+    def describe(self, endpoint: str | None, principal: Principal, kind: Kind | None = None) -> Description:
         names = [name for name in self.snapshot.servers(endpoint) if self.policy.reaches(principal, name)]
         failing = [name for name in names if name in self.failing]
         return describe([self.snapshot.listings[name] for name in names], failing, endpoint)
 
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:
         self.refreshed.append((endpoint, kind))
+
+
+class Watched:
+    """Implements ports.Watched: keeps what is wanted."""
+
+    def __init__(self) -> None:
+        self.wishes: dict[tuple[str, str], Wish] = {}
+
+    def want(self, server: str, holder: str, wish: Wish | None) -> None:
+        if wish is None:
+            self.wishes.pop((server, holder), None)
+        else:
+            self.wishes[server, holder] = wish
 
 
 class House:
@@ -175,7 +194,9 @@ class House:
         policy = Engine.build(spec, {name: one.all() for name, one in listings.items()})
         self.offer = Offer(Snapshot(listings), policy)
         recorder = Recorder(self.log, Ring(), gateway="g", revision="r1", modes=spec.modes)
-        local = Local(self.offer, self.sessions, {"name": "doorward", "version": "0"})
+        self.watched = Watched()
+        self.listens = Listens(lambda: self.offer, self.watched, lambda: None)
+        local = Local(self.offer, self.sessions, {"name": "doorward", "version": "0"}, self.listens)
         self.gateway = Gateway(
             identity=Identity(),
             reader=Reader(self.sessions),

@@ -146,6 +146,10 @@ async def test_discover_says_the_same_without_a_session() -> None:
 
     result = body(answer)["result"]
     assert result["supportedVersions"] == ["2026-07-28"]
-    assert result["capabilities"] == {"tools": {}, "prompts": {}, "resources": {}}
+    assert result["capabilities"] == {
+        "tools": {"listChanged": True},
+        "prompts": {"listChanged": True},
+        "resources": {"listChanged": True, "subscribe": True},
+    }
     assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "doorward"
     assert len(house.sessions) == 0

@@ -155,9 +155,7 @@ async def test_an_unknown_method(era, method) -> None:
     assert house.happened == ["decision"]
 
 
-@pytest.mark.parametrize(
-    "method", ["initialize", "ping", "logging/setLevel", "resources/subscribe", "subscriptions/listen"]
-)
+@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "resources/subscribe"])
 async def test_what_the_modern_revision_does_not_have_or_we_do_not_serve(method) -> None:
     house = House()
     caller = await modern(house)

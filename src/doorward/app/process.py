@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from doorward.app.descriptors import room
 from doorward.app.listener import SecureListener, prepare
 from doorward.app.state import open_ring, paths
-from doorward.app.world import Lasting, World
+from doorward.app.world import KINDS, Lasting, World
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.files.ring import FileRing
@@ -34,14 +34,19 @@ from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
 from doorward.model.errors import GatewayError
+from doorward.model.principal import Principal
 from doorward.model.target import Kind
 from doorward.pipeline.door import Door
 from doorward.pipeline.inflight import InFlight
-from doorward.pipeline.notices import Notices
+from doorward.pipeline.listens import Listens
+from doorward.pipeline.notices import Notices, View
 from doorward.ports.store import KeyRecord
+from doorward.ports.watched import Wish
 from doorward.upstream.warden import Warden
 
 ROLL_UP_S = 10.0
+GATEWAY = "gateway"
+"""Holder of our own wishes: no session and no listen has this name."""
 
 
 class Process:
@@ -59,10 +64,14 @@ class Process:
         self.streams = SessionStreams()
         self.calls = InFlight()
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
-        self.notices = Notices(self.streams, lambda: self.world.policy)
+        self.listens = Listens(lambda: self.world, self, self._listeners_changed)
+        self.streams.changed = self._listeners_changed
+        self.notices = Notices(self.streams, self.listens, lambda: self.world.policy)
+        self._heard_at: frozenset[str | None] = frozenset()
+        """Endpoints at which somebody listens to changes of lists."""
         self._warden = Warden()
         self._lasting = Lasting(
-            self.sessions, self.calls, self.recorder, ring, self._on_notification, self._warden
+            self.sessions, self.calls, self.recorder, ring, self._on_notification, self.listens, self._warden
         )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
@@ -172,6 +181,8 @@ class Process:
         if self.tls is not None and tls is not None:
             self.tls.adopt(tls)
             self._lock.announce(self._lock.holder.listen, str(self.tls.pins.absolute()))
+        self._pass_wishes(old, new)
+        self._spawn(self._announce(old, new))
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
@@ -181,6 +192,7 @@ class Process:
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
         self.streams.close_all()
+        self.listens.close_all()
         ending = loop.create_task(self.http.drain(grace + 1.0))
         # While a connection is open a call may still come in on it, so the calls are looked at after that.
         await asyncio.wait([ending], timeout=grace)
@@ -251,27 +263,64 @@ class Process:
             "refused": dict(sorted(self.http.refused.items())),
         }
 
-    def _listing_changed(self, world: World, listing: Listing, kind: Kind) -> None:
+    def _listing_changed(self, world: World, listing: Listing, kind: Kind, before: View) -> None:
         """A world that a reload has replaced, or not yet put in force, has nothing to say."""
         if world is self.world:
             self.door.swap(world.gateway)
-            self.notices.list_changed(listing.server, kind)
+            self.notices.list_changed(listing.server, kind, before, world.view(listing.server, kind))
 
     def _on_notification(self, server: str, key: str | None, method: str, params: dict[str, Any]) -> None:
-        if server not in self.world.servers:
+        serving = self.world.servers.get(server)
+        if serving is None:
             return  # the last words of one that a reload has taken out
         if method.endswith("/list_changed"):
             self._spawn(self.world.refresh_server(server))
         elif method == "notifications/resources/updated":
-            self.notices.resource_updated(server, key, params)
+            uri = params.get("uri")
+            if isinstance(uri, str):
+                self.notices.resource_updated(server, uri, serving.holders(key, uri))
         elif method == "notifications/message":
             self.notices.logged(server, key, params)
+
+    def want(self, server: str, holder: str, wish: Wish | None) -> None:
+        """See ports.Watched."""
+        if server in self.world.servers:
+            self.world.servers[server].want(holder, wish)
+
+    def _listeners_changed(self) -> None:
+        """Servers are listened to while somebody listens to us."""
+        heard = self.streams.endpoints | {one.endpoint for one in self.listens.listening() if one.kinds}
+        if heard != self._heard_at:
+            self._heard_at = heard
+            for name in self.world.servers:
+                self._want_lists(name)
+
+    def _want_lists(self, name: str) -> None:
+        wanted = not self._heard_at.isdisjoint({None, name})
+        self.want(name, GATEWAY, Wish(None, "", {}, lists=True) if wanted else None)
+
+    def _pass_wishes(self, old: World, new: World) -> None:
+        """To servers that a reload has made anew: those who listened to their forerunners still do."""
+        for name, server in new.servers.items():
+            before = old.servers.get(name)
+            if before is not server:
+                for holder, wish in before.wishes.items() if before is not None else ():
+                    server.want(holder, wish)
+                self._want_lists(name)
+
+    async def _announce(self, old: World, new: World) -> None:
+        """A reload may change what callers see; others have their turn between two servers."""
+        for name in sorted({*old.servers, *new.servers}):
+            for kind in KINDS:
+                self.notices.list_changed(name, kind, old.view(name, kind), new.view(name, kind))
+            await asyncio.sleep(0)
 
     def _session_closed(self, session: Session) -> None:
         """Whatever ended it: its stream, its calls and what it had at the servers end with it."""
         self.streams.close(session.id)
         self.calls.end(session.id)
         for server in self.world.servers.values():
+            server.want(session.id, None)
             server.close_conversation(session.id)
 
     def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
@@ -287,7 +336,12 @@ class Process:
             for key in self._keys
             if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         }
-        self.streams.close_where(lambda principal: principal.key_id not in {None, *live})
+
+        def ended(principal: Principal) -> bool:
+            return principal.key_id not in {None, *live}
+
+        self.streams.close_where(ended)
+        self.listens.close_where(ended)
 
     def _keys_confirmed(self) -> None:
         self.world.directory.confirm()

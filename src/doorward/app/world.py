@@ -23,12 +23,15 @@ from doorward.pipeline.dispatch import Dispatch
 from doorward.pipeline.evidence import Evidence
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
+from doorward.pipeline.listens import Listens
 from doorward.pipeline.local import Local
+from doorward.pipeline.notices import View
 from doorward.pipeline.order import AFTER, BEFORE
 from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
+from doorward.ports.router import Router
 from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
 from doorward.upstream.server import Server
@@ -51,6 +54,7 @@ class Lasting:
     ring: SecretRing
     on_notification: Callable[[str, str | None, str, dict[str, Any]], None]
     """Server name, conversation key, method, params."""
+    listens: Listens
     warden: Warden | None = None
     """Ends child processes that we cannot end any more."""
 
@@ -62,7 +66,7 @@ class World:
         self,
         loaded: Loaded,
         lasting: Lasting,
-        changed: Callable[["World", Listing, Kind], None],
+        changed: Callable[["World", Listing, Kind, View], None],
         previous: "World | None",
     ) -> None:
         self.loaded = loaded
@@ -84,13 +88,18 @@ class World:
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
         self.recorder = lasting.recorder.under(loaded.digest, modes)
         self._evidence = Evidence(self.recorder)
-        self._local = Local(self, lasting.sessions, IDENTITY)
+        self._local = Local(self, lasting.sessions, IDENTITY, lasting.listens)
         self.gateway = self._gateway()
 
     @property
     def listings(self) -> Mapping[str, Listing]:
         """What each server offers, as last heard."""
         return self._snapshot.listings
+
+    @property
+    def router(self) -> Router:
+        """The names that belong to `policy`."""
+        return self.gateway.router
 
     @property
     def catalog(self) -> "World":
@@ -100,10 +109,10 @@ class World:
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
         return self._snapshot.index(endpoint).of(kind).entries
 
-    def describe(self, endpoint: str | None, principal: Principal) -> Description:
+    def describe(self, endpoint: str | None, principal: Principal, kind: Kind | None = None) -> Description:
         names = [name for name in self._snapshot.servers(endpoint) if self.policy.reaches(principal, name)]
         listings = [self._snapshot.listings[name] for name in names]
-        return describe(listings, self._keeper.failing(names), endpoint)
+        return describe(listings, self._keeper.failing(names, kind), endpoint)
 
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:
         await self._keeper.recent(self._snapshot.servers(endpoint), (kind,))
@@ -130,12 +139,18 @@ class World:
         leaving = [server for server in self.servers.values() if id(server) not in kept]
         await asyncio.gather(*(server.close(grace) for server in leaving))
 
+    def view(self, server: str, kind: Kind) -> View:
+        """What there is of one kind at one server now; nothing at a server that is not configured."""
+        listing = self.listings.get(server)
+        return View(self.policy, () if listing is None else listing.definitions.get(kind, ()))
+
     def _listing_changed(self, listing: Listing, kind: Kind) -> None:
+        before = self.view(listing.server, kind)
         snapshot = self._snapshot.with_listing(listing)
         policy = self.policy.with_definitions(listing.server, listing.all())
         self._snapshot, self.policy = snapshot, policy  # both or neither
         self.gateway = self._gateway()
-        self._changed(self, listing, kind)
+        self._changed(self, listing, kind, before)
 
     def _gateway(self) -> Gateway:
         return Gateway(

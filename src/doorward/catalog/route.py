@@ -19,6 +19,7 @@ OWN_METHODS: Final = frozenset(
         "ping",
         "server/discover",
         "logging/setLevel",
+        "subscriptions/listen",
         "tools/list",
         "prompts/list",
         "resources/list",

@@ -1,5 +1,6 @@
 """The streams of legacy sessions for what belongs to no call: a GET stream each, or standard output."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
@@ -51,6 +52,14 @@ class SessionStreams:
     def __init__(self) -> None:
         self._open: dict[str, tuple[Session, Principal, Outlet]] = {}
         self._closed = False
+        self._counts: Counter[str | None] = Counter()
+        self.changed: Callable[[], None] = _nobody
+        """Told when `endpoints` may be others."""
+
+    @property
+    def endpoints(self) -> frozenset[str | None]:
+        """Where somebody listens."""
+        return frozenset(self._counts)
 
     def open(self, session: Session, principal: Principal, exchange: Exchange) -> None:
         """Adopt a started SSE response, unless its peer is gone already."""
@@ -67,9 +76,15 @@ class SessionStreams:
         """From now on the session's messages go to this outlet."""
         self.close(session.id)
         self._open[session.id] = (session, principal, outlet)
+        self._counts[session.endpoint] += 1
+        self.changed()
 
     def listening(self) -> Iterable[tuple[Session, Principal]]:
         return [(session, principal) for session, principal, _ in self._open.values()]
+
+    def listener(self, session_id: str) -> Principal | None:
+        found = self._open.get(session_id)
+        return None if found is None else found[1]
 
     def push(self, session_id: str, message: bytes) -> bool:
         """What a slow reader misses it can ask for: a notice only says that something changed."""
@@ -78,8 +93,9 @@ class SessionStreams:
 
     def close(self, session_id: str) -> None:
         """End the session's stream, if it has one."""
-        found = self._open.pop(session_id, None)
+        found = self._open.get(session_id)
         if found is not None:
+            self._forget(found[0])
             found[2].end()
 
     def close_where(self, ended: Callable[[Principal], bool]) -> None:
@@ -92,10 +108,23 @@ class SessionStreams:
         """The gateway is stopping: streams end, and no other begins."""
         self._closed = True
         for session_id in list(self._open):
-            self._open.pop(session_id)[2].end(stopping=True)
+            session, _, outlet = self._open[session_id]
+            self._forget(session)
+            outlet.end(stopping=True)
 
     def _gone(self, session_id: str, outlet: Outlet) -> None:
         found = self._open.get(session_id)
         if found is not None and found[2] is outlet:
-            del self._open[session_id]
+            self._forget(found[0])
         outlet.end()
+
+    def _forget(self, session: Session) -> None:
+        del self._open[session.id]
+        self._counts[session.endpoint] -= 1
+        if not self._counts[session.endpoint]:
+            del self._counts[session.endpoint]
+        self.changed()
+
+
+def _nobody() -> None:
+    """Until somebody wants to know."""

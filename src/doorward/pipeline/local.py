@@ -14,6 +14,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind
 from doorward.model.verdict import Allow, Permit
+from doorward.pipeline.listens import Listens
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Catalog, Description, Entry
 from doorward.ports.sessions import Sessions
@@ -42,9 +43,10 @@ class Offer(Protocol):
 class Local:
     """Implements ports.Upstream for Kind.GATEWAY."""
 
-    def __init__(self, offer: Offer, sessions: Sessions, identity: dict[str, Any]) -> None:
+    def __init__(self, offer: Offer, sessions: Sessions, identity: dict[str, Any], listens: Listens) -> None:
         self._offer = offer
         self._sessions = sessions
+        self._listens = listens
         self._identity = identity
         """serverInfo of the aggregate endpoint."""
 
@@ -58,6 +60,8 @@ class Local:
                 return await self._initialize(call, permit.principal)
             case "server/discover":
                 return await self._discover(call, permit.principal)
+            case "subscriptions/listen":
+                return await self._listens.serve(call, permit.principal)
             case "logging/setLevel":
                 return self._set_level(call)
             case "ping":
@@ -71,7 +75,7 @@ class Local:
         await self._offer.catalog.refresh(call.endpoint, kind)
         catalog = self._offer.catalog
         entries = catalog.entries(call.endpoint, kind)
-        failing = catalog.describe(call.endpoint, principal).failing
+        failing = catalog.describe(call.endpoint, principal, kind).failing
         if call.endpoint is not None and failing and not entries:
             raise UpstreamError(
                 Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available"
@@ -95,7 +99,7 @@ class Local:
         session = self._sessions.open(principal, call.endpoint, call.version, call.capabilities, call.client)
         result = bridge.initialize_result(
             version=call.version,
-            capabilities=legacy_capabilities(described.capabilities),
+            capabilities=kept_capabilities(described.capabilities),
             server_info=described.server_info or self._identity,
             instructions=described.instructions,
         )
@@ -105,7 +109,7 @@ class Local:
         described = await self._described(call.endpoint, principal)
         return _ok(
             bridge.discover_result(
-                capabilities=modern_capabilities(described.capabilities),
+                capabilities=kept_capabilities(described.capabilities),
                 server_info=described.server_info or self._identity,
                 instructions=described.instructions,
             )
@@ -128,8 +132,9 @@ def _ok(result: dict[str, Any]) -> Reply:
     return Reply(msgspec.json.encode(result), None, Outcome.OK)
 
 
-def legacy_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
-    """What we can keep of what the servers offer: lists change on our own account, tasks come later."""
+def kept_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
+    """What we can keep of what the servers offer, in either era: lists change on our own account, tasks come
+    later."""
     kept: dict[str, Any] = {}
     for name in ("tools", "prompts", "resources"):
         if name in offered:
@@ -140,10 +145,3 @@ def legacy_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
         if name in offered:
             kept[name] = {}
     return kept
-
-
-def modern_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
-    """The same for 2026-07-28, where change notices need `subscriptions/listen`, which is not offered yet."""
-    return {
-        name: {} for name in ("tools", "prompts", "resources", "completions", "logging") if name in offered
-    }

@@ -14,6 +14,10 @@ class Streams(Protocol):
         """Sessions that have a stream open now, with the principal that opened it."""
         ...
 
+    def listener(self, session_id: str) -> Principal | None:
+        """Who has the stream of this session open now."""
+        ...
+
     def push(self, session_id: str, message: bytes) -> bool:
         """Hand one encoded notification to the session's stream; False when none takes it now."""
         ...

@@ -100,6 +100,14 @@ class Channel(ABC):
             self.busy -= 1
             self.last_used = self._loop.time()
 
+    async def listen_on(self, live: Live, params: dict[str, Any]) -> None:
+        """See listening.Listens: what it brings comes among everything else."""
+        self.busy -= 1  # nobody waits for it: neither a drain nor an idle conversation is held up
+        try:
+            await self.request(live, params)
+        finally:
+            self.busy += 1
+
     def _cancel(self, live: Live, why: str) -> None:
         """Both eras cancel by a notification on a shared channel; `initialize` must not be cancelled."""
         if live.method != "initialize":

@@ -188,7 +188,11 @@ class HttpLeg:
             self.leave(connection)
 
     async def listen(self, head: bytes, due: float | None = None) -> EventReader | None:
-        """GET a stream of its own connection; None when the server offers none (405).
+        """GET a stream of its own connection; None when the server offers none (405). As `stream`."""
+        return await self.stream(head + b"\r\n", due)
+
+    async def stream(self, request: bytes, due: float | None = None) -> EventReader | None:
+        """Send a whole request that is answered by a stream, on a connection of its own; None for a 405.
 
         The caller of this closes the reader, or hangs up where the stream is `due` to be over some time.
         Raises UpstreamError, SessionGone.
@@ -199,7 +203,7 @@ class HttpLeg:
         self._deadlines.watch(connection)
         kept = False
         try:
-            connection.send(head + b"\r\n", self._limit, waiter)
+            connection.send(request, self._limit, waiter)
             response = await waiter
             kept = response.streams
         finally:

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from doorward.model.call import Call
 from doorward.wire import jsonrpc
-from doorward.wire.meta import LOG_LEVELS
+from doorward.wire.meta import LOG_LEVELS, SUBSCRIPTION_ID
 
 PROGRESS: Final = "notifications/progress"
 MESSAGE: Final = "notifications/message"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 OnNotification = Callable[[str | None, str, dict[str, Any]], None]
 """Conversation key (None for one that belongs to no caller), method, params."""
 
@@ -28,6 +29,8 @@ class Relay:
     def __init__(self) -> None:
         self.on_notification: OnNotification = _ignore
         self.dropped: Counter[str] = Counter()
+        self.listens: dict[int, Callable[[dict[str, Any]], None]] = {}
+        """Our open `subscriptions/listen`, by their ids: told of their acknowledgement."""
 
     async def note(
         self, notification: jsonrpc.UpstreamNotification, token: int, call: Call | None, key: str | None
@@ -55,8 +58,19 @@ class Relay:
             self.dropped["notification for no live call"] += 1
         elif notification.method == MESSAGE and key is None:
             self.dropped["log message nobody asked for"] += 1
+        elif notification.method == ACKNOWLEDGED:
+            self._acknowledged(notification.params or {})
         else:
             self.on_notification(key, notification.method, notification.params or {})
+
+    def _acknowledged(self, params: dict[str, Any]) -> None:
+        meta = params.get("_meta")
+        listen_id = meta.get(SUBSCRIPTION_ID) if isinstance(meta, dict) else None
+        told = self.listens.get(listen_id) if type(listen_id) is int else None
+        if told is None:
+            self.dropped["acknowledgement of nothing we asked"] += 1
+        else:
+            told(params)
 
     def answer(self, request: jsonrpc.UpstreamRequest) -> bytes:
         """Our answer to what a server asks of its client: nothing is offered, so nothing may hang."""

@@ -12,7 +12,8 @@ from doorward.model.call import Era, Outcome, Reply
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
-from doorward.upstream import pages
+from doorward.ports.watched import Wish
+from doorward.upstream import pages, watches
 from doorward.upstream.conversation import Conversation, own_params, result_of
 from doorward.upstream.conversations import Conversations
 from doorward.upstream.deadlines import Deadlines
@@ -30,6 +31,7 @@ from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork
 from doorward.upstream.tls import ReloadingContext
 from doorward.upstream.warden import Warden
+from doorward.upstream.watches import Watches
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
 
@@ -120,7 +122,7 @@ class Server:
         if self._running is None:
             self._running = running = _Running(self)
             self.spawn(running.discovery.run())
-            self.spawn(self._end_idle(running.conversations))
+            self.spawn(self._end_idle(running))
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - it bounds what is closed, not the wait
         """End conversations and processes properly, within `timeout` seconds and what a SIGKILL takes."""
@@ -130,6 +132,7 @@ class Server:
         self._last_state = running.discovery.state
         end = asyncio.get_running_loop().time() + timeout
         await running.discovery.close()
+        await running.watches.close()
         await running.conversations.drain(timeout / 2)  # a reload lets calls end where they began
         for task in self._tasks:
             task.cancel()
@@ -144,6 +147,20 @@ class Server:
         """A caller's session has ended: so does what it had here."""
         if self._running is not None:
             self._running.conversations.end(key)
+
+    def want(self, holder: str, wish: Wish | None) -> None:
+        """Who listens to this server, and to what. See ports.Watched."""
+        if self._running is not None:
+            self._running.watches.want(holder, wish)
+
+    def holders(self, key: str | None, uri: str) -> list[tuple[str, str]]:
+        """Who is to be told of a change of `uri` heard in conversation `key`, and how they call it."""
+        return self._running.watches.holders(key, uri) if self._running is not None else []
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """Of everybody who listens, by holder."""
+        return dict(self._running.watches.wishes) if self._running is not None else {}
 
     # what it is for
 
@@ -174,8 +191,6 @@ class Server:
             return Reply(answer, None, _OK, time.perf_counter() - began)
         if isinstance(answer, jsonrpc.UpstreamError) and answer.code == -32022:
             running.discovery.doubt_era()
-        if permit.call.method == "resources/subscribe" and isinstance(conversation, HttpConversation):
-            conversation.listen()
         if isinstance(answer, jsonrpc.UpstreamResult) and len(answer.result) > LARGE:
             await asyncio.sleep(0)  # reading it has taken its time, and what follows reads it once more
         return incoming(self.name, permit, conversation.era, answer, time.perf_counter() - began)
@@ -225,10 +240,12 @@ class Server:
             if under_way is not None:
                 return under_way
         version = conversation.introduction.version
-        if call.era is not era:
-            self._check_method(call.method, version)
         live = Live(self.name, next(self._ids), call.method, call, deadline)
         params = outgoing(permit, era, version, live.id)
+        if call.method in watches.METHODS:
+            return self._require().watches.pass_on(permit, conversation, live, params)
+        if call.era is not era:
+            self._check_method(call.method, version)
         return conversation.request(live, params, input_schema(permit) if era is _MODERN else None)
 
     async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
@@ -279,10 +296,12 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end_idle(self, conversations: Conversations) -> None:
+    async def _end_idle(self, running: "_Running") -> None:
         while True:
             await asyncio.sleep(min(_IDLE_CHECK_S, self.settings.conversation_idle_s / 2))
-            conversations.end_idle(asyncio.get_running_loop().time())
+            now = running.loop.time()
+            running.watches.keep(now)
+            running.conversations.end_idle(now)
 
 
 class _Running:
@@ -319,6 +338,7 @@ class _Running:
         self.discovery = Discovery(
             settings.name, self.dialer, lambda: self.conversations.get(None), self.conversations.end_all
         )
+        self.watches = Watches(_Watching(server, self))
 
     def find(self, permit: Permit) -> Conversation | None:
         """The conversation that a call belongs to, if it is open."""
@@ -332,6 +352,12 @@ class _Running:
         if self._over_http and session is not None:
             return session.id
         return permit.principal.owner
+
+    def key_of(self, session: str | None, owner: str) -> str | None:
+        """The same for whoever listens: a legacy session, if it is one, and its owner."""
+        if self._shared or self.discovery.era is _MODERN:
+            return None
+        return session if self._over_http and session is not None else owner
 
     async def _open(self, key: str | None) -> Conversation:
         verdict = self.discovery.verdict
@@ -347,3 +373,26 @@ class _Running:
     def _crashed(self, key: str | None, error: UpstreamError) -> None:
         if key is None:
             self.discovery.lost(error)
+
+
+class _Watching:
+    """Implements watches.Host."""
+
+    def __init__(self, server: Server, running: _Running) -> None:
+        self.name = server.name
+        self.relay = server.relay
+        self.live = server.live
+        self.spawn = server.spawn
+        self.key_of = running.key_of
+        self.found = running.conversations.find
+        self._running = running
+
+    async def ready(self) -> Era:
+        """Raises UpstreamError."""
+        await self._running.discovery.ready()
+        era = self._running.discovery.era
+        assert era is not None
+        return era
+
+    async def conversation(self, key: str | None) -> Conversation:
+        return await self._running.conversations.get(key)

@@ -222,6 +222,34 @@ class HttpConversation:
             return None
         return await rest(self._leg, self._listen_head(), broken, live, self)
 
+    async def listen_on(self, live: Live, params: dict[str, Any]) -> None:
+        """See listening.Listens: the stream is the call, so it has a connection of its own."""
+        body = jsonrpc.encode_request(live.id, live.method, params)
+        head = self._post_head() + self._modern_fields(live.method, params, None)
+        stream = await self._leg.stream(framed(head, body))
+        if stream is None:
+            raise SessionGone
+        try:
+            while (data := await stream.next()) is not None:
+                if not self._listened(data, live):
+                    return
+        finally:
+            stream.close()
+
+    def _listened(self, data: bytes, live: Live) -> bool:
+        """One message of a listen stream; False for its last one."""
+        try:
+            message = jsonrpc.parse_upstream(data)
+        except WireError:
+            self._relay.dropped["not JSON-RPC"] += 1
+            return True
+        if not isinstance(message, jsonrpc.UpstreamNotification):
+            # The empty result ends it (2026-07-28); nothing may be asked here.
+            return isinstance(message, jsonrpc.UpstreamRequest) or message.id != live.id
+        self._relay.unrelated(message, self.key)
+        # The spec's two pages differ in how a server says that it ends (brief 2.2): both are taken.
+        return message.method != "notifications/cancelled"
+
     def listen(self) -> None:
         """Open the session's GET stream, if it is not open: what subscriptions bring comes on it."""
         if not self._listening and self.era is Era.LEGACY:

@@ -199,7 +199,7 @@ async def test_a_world_that_was_replaced_cannot_come_back(process: Process, conf
     write(config, "two")
     assert await reload(process)
 
-    old._changed(old, None, None)
+    old._changed(old, None, None, None)
 
     assert process.door.gateway is process.world.gateway
 

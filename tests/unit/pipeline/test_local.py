@@ -11,16 +11,16 @@ from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.model.verdict import Facts
-from doorward.pipeline.local import Local, legacy_capabilities, modern_capabilities
+from doorward.pipeline.local import Local, kept_capabilities
 from tests.playbook.house import BOT, House
 from tests.unit.catalog.build import call
 
 
 @pytest.mark.parametrize(
-    ("offered", "legacy", "modern"),
+    ("offered", "kept"),
     [
-        ({}, {}, {}),
-        ({"tools": {}}, {"tools": {"listChanged": True}}, {"tools": {}}),
+        ({}, {}),
+        ({"tools": {}}, {"tools": {"listChanged": True}}),
         (
             {
                 "tools": {"listChanged": False},
@@ -29,20 +29,14 @@ from tests.unit.catalog.build import call
                 "experimental": {"y": 1},
             },
             {"tools": {"listChanged": True}, "logging": {}, "completions": {}},
-            {"tools": {}, "logging": {}, "completions": {}},
         ),
-        (
-            {"resources": {"subscribe": True}},
-            {"resources": {"listChanged": True, "subscribe": True}},
-            {"resources": {}},
-        ),
-        ({"resources": {"subscribe": "yes"}}, {"resources": {"listChanged": True}}, {"resources": {}}),
-        ({"tasks": {}, "prompts": {}}, {"prompts": {"listChanged": True}}, {"prompts": {}}),
+        ({"resources": {"subscribe": True}}, {"resources": {"listChanged": True, "subscribe": True}}),
+        ({"resources": {"subscribe": "yes"}}, {"resources": {"listChanged": True}}),
+        ({"tasks": {}, "prompts": {}}, {"prompts": {"listChanged": True}}),
     ],
 )
-def test_capabilities(offered: dict[str, Any], legacy: dict[str, Any], modern: dict[str, Any]) -> None:
-    assert legacy_capabilities(offered) == legacy
-    assert modern_capabilities(offered) == modern
+def test_capabilities(offered: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert kept_capabilities(offered) == kept
 
 
 async def answer(method: str, params: dict[str, Any]) -> bytes | None:
@@ -51,12 +45,12 @@ async def answer(method: str, params: dict[str, Any]) -> bytes | None:
     target = Target("", Kind.GATEWAY, method, OperationClass.READ)
     allowed = house.offer.policy.decide(BOT, target, {})
     permit = house.offer.policy.conclude(asked, BOT, target, allowed, Facts(), "d1")
-    reply = await Local(house.offer, MemorySessions(), {"name": "doorward"}).send(permit)
+    reply = await Local(house.offer, MemorySessions(), {"name": "doorward"}, house.listens).send(permit)
     return reply.result
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("method", sorted(OWN_METHODS - {"logging/setLevel"}))
+@pytest.mark.parametrize("method", sorted(OWN_METHODS - {"logging/setLevel", "subscriptions/listen"}))
 async def test_everything_that_is_routed_here_is_answered(method: str) -> None:
     assert isinstance(msgspec.json.decode(await answer(method, {}) or b""), dict)
 

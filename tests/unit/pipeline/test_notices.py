@@ -1,17 +1,20 @@
 """A notification that belongs to no call is decided for each principal that would see it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from doorward.catalog.definitions import definitions
 from doorward.model.call import Session
 from doorward.model.grants import AgentRules, PolicySpec
 from doorward.model.principal import Principal
-from doorward.model.target import Kind
+from doorward.model.target import Definition, Kind
 from doorward.model.verdict import Mode
-from doorward.pipeline.notices import CHANGED, Notices
+from doorward.pipeline.notices import CHANGED, Notices, View
 from doorward.policy.engine import Engine
+from tests.playbook.house import House
 from tests.unit.policy.build import grant, scope
 
 READER = Principal("default", "rita", "reader", "key")
@@ -35,6 +38,9 @@ class Streams:
     def listening(self) -> list[tuple[Session, Principal]]:
         return self.listens
 
+    def listener(self, session_id: str) -> Principal | None:
+        return next((principal for session, principal in self.listens if session.id == session_id), None)
+
     def push(self, session_id: str, message: bytes) -> bool:
         self.pushed.append((session_id, json.loads(message)))
         return True
@@ -44,36 +50,33 @@ class Streams:
         return [session_id for session_id, _ in self.pushed]
 
 
+def engine(mode: Mode = Mode.ENFORCE, listed: Sequence[Definition] = ()) -> Engine:
+    spec = PolicySpec(AGENTS, {"docs": mode, "other": mode}, "r")
+    return Engine.build(spec, {"docs": listed, "other": []})
+
+
 def notices(streams: Streams, mode: Mode = Mode.ENFORCE) -> Notices:
-    engine = Engine.build(PolicySpec(AGENTS, {"docs": mode, "other": mode}, "r"), {"docs": [], "other": []})
-    return Notices(streams, lambda: engine)
+    policy = engine(mode)
+    return Notices(streams, House().listens, lambda: policy)
 
 
-def test_an_update_goes_to_the_session_it_belongs_to_if_its_agent_may_read() -> None:
+def test_an_update_goes_to_those_who_subscribed_if_their_agent_may_read() -> None:
     streams = Streams(("r", READER, "docs"), ("r2", READER, None), ("t", TOOLER, "docs"))
-    teller = notices(streams)
 
-    for key in ("r", "t", "nobody", None):
-        teller.resource_updated("docs", key, {"uri": "doc://1", "secret": "x"})
+    notices(streams).resource_updated(
+        "docs", "doc://1", [("r", "their://1"), ("t", "doc://1"), ("gone", "x:")]
+    )
 
     assert streams.pushed == [
-        ("r", {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "doc://1"}})
+        ("r", {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "their://1"}})
     ]
 
 
-def test_an_update_for_an_owner_goes_to_all_their_sessions_behind_that_server() -> None:
-    streams = Streams(("a", READER, "docs"), ("b", READER, None), ("c", READER, "other"))
-
-    notices(streams).resource_updated("docs", READER.owner, {"uri": "doc://1"})
-
-    assert streams.told == ["a", "b"]
-
-
-@pytest.mark.parametrize("params", [{}, {"uri": 1}, {"uri": "file://not-granted"}])
-def test_an_update_that_may_not_be_read_or_names_nothing(params: dict[str, Any]) -> None:
+@pytest.mark.parametrize("uri", [None, 1, "file://not-granted"])
+def test_an_update_that_may_not_be_read_or_names_nothing(uri: Any) -> None:
     streams = Streams(("r", READER, "docs"))
 
-    notices(streams).resource_updated("docs", "r", params)
+    notices(streams).resource_updated("docs", uri, [("r", "doc://1")])
 
     assert streams.told == []
 
@@ -95,21 +98,39 @@ def test_a_log_message_goes_where_its_level_was_asked_for(level: Any, told: list
     assert streams.told == told
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.GATEWAY])
-def test_a_changed_list_is_told_to_those_who_may_know_the_server(kind: Kind) -> None:
+def listed(kind: Kind, name: str) -> list[Definition]:
+    member = {Kind.RESOURCE: "uri", Kind.TEMPLATE: "uriTemplate"}.get(kind, "name")
+    said = {member: name, "name": name, "inputSchema": {"type": "object"}}
+    return list(definitions("docs", kind, [said], ()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        (Kind.TOOL, "x", ["t"]),
+        (Kind.PROMPT, "x", []),
+        (Kind.RESOURCE, "doc://1", ["r"]),
+        (Kind.TEMPLATE, "doc://{id}", ["r"]),
+        (Kind.RESOURCE, "file://1", []),
+    ],
+)
+def test_a_changed_list_is_told_to_those_who_see_the_change(kind: Kind, name: str, told: list[str]) -> None:
     streams = Streams(
         ("r", READER, "docs"), ("t", TOOLER, None), ("s", STRANGER, None), ("o", READER, "other")
     )
+    now = listed(kind, name)
 
-    notices(streams).list_changed("docs", kind)
+    notices(streams).list_changed("docs", kind, View(engine(), ()), View(engine(listed=now), now))
 
-    assert streams.told == ["r", "t"]
-    assert streams.pushed[0][1] == {"jsonrpc": "2.0", "method": CHANGED[kind]}
+    assert streams.told == told
+    assert all(said == {"jsonrpc": "2.0", "method": CHANGED[kind]} for _, said in streams.pushed)
 
 
-def test_in_mode_audit_everybody_may_know() -> None:
-    streams = Streams(("s", STRANGER, None))
+def test_new_rules_over_the_same_list_are_a_change_too() -> None:
+    streams = Streams(("s", STRANGER, None), ("t", TOOLER, None))
+    now = listed(Kind.TOOL, "x")
+    before, after = engine(listed=now), engine(Mode.AUDIT, now)
 
-    notices(streams, Mode.AUDIT).list_changed("docs", Kind.TOOL)
+    notices(streams).list_changed("docs", Kind.TOOL, View(before, now), View(after, now))
 
     assert streams.told == ["s"]

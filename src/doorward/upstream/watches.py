@@ -1,0 +1,386 @@
+"""What callers want to hear of from one server, and what we keep open there for them.
+
+Nobody waits for the work here but a legacy `resources/subscribe`: wishes are noted, and one task makes the
+server fit them. It opens what is missing, ends what nobody wants any more, and begins again after a loss,
+waiting ever longer. Between a loss and its repair updates may be missed, so everything watched there is then
+said to have changed: that asks for nothing but a read.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, Protocol
+
+from doorward.model.call import Era
+from doorward.model.errors import CallerError, UpstreamError
+from doorward.model.reasons import Reason
+from doorward.model.verdict import Permit
+from doorward.ports.watched import Wish
+from doorward.upstream.conversation import Conversation
+from doorward.upstream.failure import failure
+from doorward.upstream.http import SessionGone
+from doorward.upstream.listening import LISTEN, Listening
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.relay import Relay
+from doorward.wire import jsonrpc
+
+SUBSCRIBE: Final = "resources/subscribe"
+METHODS: Final = frozenset({SUBSCRIBE, "resources/unsubscribe"})
+UPDATED: Final = "notifications/resources/updated"
+LOOK_S: Final = 2.0
+"""How often conversations that are kept are looked after."""
+FIRST_WAIT_S: Final = 0.5
+LONGEST_WAIT_S: Final = 30.0
+MOST_URIS: Final = 1_000
+"""Subscriptions of one legacy session at one server."""
+_LISTS: Final = (
+    ("tools", "toolsListChanged"),
+    ("prompts", "promptsListChanged"),
+    ("resources", "resourcesListChanged"),
+)
+_DONE: Final = b"{}"
+
+
+class Host(Protocol):
+    """The server, as far as watching needs it."""
+
+    name: str
+    relay: Relay
+
+    async def ready(self) -> Era: ...
+    async def conversation(self, key: str | None) -> Conversation: ...
+    def found(self, key: str | None) -> Conversation | None: ...
+    def key_of(self, session: str | None, owner: str) -> str | None: ...
+    def live(self, method: str) -> Live: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+
+
+class _Kept:
+    """A legacy conversation and what it is subscribed to."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.uris: set[str] = set()
+
+
+class Watches:
+    """One per server, while it runs."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.wishes: dict[str, Wish] = {}
+        self._kept: dict[str | None, _Kept] = {}
+        self._listening: Listening | None = None
+        self._wait: dict[str | None, tuple[float, float]] = {}
+        """After a failure, by conversation key: not before, and how long that was."""
+        self._lost: set[str | None] = set()
+        """Keys whose conversation has ended since it was last put right."""
+        self._changed = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._running = False
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+
+    # what is wanted
+
+    def want(self, holder: str, wish: Wish | None) -> None:
+        """See ports.Watched."""
+        if wish is not None and (wish.uris or wish.lists):
+            self.wishes[holder] = wish
+        elif self.wishes.pop(holder, None) is None:
+            return
+        self._rouse()
+
+    def holders(self, key: str | None, uri: str) -> list[tuple[str, str]]:
+        """Who is told of a change of `uri` that was heard in the conversation `key`, and how they call it.
+
+        A server may name a sub-resource of what was subscribed to (MCP, `ResourceUpdatedNotification`).
+        """
+        found = []
+        for holder, wish in self.wishes.items():
+            if wish.uris and (key is None or self._host.key_of(wish.session, wish.owner) == key):
+                known = _known_as(wish.uris, uri)
+                if known is not None:
+                    found.append((holder, known))
+        return found
+
+    def keep(self, now: float) -> None:
+        """Conversations that are only listened to are in use all the same."""
+        for kept in self._kept.values():
+            if kept.uris:
+                kept.conversation.last_used = now
+
+    async def close(self) -> None:
+        self._closed = True
+        self._changed.set()
+        if self._listening is not None:
+            await self._listening.end()
+
+    # a legacy caller's own request
+
+    async def pass_on(
+        self, permit: Permit, conversation: Conversation, live: Live, params: dict[str, Any]
+    ) -> Answer:
+        """The answer to a `resources/subscribe` or `unsubscribe`.
+
+        Raises UpstreamError, SessionGone, and CallerError(INVALID_PARAMS) for one subscription too many.
+        """
+        call, uri = permit.call, permit.target.name
+        subscribes = call.method == SUBSCRIBE
+        wished = self.wishes.get(_session(permit))
+        if subscribes and wished is not None and uri not in wished.uris and len(wished.uris) >= MOST_URIS:
+            raise CallerError(Reason.INVALID_PARAMS, f"{call.method}: more than {MOST_URIS} in one session")
+        if conversation.era is Era.MODERN:
+            self._wish(permit, add=subscribes)
+            return await self._honoured(permit, live) if subscribes else _done(live)
+        if not subscribes:
+            self._note(conversation, uri, subscribed=False)
+            self._wish(permit, add=False)
+            if any(uri in uris for uris in self._needed(conversation.key)):
+                self._note(conversation, uri, subscribed=True)
+                return _done(live)  # others share this conversation
+        answer = await conversation.request(live, params)
+        if subscribes and isinstance(answer, jsonrpc.UpstreamResult):
+            self._note(conversation, uri, subscribed=True)
+            self._wish(permit, add=True)
+        return answer
+
+    def _wish(self, permit: Permit, *, add: bool) -> None:
+        holder = _session(permit)
+        before = self.wishes.get(holder)
+        uris = dict(before.uris) if before is not None else {}
+        if add:
+            uris[permit.target.name] = str(permit.call.params.get("uri"))
+        else:
+            uris.pop(permit.target.name, None)
+        self.want(holder, Wish(holder, permit.principal.owner, uris))
+
+    async def _honoured(self, permit: Permit, live: Live) -> Answer:
+        """At a modern server it is a matter of the filter; what that does not honour is refused."""
+        uri = permit.target.name
+        try:
+            async with asyncio.timeout_at(live.deadline):
+                while not self._honours(uri):
+                    self._tried.clear()
+                    await self._tried.wait()
+                    if None in self._wait:
+                        text = "does not let us listen now"
+                        raise failure(Reason.UPSTREAM_UNREACHABLE, self._host.name, text)
+                    if not self._honours(uri) and self._fits():
+                        self._wish(permit, add=False)
+                        text = "this resource cannot be subscribed to"
+                        return jsonrpc.UpstreamError(live.id, -32602, text, {"uri": uri})
+        except TimeoutError:
+            self._wish(permit, add=False)
+            raise failure(Reason.UPSTREAM_TIMEOUT, self._host.name, "did not answer in time") from None
+        except UpstreamError:
+            self._wish(permit, add=False)
+            raise
+        return _done(live)
+
+    def _honours(self, uri: str) -> bool:
+        listening = self._listening
+        if listening is None or listening.over:
+            return False
+        honoured = listening.honoured.get("resourceSubscriptions")
+        return isinstance(honoured, list) and uri in honoured
+
+    def _fits(self) -> bool:
+        """Whether what we listen to is what is wanted by now."""
+        wanted = self._filter(self._host.found(None))
+        return wanted == (self._listening.wanted if self._listening is not None else {})
+
+    def _note(self, conversation: Conversation, uri: str, *, subscribed: bool) -> None:
+        kept = self._kept.get(conversation.key)
+        if kept is None or kept.conversation is not conversation:
+            kept = self._kept[conversation.key] = _Kept(conversation)
+        if subscribed:
+            kept.uris.add(uri)
+            _open_stream(conversation)
+        else:
+            kept.uris.discard(uri)
+
+    # making it so
+
+    def _rouse(self) -> None:
+        self._changed.set()
+        if not self._running and not self._closed:
+            self._running = True
+            self._host.spawn(self._run())
+
+    async def _run(self) -> None:
+        """While anybody wants anything."""
+        try:
+            while not self._closed:
+                self._changed.clear()
+                await self._put_right()
+                self._tried.set()
+                if not self.wishes and not self._kept and self._listening is None:
+                    return
+                try:
+                    async with asyncio.timeout(LOOK_S if not self._wait else FIRST_WAIT_S):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self._running = False
+
+    async def _put_right(self) -> None:
+        try:
+            era = await self._host.ready()
+        except UpstreamError:
+            self._failed(None)
+            return
+        if era is Era.MODERN:
+            self._kept.clear()
+            await self._guarded(None, self._listen)
+            return
+        if self._listening is not None:
+            await self._listening.end()
+            self._listening = None
+        # At the same time: one whose conversation hangs holds up nobody else's.
+        await asyncio.gather(*(self._guarded(key, partial(self._subscribe, key)) for key in self._keys()))
+
+    def _keys(self) -> list[str | None]:
+        keys: dict[str | None, None] = dict.fromkeys(self._kept)
+        for wish in self.wishes.values():
+            if wish.uris:
+                keys[self._host.key_of(wish.session, wish.owner)] = None
+            if wish.lists:
+                keys[None] = None
+        return list(keys)
+
+    async def _guarded(self, key: str | None, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Not while it has to wait; a failure makes it wait."""
+        due, _ = self._wait.get(key, (0.0, 0.0))
+        if self._loop.time() < due:
+            return
+        try:
+            await work()
+        except (UpstreamError, SessionGone):
+            self._failed(key)
+        else:
+            self._wait.pop(key, None)
+
+    def _failed(self, key: str | None) -> None:
+        _, waited = self._wait.get(key, (0.0, 0.0))
+        wait = min(max(waited * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
+        self._wait[key] = (self._loop.time() + wait, wait)
+
+    def _needed(self, key: str | None) -> Iterable[Mapping[str, str]]:
+        return [
+            wish.uris
+            for wish in self.wishes.values()
+            if wish.uris and self._host.key_of(wish.session, wish.owner) == key
+        ]
+
+    async def _subscribe(self, key: str | None) -> None:
+        """Make one legacy conversation fit. Raises UpstreamError, SessionGone."""
+        needed = {uri for uris in self._needed(key) for uri in uris}
+        lists = key is None and any(wish.lists for wish in self.wishes.values())
+        kept = self._kept.get(key)
+        if kept is not None and not kept.conversation.usable:
+            if kept.uris:
+                self._lost.add(key)
+            del self._kept[key]
+            kept = None
+        if not needed and not lists and kept is None:
+            return
+        conversation = kept.conversation if kept is not None else await self._host.conversation(key)
+        if kept is None:
+            kept = self._kept[key] = _Kept(conversation)
+        if needed or lists:
+            _open_stream(conversation)
+        for uri in sorted(needed - kept.uris):
+            await self._say(conversation, SUBSCRIBE, uri)
+            kept.uris.add(uri)
+        for uri in sorted(kept.uris - needed):
+            await self._say(conversation, "resources/unsubscribe", uri)
+            kept.uris.discard(uri)
+        if not needed and not lists:
+            self._kept.pop(key, None)
+        if key in self._lost:
+            self._lost.discard(key)
+            self._repaired(key, needed)
+
+    async def _say(self, conversation: Conversation, method: str, uri: str) -> None:
+        """What the server refuses it refuses for good: nobody is told of this resource."""
+        answer = await conversation.request(self._host.live(method), {"uri": uri})
+        if isinstance(answer, jsonrpc.UpstreamError):
+            self._host.relay.dropped["subscription that the server refused"] += 1
+
+    async def _listen(self) -> None:
+        """Keep a modern server's one listen as wide as it has to be. Raises UpstreamError, SessionGone."""
+        old = self._listening
+        conversation = await self._host.conversation(None)
+        wanted = self._filter(conversation)
+        if old is not None and old.over:
+            self._listening, old = None, None
+            self._lost.add(None)
+        if old is not None and old.wanted == wanted:
+            return
+        if wanted:
+            new = Listening(self._host.live(LISTEN), wanted, self._host.relay)
+            await new.begin(conversation)  # type: ignore[arg-type]  # a modern conversation can do that
+            self._listening = new
+        else:
+            self._listening = None
+        if old is not None:  # not before: nothing that happens in between may be missed
+            await old.end()
+        if None in self._lost:
+            self._lost.discard(None)
+            self._repaired(None, wanted.get("resourceSubscriptions", ()))
+
+    def _filter(self, conversation: Conversation | None) -> dict[str, Any]:
+        """The union of what all want, as far as the server says that it can."""
+        can = conversation.introduction.capabilities if conversation is not None else {}
+        found: dict[str, Any] = {}
+        if any(wish.lists for wish in self.wishes.values()):
+            found = {flag: True for name, flag in _LISTS if _offers(can, name, "listChanged")}
+        uris = sorted({uri for wish in self.wishes.values() for uri in wish.uris})
+        if uris and _offers(can, "resources", "subscribe"):
+            found["resourceSubscriptions"] = uris
+        return found
+
+    def _repaired(self, key: str | None, uris: Iterable[str]) -> None:
+        tell = self._host.relay.on_notification
+        for uri in sorted(uris):
+            tell(key, UPDATED, {"uri": uri})
+        if any(wish.lists for wish in self.wishes.values()):
+            tell(key, "notifications/tools/list_changed", {})
+
+
+def _offers(capabilities: Mapping[str, Any], name: str, what: str) -> bool:
+    offered = capabilities.get(name)
+    return isinstance(offered, dict) and offered.get(what) is True
+
+
+def _open_stream(conversation: Conversation) -> None:
+    """Over HTTP what a legacy server says of its own accord comes on a stream that has to be asked for."""
+    listen = getattr(conversation, "listen", None)
+    if listen is not None:
+        listen()
+
+
+def _session(permit: Permit) -> str:
+    """Only legacy callers have these methods, and those have a session."""
+    session = permit.call.session
+    assert session is not None
+    return session.id
+
+
+def _done(live: Live) -> Answer:
+    return jsonrpc.UpstreamResult(live.id, _DONE)
+
+
+def _known_as(uris: Mapping[str, str], uri: str) -> str | None:
+    """How a listener calls a resource that it subscribed to, or one below it."""
+    known = uris.get(uri)
+    if known is not None:
+        return known
+    end = len(uri)
+    while (end := uri.rfind("/", 0, end)) > 0:
+        above = uris.get(uri[:end]) or uris.get(uri[: end + 1])
+        if above is not None:
+            return above.rstrip("/") + uri[end:]
+    return None
