@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.upstream.framing import framing_fault
-from doorward.upstream.h1 import MAX_HEAD_BYTES
+from doorward.upstream.h1 import CRUMBS, MAX_HEAD_BYTES
 from tests.attack.framing.responses import connection, doorward, exchange
 from tests.attack.framing.view import End
 
@@ -100,9 +100,9 @@ def test_endless_trailers_and_extensions_are_cut(begin: bytes) -> None:
 
 
 def test_a_long_body_in_small_chunks_is_not_framing() -> None:
-    pieces = [CHUNKED, *[b"1\r\na\r\n"] * MAX_HEAD_BYTES, b"0\r\n\r\n"]
+    pieces = [CHUNKED, *[b"1\r\na\r\n"] * CRUMBS, b"0\r\n\r\n"]
     (message,) = doorward(pieces).messages
-    assert message.body == b"a" * MAX_HEAD_BYTES
+    assert message.body == b"a" * CRUMBS
 
 
 def test_many_answers_on_one_connection_do_not_add_up() -> None:

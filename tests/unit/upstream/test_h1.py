@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
-from doorward.upstream.h1 import FRESH_S, Connection, Response
+from doorward.upstream.h1 import CRUMB, CRUMBS, FRESH_S, Connection, Response
 
 REPLY = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
@@ -199,3 +199,28 @@ def test_the_end_of_tls_is_told_in_its_words() -> None:
     assert isinstance(error, UpstreamError)
     assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
     assert error.message == "server s ended TLS before it had answered: tlsv13 alert certificate required"
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1, False), (CRUMB - 1, False), (CRUMB + 1, True)])
+@pytest.mark.parametrize("reads", [1, 50])
+def test_no_answer_is_made_of_so_many_pieces_that_reading_them_holds_the_loop(
+    reads: int, size: int, fits: bool
+) -> None:
+    """A read of 256 KB holds 40,000 chunks of one byte: 30 ms, and 40 bytes of memory for each."""
+    chunk = b"%x\r\n%b\r\n" % (size, b"a" * size)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    _, waiter, _ = fed([head, *[chunk * (3 * CRUMBS // reads)] * reads, b"0\r\n\r\n"], limit=2**20)
+    assert waiter.done()
+    assert ("too many small pieces" in str(waiter.exception())) is not fits
+
+
+def test_a_flood_of_crumbs_on_a_stream_is_cut_and_pieces_that_are_read_do_not_add_up() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    made, _, _ = fed([head])
+    for _ in range(3):
+        made.data_received(b"1\r\n:\r\n" * CRUMBS)
+        with pytest.raises(StopIteration) as read:
+            made.read().send(None)
+        assert len(read.value.value) == CRUMBS
+    made.data_received(b"1\r\n:\r\n" * 2 * CRUMBS)
+    assert not made.in_flight
