@@ -2,12 +2,26 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
+
+import msgspec
 
 from doorward.model.call import Era
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
-from doorward.wire import bridge, era, header_values, jsonrpc, meta, param_headers, sse, strict, uri_template
+from doorward.wire import (
+    bridge,
+    era,
+    header_values,
+    jsonrpc,
+    meta,
+    param_headers,
+    relocate,
+    sse,
+    strict,
+    uris,
+)
 from doorward.wire.errors import BridgeUnsupported, WireError
 from tests.fuzz.engine import Target
 
@@ -195,10 +209,27 @@ def fuzz_schema(data: bytes) -> None:
     param_headers.check_param_headers(wire, schema, arguments)
 
 
-def fuzz_template(data: bytes) -> None:
-    template, _, uri = data.decode("latin-1").partition("\n")
-    fits = uri_template.matches(template, uri)
-    assert not fits or uri.startswith(template.split("{", 1)[0])
+def fuzz_uri(data: bytes) -> None:
+    server, _, text = data.decode("latin-1").partition("\n")
+    found = uris.own(text)
+    assert found is None or uris.expose(*found) == text
+    if re.fullmatch(r"[a-z0-9-]{1,16}", server):
+        assert uris.own(uris.expose(server, text)) == (server, text)
+
+
+def fuzz_relocate(data: bytes) -> None:
+    for method in ("tools/call", "prompts/get", "resources/read"):
+        work = relocate.steps("a", method, data)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                if done.value != data:
+                    assert relocate.may_hold(method, data)
+                    msgspec.json.decode(done.value, type=dict[str, msgspec.Raw])
+                break
+            except WireError:
+                break
 
 
 CALL = (
@@ -247,7 +278,14 @@ SCHEMA = (
     b'{"properties":{"a":{"type":"integer","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"B"}}}'
     b'\n{"a":42,"b":"c"}'
 )
-TEMPLATES = (b"a://{x}/{+y}{?q,r}\na://1/2/3?q=1&r=2", b"t{/a,b}{;c}{#d}\nt/1/2;c=3#4", b"{.x}{&y}\n.a&y=1")
+LOCATED = (b"a\nfile:///x", b"b\nui://a/{card}", b"1\nx.1+a+ui://c")
+LINKS = (
+    b'{"content":[{"type":"resource_link","uri":"f:x"},{"type":"resource","resource":{"uri":"f:x"}}]}',
+    b'{"content":[],"_meta":{"ui":{"resourceUri":"ui://c"},"ui/resourceUri":"ui://c"}}',
+    b'{"messages":[{"role":"user","content":{"type":"resource_link","uri":"f:x"}}]}',
+    b'{"contents":[{"uri":"f:x","text":"t"}]}',
+)
+LINK_WORDS = (b'"content":[', b'"type":"resource_link"', b'"uri":"f:x"', b'"_meta":{', b'"ui":{')
 
 TARGETS = (
     Target("strict", fuzz_strict, MESSAGES, WORDS),
@@ -271,5 +309,6 @@ TARGETS = (
         (SCHEMA,),
         (*WORDS, b'"x-mcp-header":', b'"items":', b'"anyOf":', b'"properties":{'),
     ),
-    Target("template", fuzz_template, TEMPLATES, (b"{", b"}", b"{+a}", b"{?a,b}", b"/", b"%20", b"*", b":3")),
+    Target("uri", fuzz_uri, LOCATED, (b"ui://", b"+", b"x.", b"a", b"1", b"/", b":", b"{+a}", b"\n")),
+    Target("relocate", fuzz_relocate, LINKS, (*WORDS, *LINK_WORDS)),
 )

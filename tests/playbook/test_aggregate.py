@@ -39,7 +39,8 @@ async def test_what_is_listed_is_read_under_that_uri_and_judged_under_the_server
     assert read["contents"] == [{"uri": RATES, "text": "doc://rates"}]
     assert house.servers.sent[0].target.key == ("bank", "resource", "doc://rates")
     decision, outcome = house.log.records
-    assert (decision["mcp"]["server"], decision["mcp"]["name"]) == ("bank", "doc://rates")
+    mcp = decision["mcp"]
+    assert (mcp["server"], mcp["name"], mcp["asked"]) == ("bank", "doc://rates", RATES)
     assert outcome["result"]["bytes"] == len(msgspec.json.encode(read))
 
 
@@ -77,6 +78,23 @@ async def test_completion_is_asked_with_the_servers_own_reference() -> None:
 
     assert "result" in body(answer)
     assert house.servers.sent[0].target.key == ("bank", "template", "acct://{id}")
+    mcp = house.log.records[0]["mcp"]
+    assert (mcp["name"], mcp["asked"]) == ("acct://{id}", "bank+acct://{id}")
+
+
+async def test_the_record_has_both_names_of_a_tool_and_at_its_own_endpoint_one() -> None:
+    house = House()
+    for endpoint, name in ((None, "bank__balance"), ("bank", "balance"), (None, "bank__close_account")):
+        caller = await modern(house, endpoint=endpoint)
+        for _ in range(2):  # read as any message, and as one that comes again
+            await caller.ask("tools/call", {"name": name, "arguments": {}})
+
+    named = [(one["mcp"]["name"], one["mcp"].get("asked")) for one in house.log.kind("decision")]
+    assert named == [
+        *[("balance", "bank__balance")] * 2,
+        *[("balance", None)] * 2,
+        *[("close_account", "bank__close_account")] * 2,
+    ]
 
 
 @pytest.mark.parametrize("era", ERAS)

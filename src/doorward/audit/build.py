@@ -57,7 +57,18 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
         target.kind,
         clip(target.name),
         None if definition is None else definition.digest,
+        _asked(call, target),
     )
+
+
+def _asked(call: Call, target: Target) -> str | None:
+    """What the aggregate calls its target, where the server calls it otherwise."""
+    if call.endpoint is not None or not target.server:
+        return None
+    ref = call.params.get("ref")
+    params = ref if isinstance(ref, dict) else call.params
+    name = params.get("name", params.get("uri"))
+    return clip(name) if isinstance(name, str) and name != target.name else None
 
 
 def ruling_of(

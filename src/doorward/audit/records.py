@@ -48,6 +48,8 @@ class Mcp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     name: str | None = None
     definition: str | None = None
     """SHA-256 of the definition in force."""
+    asked: str | None = None
+    """The name or URI that the caller used, where `name`, the server's own, is another one."""
 
 
 class Softened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

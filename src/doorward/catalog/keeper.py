@@ -47,16 +47,24 @@ class Keeper:
         self._changed = changed
         self._listings = {name: known.get(name, unknown(name)) for name in listers}
         self._asked: dict[tuple[str, Kind], float] = {}
-        self._asking: dict[tuple[str, Kind], Question] = {}
-        self._silent: set[str] = set()
-        """Servers whose last question ended without an answer."""
+        self._asking: dict[tuple[str, Kind | None], Question] = {}
+        self._silent: set[tuple[str, Kind | None]] = set()
+        """What was last asked without an answer."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
         self._renewed: dict[str, float] = {}
 
-    def failing(self, servers: Iterable[str]) -> tuple[str, ...]:
-        """Those that are not up."""
-        return tuple(name for name in servers if not self._listers[name].up)
+    def failing(self, servers: Iterable[str], kind: Kind | None = None) -> tuple[str, ...]:
+        """Those that are not up, or have not said what they have of this kind, in time and in a form that can
+        be used. What they said before is still shown."""
+        now = time.monotonic()
+        return tuple(
+            name for name in servers if not self._listers[name].up or self._unheard((name, kind), now)
+        )
+
+    def _unheard(self, key: tuple[str, Kind | None], now: float) -> bool:
+        question = self._asking.get(key)
+        return key in self._silent or (question is not None and question.until <= now)
 
     async def recent(
         self, servers: Iterable[str], kinds: Iterable[Kind], *, max_age: float = RECENT_S
@@ -108,7 +116,8 @@ class Keeper:
         question = self._asking.get(key)
         if question is None:
             task = asyncio.get_running_loop().create_task(self._refresh(server, kind))
-            wait = DOUBTFUL_WAIT_S if server in self._silent else WAIT_S
+            doubtful = any((server, one) in self._silent for one in Kind)
+            wait = DOUBTFUL_WAIT_S if doubtful else WAIT_S
             question = self._asking[key] = Question(task, now + wait)
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return question
@@ -118,9 +127,9 @@ class Keeper:
         try:
             listed = await lister.list(LIST_METHOD[kind])
         except UpstreamError:
-            self._silent.add(server)
+            self._silent.add((server, kind))
             return  # the listing stays as it was; `failing` names the server
-        self._silent.discard(server)
+        self._silent.discard((server, kind))
         self._asked[(server, kind)] = time.monotonic()
         found = definitions(server, kind, listed, self._rules.get(server, ()))
         before = self._listings[server]

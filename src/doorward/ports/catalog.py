@@ -38,8 +38,11 @@ class Catalog(Protocol):
         """Everything listed there, in stable order, before policy has filtered it."""
         ...
 
-    def describe(self, endpoint: str | None, principal: Principal) -> Description:
-        """In the words of those servers that this caller may know of."""
+    def describe(self, endpoint: str | None, principal: Principal, kind: Kind | None = None) -> Description:
+        """In the words of those servers that this caller may know of.
+
+        With a `kind`, `failing` has those too that are up and did not say what they have of it.
+        """
         ...
 
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:

@@ -106,6 +106,35 @@ async def test_failing_servers_are_named() -> None:
     assert Bench(a=Lister(), b=down).keeper.failing(["a", "b"]) == ("b",)
 
 
+async def test_a_server_that_does_not_say_what_it_has_is_named_for_that_and_keeps_its_listing() -> None:
+    bench = Bench(a=(lister := Lister("x")), b=Lister("y"))
+    await bench.recent("a", "b")
+    lister.error = UpstreamError(Reason.UPSTREAM_REPLY_TOO_LARGE, "a", "lists more than 10000 items")
+    await bench.recent("a", "b", max_age=-1.0)
+
+    assert bench.keeper.failing(["a", "b"], Kind.TOOL) == ("a",)
+    assert bench.keeper.failing(["a", "b"], Kind.PROMPT) == ()
+    assert bench.keeper.failing(["a", "b"]) == ()
+    assert bench.names == [["x"], ["y"]]
+
+    lister.error = None
+    await bench.recent("a", max_age=-1.0)
+    assert bench.keeper.failing(["a", "b"], Kind.TOOL) == ()
+
+
+async def test_a_server_that_is_late_is_named_until_it_has_answered(monkeypatch) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 0.02)
+    bench = Bench(a=(slow := Lister("x")))
+    slow.gate = asyncio.Event()
+    await bench.recent("a")
+
+    assert bench.keeper.failing(["a"], Kind.TOOL) == ("a",)
+    slow.gate.set()
+    await asyncio.sleep(0.01)
+    assert bench.keeper.failing(["a"], Kind.TOOL) == ()
+    assert bench.names == [["x"]]
+
+
 async def test_a_server_that_hangs_makes_one_list_wait_and_no_other(monkeypatch) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.05)
     bench = Bench(a=(slow := Lister("x")), b=Lister("y"))
