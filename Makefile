@@ -24,12 +24,14 @@ export BENCH FUZZ_S
 BIN := .venv/bin
 UV := $(BIN)/uv -q
 NODE_DIR := tests/e2e/node
+CONFORMANCE_DIR := tests/conformance/node
 FAST := $(foreach d,unit playbook contract spec,$(wildcard tests/$d))
 
 SYNCED := .venv/.synced
 PROJECT := .venv/.project
 SERVER_GIT := .venv-server-git/.synced
 NODE_MODULES := $(NODE_DIR)/node_modules/.synced
+CONFORMANCE_MODULES := $(CONFORMANCE_DIR)/node_modules/.synced
 
 ##@ Everyday
 
@@ -78,6 +80,10 @@ test-setup: setup $(SERVER_GIT) $(NODE_MODULES)
 
 ##@ Longer
 
+.PHONY: conformance
+conformance: setup $(CONFORMANCE_MODULES) ## The official MCP suite, directly and through Doorward; build/conformance.json
+	@$(BIN)/python -m tests.conformance.run
+
 .PHONY: bench
 bench: setup ## Measure against nginx; BENCH=name,name for a subset
 	@scripts/debian-packages nginx build-essential libssl-dev openssl
@@ -111,10 +117,11 @@ lock: setup ## Resolve the locks again; UPGRADE=--upgrade for newer versions
 	compile pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt && \
 	compile requirements/server-git.in -o requirements/server-git.txt
 	@scripts/npm $(NODE_DIR) install --package-lock-only
+	@scripts/npm $(CONFORMANCE_DIR) install --package-lock-only
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	@rm -rf .venv .venv-server-git .cache .hypothesis build dist $(NODE_DIR)/node_modules
+	@rm -rf .venv .venv-server-git .cache .hypothesis build dist $(NODE_DIR)/node_modules $(CONFORMANCE_DIR)/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments
@@ -144,7 +151,8 @@ $(SERVER_GIT): requirements/server-git.txt | $(SYNCED)
 	@$(UV) pip sync --python .venv-server-git/bin/python --require-hashes requirements/server-git.txt
 	@touch $@
 
-$(NODE_MODULES): $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json $(NODE_DIR)/.npmrc | $(SYNCED)
-	@echo "setup: node packages"
-	@scripts/npm $(NODE_DIR) ci
+$(NODE_MODULES) $(CONFORMANCE_MODULES): %/node_modules/.synced: \
+		%/package.json %/package-lock.json %/.npmrc | $(SYNCED)
+	@echo "setup: node packages in $*"
+	@scripts/npm $* ci
 	@touch $@

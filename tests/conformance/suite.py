@@ -1,4 +1,4 @@
-"""Running the official suite (`@modelcontextprotocol/conformance`, locked in `node/`) and reading what it found.
+"""Running the official suite (`@modelcontextprotocol/conformance`, locked in `node/`) and what it found.
 
 A scenario passes when none of its checks is a FAILURE, which is how the suite itself counts.
 """
@@ -78,7 +78,7 @@ def read(out: Path) -> Results:
 
 
 def worst(checks: Sequence[Mapping[str, str]]) -> Checks:
-    """The worst status of each check, INFO counting as success: whether it is made may depend on the server."""
+    """The worst status of each check, which may have been made several times."""
     found: dict[str, str] = {}
     for check in checks:
         name, status = check["id"], check["status"]

@@ -1,20 +1,21 @@
-"""The processes of a run: fixtures, a gateway in front of them, the shim. Each ends with the block that made it."""
+"""The processes of a run: fixtures, a gateway before them, the shim. Each ends with its block."""
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-from doorward.config.settings import Server
 
+from doorward.config.settings import Server
 from tests.conformance.suite import ROOT
 from tests.e2e.support.gateway import Gateway
 from tests.e2e.support.processes import LOOPBACK, child, free_port, listens, wait_until
 from tests.e2e.support.raw import headers, request
 
-# What a server may ask of the client has to be granted (issue 5); configurations of before do not know the key.
+# What a server may ask of the client has to be granted; configurations of before do not know the key.
 MAY_ASK: Final[dict[str, Any]] = (
     {"may_ask": ["elicitation", "sampling", "roots"]} if "may_ask" in Server.model_fields else {}
 )
@@ -69,9 +70,8 @@ def gateway(folder: Path, servers: Mapping[str, str], *, settled: bool = True) -
         made.start(settled=False)
         if settled:
             for name in servers:
-                wait_until(
-                    lambda name=name: _offers(made, name), f"{name} is there", START_S, made.process.said
-                )
+                offers = partial(_offers, made, name)
+                wait_until(offers, f"{name} is there", START_S, made.process.said)
         yield made
     finally:
         made.sweep()
@@ -86,9 +86,9 @@ def _offers(made: Gateway, server: str) -> bool:
 
 
 @contextmanager
-def several(folder: Path, eras: Mapping[str, str]) -> Iterator[tuple[dict[str, str], Gateway]]:
-    """A fixture for each name (of the era given) and one gateway in front of all; the fixtures' URLs and it."""
+def several(folder: Path, eras: Mapping[str, str]) -> Iterator[Gateway]:
+    """A gateway in front of a fixture for each name, of the era given."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         urls = {name: stack.enter_context(fixture(folder, era, name)) for name, era in eras.items()}
-        yield urls, stack.enter_context(gateway(folder, urls))
+        yield stack.enter_context(gateway(folder, urls))

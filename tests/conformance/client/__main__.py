@@ -1,6 +1,6 @@
-"""`python -m tests.conformance.client URL`: does what the scenario in MCP_CONFORMANCE_SCENARIO wants of a client.
+"""`python -m tests.conformance.client URL`: a client on the official Python SDK that plays the scenarios.
 
-MCP_CONFORMANCE_PROTOCOL_VERSION and MCP_CONFORMANCE_CONTEXT come from the suite, too.
+Which one says MCP_CONFORMANCE_SCENARIO; the suite sets MCP_CONFORMANCE_PROTOCOL_VERSION and _CONTEXT, too.
 """
 
 import asyncio

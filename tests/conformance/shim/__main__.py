@@ -1,4 +1,8 @@
-"""`python -m tests.conformance.shim PORT UPSTREAM SERVER`: http://127.0.0.1:PORT/mcp, backed by UPSTREAM/mcp."""
+"""`python -m tests.conformance.shim PORT UPSTREAM SERVER`: UPSTREAM/mcp as SERVER alone, at PORT.
+
+A proxy of the test between the suite, which knows no prefixes, and the aggregate endpoint: it translates names
+and URIs both ways, shows the entries of one server, and leaves all else, wrong messages included, as it is.
+"""
 
 import json
 import sys
@@ -32,7 +36,7 @@ class Shim:
         self._there = upstream.removeprefix("http://")
         self._url = f"{upstream}/mcp"
         self._names = Names(server)
-        self._http = httpx2.AsyncClient(timeout=None)  # noqa: S113 - streams may rest; the suite has timeouts
+        self._http = httpx2.AsyncClient(timeout=None)
 
     @asynccontextmanager
     async def learned(self, app: Any) -> AsyncIterator[None]:

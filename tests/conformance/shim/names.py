@@ -1,9 +1,9 @@
-"""What a server calls its things, and what the aggregate endpoint calls them. Learned from lists, never guessed."""
+"""What a server calls its things, and what the aggregate endpoint calls them: learned from lists."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.conformance.fixture.__main__ import OWN_META
+from tests.conformance.fixture.content import OWN_META
 
 Json = dict[str, Any]
 _LISTS: Final = {

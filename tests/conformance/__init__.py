@@ -1,1 +1,0 @@
-"""The official conformance suite, against our fixture directly and through Doorward (`make conformance`)."""

@@ -1,1 +1,0 @@
-"""A client for the suite's client scenarios, on the official Python SDK, and the same with Doorward in between."""
