@@ -8,8 +8,8 @@ from tests.conformance.fixture.content import OWN_META
 from tests.conformance.shim.names import Names
 
 
-def listed(server: str, name: str, **members: Any) -> dict[str, Any]:
-    return {**members, "_meta": {OWN_META: {"server": server, "name": name}}}
+def listed(server: str, own: str, **members: Any) -> dict[str, Any]:
+    return {**members, "_meta": {OWN_META: {"server": server, "name": own}}}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """`python -m tests.conformance.shim PORT UPSTREAM SERVER`: UPSTREAM/mcp as SERVER alone, at PORT.
 
-A proxy of the test between the suite, which knows no prefixes, and the aggregate endpoint: it translates names
-and URIs both ways, shows the entries of one server, and leaves all else, wrong messages included, as it is.
+A proxy of the test between the suite, which knows no prefixes, and the aggregate endpoint: it translates
+names and URIs both ways, shows the entries of one server, and leaves all else as it is, wrong messages too.
 """
 
 import json
