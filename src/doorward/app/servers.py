@@ -63,6 +63,7 @@ def server_settings(
         env={variable: secret.reveal() for variable, secret in config.env.items()},
         cwd=str(config.cwd or base) if config.command else None,
         shared=config.shared,
+        may_ask=config.may_ask,
         umask=processes.umask,
         stop_s=processes.stop,
         restart_budget=processes.restarts,

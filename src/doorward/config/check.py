@@ -101,6 +101,9 @@ def _server(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 (*path, key), f"{key} goes with {other}, and {dotted(path)} has a {kind}", at_key=True
             )
+    if server.get("may_ask") and server.get("shared") is True:
+        message = "may_ask goes with a process for each caller: in a shared one nobody knows whom to ask"
+        yield Finding((*path, "may_ask"), message, "remove shared", at_key=True)
     auth, tls = _mapping(server.get("auth")), _mapping(server.get("tls"))
     if "auth" in server and ("bearer" in auth) == ("headers" in auth):
         message = "auth needs exactly one of bearer and headers"

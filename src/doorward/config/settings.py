@@ -117,6 +117,8 @@ class Gateway(_Strict):
     """How many connections there may be."""
     drain: Duration = 10.0
     """How long calls in flight may take to finish when the gateway stops."""
+    list_page: int = Field(0, ge=0, le=100_000)
+    """How many items one page of a list holds, for clients that ask for the next. Default: 0, all on one."""
 
 
 class KeyAuth(_Strict):
@@ -182,6 +184,8 @@ class Server(_Strict):
     """How large an answer, or one event of a stream, may be. Default: 16777216 (16 MiB)."""
     shared: bool = False
     """One process for all callers instead of one for each principal."""
+    may_ask: tuple[Literal["elicitation", "sampling", "roots"], ...] = Field((), strict=False)
+    """What the server may ask of clients that can answer: elicitation, sampling, roots. Default: nothing."""
     processes: Processes | None = None
     """How the processes of a local server are run: how many, for how long, how often they are restarted."""
     auth: ServerAuth | None = None

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     TARGET_UNKNOWN = "target_unknown"
     CURSOR_UNKNOWN = "cursor_unknown"
     CANCELLED = "cancelled"
+    CAPABILITY_MISSING = "capability_missing"
+    REQUEST_STATE_INVALID = "request_state_invalid"
     # Policy.
     NO_GRANT = "no_grant"
     DENIED_BY_RULE = "denied_by_rule"
@@ -61,6 +63,7 @@ class Reason(StrEnum):
     POLICY_EVALUATION_FAILED = "policy_evaluation_failed"
     CHECK_FAILED = "check_failed"
     REPLY_WITHHELD = "reply_withheld"
+    ASK_NOT_ALLOWED = "ask_not_allowed"
     # The server.
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -136,6 +139,12 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.TARGET_UNKNOWN: ReasonInfo(_C, False, "List what is offered and use one of those names."),
     Reason.CURSOR_UNKNOWN: ReasonInfo(_C, False, "Start the list again without a cursor."),
     Reason.CANCELLED: ReasonInfo(_C, False, "Nothing: you cancelled this request."),
+    Reason.CAPABILITY_MISSING: ReasonInfo(
+        _C, False, "Declare the client capabilities named in data.requiredCapabilities."
+    ),
+    Reason.REQUEST_STATE_INVALID: ReasonInfo(
+        _C, False, "Begin the call anew; repeat requestState untouched, in time, and in the same call."
+    ),
     Reason.NO_GRANT: ReasonInfo(_P, False, "Ask the operator for a grant."),
     Reason.DENIED_BY_RULE: ReasonInfo(_P, False, "Ask the operator about the rule that denies this."),
     Reason.ARGUMENT_NOT_ALLOWED: ReasonInfo(
@@ -149,6 +158,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     ),
     Reason.REPLY_WITHHELD: ReasonInfo(
         _P, False, "The call has run; ask the operator for its withheld reply."
+    ),
+    Reason.ASK_NOT_ALLOWED: ReasonInfo(
+        _P, False, "Ask the operator whether the server may ask its clients for this (may_ask)."
     ),
     Reason.UPSTREAM_UNREACHABLE: ReasonInfo(_U, True, "Try again later; the server could not be reached."),
     Reason.UPSTREAM_TIMEOUT: ReasonInfo(_U, False, "The call may have run; check before you repeat it."),

@@ -17,6 +17,7 @@ from doorward.model.errors import CallerError, DoorwardError, GatewayError, Upst
 from doorward.model.reasons import REASONS, Reason
 from doorward.model.verdict import Deny, Hold
 from doorward.wire import jsonrpc
+from doorward.wire.bridge import CAPABILITY_MISSING
 
 T = TypeVar("T")
 
@@ -79,12 +80,15 @@ FORMS: Final[dict[Reason, Form]] = {
     Reason.TARGET_UNKNOWN: _IN_BAND,
     Reason.CURSOR_UNKNOWN: _IN_BAND,
     Reason.CANCELLED: Form(200, CANCELLED),
+    Reason.CAPABILITY_MISSING: Form(400, CAPABILITY_MISSING),
+    Reason.REQUEST_STATE_INVALID: _IN_BAND,
     Reason.NO_GRANT: Form(200, DENIED),
     Reason.DENIED_BY_RULE: Form(200, DENIED),
     Reason.ARGUMENT_NOT_ALLOWED: Form(200, DENIED),
     Reason.POLICY_EVALUATION_FAILED: Form(200, DENIED),
     Reason.CHECK_FAILED: Form(200, DENIED),
     Reason.REPLY_WITHHELD: _FAILED,
+    Reason.ASK_NOT_ALLOWED: Form(200, DENIED),
     Reason.UPSTREAM_UNREACHABLE: _FAILED,
     Reason.UPSTREAM_TIMEOUT: _FAILED,
     Reason.UPSTREAM_PROTOCOL_ERROR: _FAILED,

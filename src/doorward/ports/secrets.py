@@ -6,7 +6,8 @@ from typing import Protocol
 class SecretRing(Protocol):
     """One versioned 256-bit key per purpose. Old versions stay readable until they are destroyed.
 
-    Purposes in use: `pepper` (key digests), `digest:<tenant>:<yyyy>q<n>` (HMACs in audit records).
+    Purposes in use: `pepper` (key digests), `digest:<tenant>:<yyyy>q<n>` (HMACs in audit records),
+    `request-state` (the seal around a server's requestState).
     """
 
     def current(self, purpose: str) -> tuple[int, bytes]:

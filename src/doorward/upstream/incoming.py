@@ -11,6 +11,7 @@ from doorward.upstream import outcome
 from doorward.upstream.failure import failure
 from doorward.upstream.live import Answer
 from doorward.upstream.outcome import SMALL
+from doorward.upstream.rounds import Rounds
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported, WireError
 from doorward.wire.members import members_of
@@ -25,9 +26,10 @@ _RESULT_LAST: Final = b'{"jsonrpc":"2.0","id":%b,"result":'
 _RESULT_FIRST: Final = b',"jsonrpc":"2.0","id":%b}'
 """As the TypeScript SDK does."""
 _ABSENT: Final = msgspec.Raw()
+_COMPLETE: Final = b'"complete"'
 
 
-class _Seen(msgspec.Struct, gc=False, rename={"meta": "_meta", "error": "isError"}):
+class _Seen(msgspec.Struct, gc=False, rename={"meta": "_meta", "error": "isError", "kind": "resultType"}):
     """The members of a result that are looked at; of one that comes twice, the last.
 
     Whether they are there and what they say, but not built: a server may put megabytes of anything there.
@@ -35,15 +37,19 @@ class _Seen(msgspec.Struct, gc=False, rename={"meta": "_meta", "error": "isError
 
     meta: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
+    kind: msgspec.Raw = _ABSENT
 
 
 _seen: Final = msgspec.json.Decoder(_Seen).decode
 
 
-def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: float) -> Reply:
-    """`era` is the server's. Raises UpstreamError(BRIDGE_UNSUPPORTED | UPSTREAM_PROTOCOL_ERROR)."""
-    call = permit.call
+def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds: Rounds) -> Reply:
+    """`era` is the server's. Raises UpstreamError(BRIDGE_UNSUPPORTED | UPSTREAM_PROTOCOL_ERROR), and what
+    `rounds` raises for a server that needs input from the client."""
+    call, server = permit.call, rounds.server
     if isinstance(answer, jsonrpc.UpstreamError):
+        if answer.code == bridge.CAPABILITY_MISSING:
+            rounds.explain_missing(call, era, answer.data)
         code, message, data = bridge.error_down(
             answer.code, answer.message, answer.data, upstream_era=era, caller_era=call.era
         )
@@ -54,6 +60,8 @@ def incoming(server: str, permit: Permit, era: Era, answer: Answer, upstream_s: 
     except WireError as error:
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent an unusable result: {error}") from error
     if era is call.era:  # as `bridge.result_down` has it
+        if era is Era.MODERN and not _complete(said):
+            said = rounds.incoming(permit, said)
         return Reply(said, None, outcome.of_result(call.method, said), upstream_s)
     try:
         result = bridge.result_down(
@@ -96,7 +104,18 @@ def usual(body: bytes, number: bytes) -> bytes | None:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
     failed = seen.error is not _ABSENT and bytes(seen.error) == b"true"
+    if seen.kind is not _ABSENT and bytes(seen.kind) != _COMPLETE:
+        return None
     return result if seen.meta is _ABSENT and not failed else None
+
+
+def _complete(result: bytes) -> bool:
+    """Whether it says so, or says nothing of it, in the usual spelling."""
+    try:
+        kind = _seen(result).kind
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return kind is _ABSENT or bytes(kind) == _COMPLETE
 
 
 def _quiet(result: bytes) -> bool:

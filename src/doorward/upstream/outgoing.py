@@ -6,13 +6,16 @@ from doorward.model.call import Era
 from doorward.model.target import Kind
 from doorward.model.verdict import Permit
 from doorward.upstream.conversation import CLIENT
-from doorward.wire import meta
+from doorward.wire import asking, meta
 
 
-def outgoing(permit: Permit, era: Era, version: str, token: int) -> dict[str, Any]:
+def outgoing(
+    permit: Permit, era: Era, version: str, token: int, may_ask: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Params with `_meta`. What the caller called its target is replaced by what the server calls it.
 
-    No client capability is passed on: what a server may ask of the client is not offered yet.
+    A modern server is told what the caller can be asked, as far as it `may_ask`. Of a caller of the other era
+    it is told nothing: no question could be carried in the middle of a call.
     """
     call, target = permit.call, permit.target
     params = dict(call.params)
@@ -31,7 +34,7 @@ def outgoing(permit: Permit, era: Era, version: str, token: int) -> dict[str, An
         call.meta,
         era=era,
         version=version,
-        capabilities={},
+        capabilities=asking.declared(call.capabilities, may_ask, call.version) if call.era is era else {},
         client=call.client or CLIENT,
         log_level=call.log_level,
         progress_token=token if asks else None,

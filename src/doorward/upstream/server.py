@@ -12,6 +12,7 @@ from doorward.model.call import Era, Outcome, Reply
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
+from doorward.ports.secrets import SecretRing
 from doorward.ports.watched import Wish
 from doorward.upstream import pages, watches
 from doorward.upstream.conversation import Conversation, own_params, result_of
@@ -26,6 +27,7 @@ from doorward.upstream.incoming import incoming
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import OnNotification, Relay
+from doorward.upstream.rounds import OwnKey, Rounds
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork
@@ -46,12 +48,15 @@ _MODERN: Final = Era.MODERN
 class Server:
     """Implements ports.Upstream for its own targets, and ports.Lister. Belongs to the loop of `start`."""
 
-    def __init__(self, settings: ServerSettings, warden: Warden | None = None) -> None:
+    def __init__(
+        self, settings: ServerSettings, warden: Warden | None = None, ring: SecretRing | None = None
+    ) -> None:
         """`warden` sees to it that its processes do not outlive us; without one, only we do."""
         self.settings = settings
         self.warden = warden
         self.name = settings.name
         self._ids = itertools.count(1)
+        self._rounds = Rounds(settings, ring or OwnKey())
         self._total_s = settings.timeout_s
         self._clockwork = (
             Clockwork(settings.timeouts, settings.tool_timeouts) if settings.tool_timeouts else None
@@ -193,7 +198,7 @@ class Server:
             running.discovery.doubt_era()
         if isinstance(answer, jsonrpc.UpstreamResult) and len(answer.result) > LARGE:
             await asyncio.sleep(0)  # reading it has taken its time, and what follows reads it once more
-        return incoming(self.name, permit, conversation.era, answer, time.perf_counter() - began)
+        return incoming(permit, conversation.era, answer, time.perf_counter() - began, self._rounds)
 
     async def list(self, method: str) -> list[dict[str, Any]]:
         """See ports.Lister. All pages must arrive within one call's time."""
@@ -241,7 +246,8 @@ class Server:
                 return under_way
         version = conversation.introduction.version
         live = Live(self.name, next(self._ids), call.method, call, deadline)
-        params = outgoing(permit, era, version, live.id)
+        params = outgoing(permit, era, version, live.id, self.settings.may_ask)
+        self._rounds.outgoing(permit, params, era)
         if call.method in watches.METHODS:
             return self._require().watches.pass_on(permit, conversation, live, params)
         if call.era is not era:

@@ -334,7 +334,7 @@ class HttpConversation:
 
     def _remember_frame(self, known: tuple[object, ...], permit: Permit) -> Frame:
         call, target, era = permit.call, permit.target, self.era
-        params = outgoing(permit, era, self.introduction.version, 0)
+        params = outgoing(permit, era, self.introduction.version, 0, self._settings.may_ask)
         head, made_from = self._post_head(), (target,)
         frame = Frame(b"", made_from=made_from)
         if era is Era.LEGACY:

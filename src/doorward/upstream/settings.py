@@ -39,6 +39,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """File mode creation mask of the process; None: ours."""
     shared: bool = False
     """True: one stdio process serves every principal."""
+    may_ask: tuple[str, ...] = ()
+    """What it may ask of its clients: kinds of `wire.asking`."""
     auth_headers: Callable[[], Fields] = NoAuth()
     """Asked for each request, so that a rotated secret is used at once; the same list while unchanged."""
     ssl: Callable[[], SSLContext] | None = None

@@ -126,16 +126,14 @@ def error_down(
     """A server's JSON-RPC error as the caller's era writes it: (code, message, data). Unchanged within one
     era.
 
-    To legacy: -32021 is the caller's to mend (-32602); the other codes of 2026-07-28 are about our own leg
+    To legacy: -32021 is the caller's to mend, and stays; the other codes of 2026-07-28 are about our own leg
     (-32603, without their data); -32602 with data.uri is the old "resource not found". To modern: -32002
     becomes -32602; what the modern revision owns or forbids becomes -32603.
     """
     if upstream_era is caller_era:
         return code, message, data
     if caller_era is Era.LEGACY:
-        if code == CAPABILITY_MISSING:
-            return INVALID_PARAMS, message, data
-        if code in _SPEC_OWNED:
+        if code in _SPEC_OWNED and code != CAPABILITY_MISSING:
             return INTERNAL_ERROR, message, None
         if code == INVALID_PARAMS and isinstance(data, dict) and isinstance(data.get("uri"), str):
             return RESOURCE_NOT_FOUND, message, data

@@ -96,7 +96,7 @@ def test_structured_text_that_is_no_utf8_is_the_upstreams_fault() -> None:
     [
         (-32020, {"a": 1}, (-32603, "m", None)),
         (-32022, {"supported": []}, (-32603, "m", None)),
-        (-32021, {"requiredCapabilities": {}}, (-32602, "m", {"requiredCapabilities": {}})),
+        (-32021, {"requiredCapabilities": {}}, (-32021, "m", {"requiredCapabilities": {}})),
         (-32602, {"uri": "a:b"}, (-32002, "m", {"uri": "a:b"})),
         (-32602, {"uri": 5}, (-32602, "m", {"uri": 5})),
         (-32602, None, (-32602, "m", None)),
