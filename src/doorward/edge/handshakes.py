@@ -60,9 +60,9 @@ class Handshakes:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._begun: dict[Handshake, float] = {}
-        """With the time by which each must be over: in ascending order, as the allowance is always the
-        same."""
+        self._begun: dict[Handshake, tuple[float, str | None]] = {}
+        """With the time by which each must be over, in ascending order, as the allowance is always the same;
+        and whose share it counts against, if anybody's: whom we trust may change before it ends."""
         self._per_ip: dict[str, int] = {}
         self._ready: deque[Handshake] = deque()
         self._turning = False
@@ -75,19 +75,20 @@ class Handshakes:
         limits = self._hub.limits
         if len(self._begun) >= limits.handshakes:
             return TlsRefusal.HANDSHAKES
+        whose = None
         if handshake.peer not in self._hub.trusted:  # a proxy's are those of all its clients
             whose = share(handshake.peer)
             if self._per_ip.get(whose, 0) >= limits.handshakes_per_ip:
                 return TlsRefusal.HANDSHAKES_PER_IP
             self._per_ip[whose] = self._per_ip.get(whose, 0) + 1
-        self._begun[handshake] = self._hub.clock() + limits.handshake_timeout
+        self._begun[handshake] = (self._hub.clock() + limits.handshake_timeout, whose)
         return None
 
     def end(self, handshake: Handshake) -> None:
         """Count one out, whatever came of it; safe to call again."""
-        if self._begun.pop(handshake, None) is None:
+        _, whose = self._begun.pop(handshake, (0.0, None))
+        if whose is None:
             return
-        whose = share(handshake.peer)
         count = self._per_ip.pop(whose, 1) - 1
         if count > 0:
             self._per_ip[whose] = count
@@ -101,7 +102,7 @@ class Handshakes:
         """Give up what takes too long."""
         now = self._hub.clock()
         late = []
-        for handshake, deadline in self._begun.items():
+        for handshake, (deadline, _) in self._begun.items():
             if deadline >= now:
                 break
             late.append(handshake)

@@ -64,6 +64,18 @@ def test_a_client_of_ipv6_has_one_share_and_a_trusted_proxy_has_none() -> None:
     assert len(handshakes) == 2
 
 
+def test_a_handshake_is_counted_out_of_the_share_that_it_was_counted_into() -> None:
+    """A trusted proxy in the /64 of a client, and one that is trusted no longer when its handshake ends."""
+    hub = Hub(lambda _: None, HttpLimits(handshakes_per_ip=1), None, Clock())
+    hub.trusted = Networks(["2001:db8::99"])
+    handshakes, proxied = Handshakes(hub), Fake("2001:db8::99")
+    assert handshakes.begin(proxied) is None
+    assert handshakes.begin(Fake("2001:db8::1")) is None
+    hub.trusted = Networks()
+    handshakes.end(proxied)
+    assert handshakes.begin(Fake("2001:db8::2")) is TlsRefusal.HANDSHAKES_PER_IP
+
+
 def test_what_takes_too_long_is_given_up_and_the_rest_is_not() -> None:
     clock = Clock()
     handshakes = make(clock, handshake_timeout=10)

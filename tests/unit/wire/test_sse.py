@@ -36,6 +36,11 @@ def test_any_cut_gives_the_same_events(cut: int) -> None:
     assert parser.feed(STREAM[:cut]) + parser.feed(STREAM[cut:]) == EVENTS
 
 
+def test_a_byte_order_mark_is_passed_over_where_the_stream_begins_and_nowhere_else() -> None:
+    parser = SseParser(1000)
+    assert feed_all(parser, b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", 2) == [SseEvent(b"a")]
+
+
 def test_byte_by_byte() -> None:
     parser = SseParser(1000)
     assert feed_all(parser, STREAM, 1) == EVENTS

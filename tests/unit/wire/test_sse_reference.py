@@ -83,6 +83,7 @@ def parsed(stream: bytes, cuts: list[int]) -> tuple[list[SseEvent], str | None, 
 
 @given(STREAMS, st.lists(st.integers(0, 200), max_size=12))
 @example(b"data: a\r\rdata: b\r\n\r\n", [8])
+@example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
 @example(b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", [1, 2])
 @example(b"id: 1\ndata: cut off", [])
 @example(b"data: a\x85b\x0bc\x1cd\n\n", [])
