@@ -99,7 +99,7 @@ def test_the_bridge_names_files_that_it_cannot_use(gw: SecuredGateway, tmp_path:
     assert missing in done.stderr
 
 
-def test_commands_know_the_gateway_by_its_own_file(
+def test_commands_know_the_gateway_by_its_own_certificate(
     gw: SecuredGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = ("--client-cert", gw.client_cert, "--client-key", gw.client_key)
@@ -118,15 +118,30 @@ def test_commands_talk_to_nobody_who_shows_another_certificate(
 ) -> None:
     """The lock file of a gateway that is gone, and somebody else at its address."""
     lock = json.loads((gw.folder / "state" / "lock").read_text())
-    cert, _ = gw.authority.server().write(tmp_path, "other")
     (tmp_path / ".doorward").mkdir()
-    (tmp_path / ".doorward" / "lock").write_text(json.dumps({**lock, "certificate": cert}))
+    (tmp_path / ".doorward" / "lock").write_text(json.dumps({**lock, "certificate": "ab" * 32}))
     (tmp_path / "doorward.yaml").write_text("version: 1\n")
     command = [DOORWARD, "status", "-c", str(tmp_path / "doorward.yaml")]
     command += ["--client-cert", gw.client_cert, "--client-key", gw.client_key]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 4
-    assert f"presents another certificate than {cert}" in done.stderr
+    assert f"{LOOPBACK}:{gw.port} presents another certificate" in done.stderr
+
+
+def test_status_tells_which_new_files_are_not_in_force(tmp_path: Path) -> None:
+    """When an operator needs it most: the file does not hold what is presented, or nothing at all."""
+    with secured(tmp_path) as gw:
+        for bad, why in (
+            (gw.authority.server().pem, "is not the key of the certificate"),
+            (b"junk", "holds no PEM certificates"),
+        ):
+            write(gw.folder / "gateway.pem", bad)
+            wait_until(lambda: why in gw.run("status"), "status says why", 10, lambda: gw.run("status"))  # noqa: B023
+        issued = gw.authority.server()
+        issued.write(gw.folder, "gateway")
+        serial = issued.certificate.serial_number
+        wait_until(lambda: serial_shown(gw) == serial, "the new certificate is shown", 10, str)
+        wait_until(lambda: "not in force" not in gw.run("status"), "status knows it", 10, str)
 
 
 def test_validate_looks_into_the_files(gw: SecuredGateway, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from doorward.app import tls_files
 from doorward.app.tls_files import Material, TlsFilesError, inspect
 from doorward.app.watch import FileWatch
+from doorward.config.load import Loaded
 from doorward.config.tls import GatewayTls
 from doorward.edge.h1 import H1Server
 from doorward.edge.secure import TlsFace, TlsTerms
@@ -71,6 +73,16 @@ class SecureListener:
         self.problem: str | None = None
         """Why the newest files are not in force."""
 
+    @staticmethod
+    def check(loaded: Loaded) -> None:
+        """Raises ConfigError when another configuration names files that cannot be used."""
+        tls_files.check(loaded)
+
+    @staticmethod
+    def prepare(tls: GatewayTls) -> Prepared:
+        """What `adopt` takes. Raises TlsFilesError, OSError."""
+        return prepare(tls)
+
     def face(self, http: H1Server) -> TlsFace:
         """What the server's listener is given."""
         self._face = http.tls_face(self._current.terms, certificate.read)
@@ -82,9 +94,9 @@ class SecureListener:
         return self._current.tls
 
     @property
-    def pins(self) -> Path:
-        """The PEM file with the certificate that the listener presents."""
-        return self._current.tls.cert
+    def presents(self) -> str:
+        """SHA-256 over the certificate that the listener presents, which its file may have left behind."""
+        return self._current.material.presented
 
     def look(self) -> None:
         """Put changed files in force, or say why not and keep the old ones; warn before the certificate ends.
@@ -140,7 +152,7 @@ class SecureListener:
             return
         self._warned = due
         end = f"expires {self._remaining()}" if days >= 0 else "has expired"
-        self._say(f"the TLS certificate {self.pins} {end}")
+        self._say(f"the TLS certificate {self._current.tls.cert} {end}")
 
     def _remaining(self) -> str:
         left = self._current.material.not_after - self._now()

@@ -6,12 +6,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from doorward.app.descriptors import room
-from doorward.app.listener import SecureListener, prepare
 from doorward.app.state import open_ring, paths
 from doorward.app.world import KINDS, Lasting, World
 from doorward.audit.recorder import Recorder
@@ -24,6 +24,7 @@ from doorward.backends.sql.store import SqlStore
 from doorward.catalog.snapshot import Listing
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
+from doorward.config.tls import GatewayTls
 from doorward.control.watch import StoreWatch
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
@@ -44,6 +45,11 @@ from doorward.ports.store import KeyRecord
 from doorward.ports.watched import Wish
 from doorward.upstream.warden import Warden
 
+if TYPE_CHECKING:
+    from doorward.app.listener import SecureListener
+
+Say = Callable[[str], None]
+Secure = Callable[[GatewayTls, Say], "SecureListener"]
 ROLL_UP_S = 10.0
 GATEWAY = "gateway"
 """Holder of our own wishes: no session and no listen has this name."""
@@ -133,8 +139,9 @@ class Process:
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
-    async def listen(self, say: Callable[[str], None]) -> str:
-        """The URL (or socket) that agents use. `say` takes lines for the operator.
+    async def listen(self, say: Say, secure: Secure | None = None) -> str:
+        """The URL (or socket) that agents use. `say` takes lines for the operator; `secure` makes the TLS of
+        `gateway.tls`: given, not imported, because its parser of certificates takes 80 ms to load.
 
         Raises OSError for an address or TLS files that cannot be used, ValueError for TLS files.
         """
@@ -146,12 +153,29 @@ class Process:
             return f"unix:{listen.path}"
         face = None
         if gateway.tls is not None:
-            self.tls = SecureListener(gateway.tls, say)
+            if secure is None:
+                raise ValueError(
+                    "gateway.tls is configured, and this process was given nothing to do TLS with"
+                )
+            self.tls = secure(gateway.tls, say)
             face = self.tls.face(self.http)
         host, port = await self.http.listen_tcp(listen.host or "127.0.0.1", listen.port or 0, face)
         shown = f"[{host}]" if ":" in host else host
-        self._lock.announce((f"{shown}:{port}",), "" if self.tls is None else str(self.tls.pins.absolute()))
+        self._lock.announce((f"{shown}:{port}",), "" if self.tls is None else self.tls.presents)
         return f"{'http' if face is None else 'https'}://{shown}:{port}/mcp"
+
+    def follow_tls(self) -> None:
+        """Put changed TLS files in force."""
+        if self.tls is not None:
+            self.tls.look()
+            self._announce_certificate(self.tls)
+
+    def _announce_certificate(self, tls: "SecureListener") -> None:
+        """Commands on this machine talk to nobody who presents another one."""
+        holder = self._lock.holder
+        if holder.certificate != tls.presents:
+            with suppress(OSError):  # a full disk: those commands wait for the next look, calls do not
+                self._lock.announce(holder.listen, tls.presents)
 
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
@@ -161,8 +185,9 @@ class Process:
         """
         old = self.world
         wanted = loaded.settings.gateway.tls
-        changed = self.tls is not None and wanted != self.tls.settings
-        tls = prepare(wanted) if changed and wanted is not None else None
+        listener, tls = self.tls, None
+        if listener is not None and wanted is not None and wanted != listener.settings:
+            tls = listener.prepare(wanted)
         new = World(loaded, self._lasting, self._listing_changed, old)
         try:
             await new.start()
@@ -178,9 +203,9 @@ class Process:
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
         self.http.trust(self.plane.settings.proxies.trusted)
-        if self.tls is not None and tls is not None:
-            self.tls.adopt(tls)
-            self._lock.announce(self._lock.holder.listen, str(self.tls.pins.absolute()))
+        if listener is not None and tls is not None:
+            listener.adopt(tls)
+            self._announce_certificate(listener)
         self._pass_wishes(old, new)
         self._spawn(self._announce(old, new))
         for server in new.servers:

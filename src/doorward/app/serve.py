@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from doorward import __version__
-from doorward.app import garbage, tls_files
-from doorward.app.process import Process
+from doorward.app import garbage
+from doorward.app.process import Process, Secure
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
-from doorward.app.tls_files import TlsFilesError
 from doorward.app.watch import FileWatch
 from doorward.config.errors import ConfigError
 from doorward.config.load import Loaded, load
@@ -21,16 +20,17 @@ from doorward.model.errors import DoorwardError, GatewayError
 CONFIG_POLL_S = 0.5
 
 
-def serve(loaded: Loaded, *, stdio: bool) -> int:
-    """Exit code 0 after a drained stop, 2 for a configuration that cannot be served here."""
-    return run(_serve(loaded, stdio=stdio))
+def serve(loaded: Loaded, *, stdio: bool, secure: Secure | None = None) -> int:
+    """Exit code 0 after a drained stop, 2 for a configuration that cannot be served here. `secure`: as
+    `Process.listen` takes it."""
+    return run(_serve(loaded, stdio, secure))
 
 
-async def _serve(loaded: Loaded, *, stdio: bool) -> int:
+async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
     try:
         process = await Process.open(loaded)
     except (DoorwardError, OSError, ValueError) as error:
-        say(f"doorward: {error}")
+        say(f"doorward: {words(error)}")
         return 2
     stopping = asyncio.Event()
     _on_signals(stopping, process)
@@ -40,9 +40,9 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
         if stdio:
             await serve_stdio(process, stopping)
         else:
-            await _serve_http(process, stopping)
-    except (OSError, TlsFilesError) as error:
-        say(f"doorward: {error}")
+            await _serve_http(process, stopping, secure)
+    except (OSError, ValueError) as error:
+        say(f"doorward: {words(error)}")
         return 2
     finally:
         watcher.cancel()
@@ -50,14 +50,21 @@ async def _serve(loaded: Loaded, *, stdio: bool) -> int:
     return 0
 
 
-async def _serve_http(process: Process, stopping: asyncio.Event) -> None:
-    address = await process.listen(say)
+async def _serve_http(process: Process, stopping: asyncio.Event, secure: Secure | None) -> None:
+    address = await process.listen(say, secure)
     garbage.settle()
     settings = process.world.loaded.settings
     say(f"doorward {__version__} listening on {address}  {summary(settings)}")
     await stopping.wait()
     cut = await process.drain(settings.gateway.drain)
     say("doorward stopped" + (f"; {cut} calls were cut at the deadline" if cut else ""))
+
+
+def words(error: Exception) -> str:
+    """For the operator: the number of an OSError says nothing that its text does not."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return str(error.strerror)
+    return str(error)
 
 
 def _on_signals(stopping: asyncio.Event, process: Process) -> None:
@@ -76,8 +83,7 @@ async def _follow_config(process: Process) -> None:
             async with asyncio.timeout(CONFIG_POLL_S):
                 await process.wanted.wait()
         except TimeoutError:
-            if process.tls is not None:
-                process.tls.look()
+            process.follow_tls()
             if not watch.changed():
                 continue
         process.wanted.clear()
@@ -98,7 +104,8 @@ async def reload(process: Process) -> bool:
     before = process.world.loaded
     try:
         loaded = load(before.path)
-        tls_files.check(loaded)
+        if process.tls is not None:
+            process.tls.check(loaded)
     except ConfigError as error:
         return await _refused(process, f"{error.render()}\ndoorward: {before.path} is not valid", "not valid")
     if loaded.digest == before.digest and loaded.settings == before.settings:
@@ -110,7 +117,7 @@ async def reload(process: Process) -> bool:
     try:
         await process.adopt(loaded)
     except (DoorwardError, OSError, ValueError) as error:
-        return await _refused(process, f"doorward: {error}", "cannot be built")
+        return await _refused(process, f"doorward: {words(error)}", "cannot be built")
     garbage.settle()
     say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
     return True

@@ -42,6 +42,8 @@ class Material(NamedTuple):
 
     not_after: datetime
     """When the gateway's certificate, or one that it comes with, expires first; UTC."""
+    presented: str
+    """SHA-256 over the gateway's certificate, in hexadecimal."""
     authorities: str | None
     """The PEM text of `client_ca`."""
     trusted: frozenset[bytes]
@@ -80,6 +82,7 @@ def inspect(tls: GatewayTls, now: datetime | None = None) -> Material:
         raise TlsFilesError(faults)
     return Material(
         not_after=min(certificate.not_valid_after_utc for certificate in chain),
+        presented=hashlib.sha256(_der(chain[0])).hexdigest(),
         authorities="".join(_pem(certificate) for certificate in authorities) or None,
         trusted=frozenset(hashlib.sha256(_der(certificate)).digest() for certificate in authorities),
     )

@@ -18,7 +18,7 @@ class Listener(NamedTuple):
     address: str
     """`host:port` or `unix:path`."""
     certificate: str = ""
-    """PEM file with the certificate that it presents there; empty for plain HTTP."""
+    """SHA-256 over the certificate that it presents there, in hexadecimal; empty for plain HTTP."""
     operator: str = ""
     """What makes /readyz tell more than agents may know."""
     preface: bool = False

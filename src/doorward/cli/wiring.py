@@ -46,11 +46,17 @@ def serve(loaded: "Loaded", *, stdio: bool) -> int:
     """Runs a gateway until it is told to stop; its exit code."""
     from doorward.app import serve as app
 
-    return app.serve(loaded, stdio=stdio)
+    if loaded.settings.gateway.tls is None:
+        return app.serve(loaded, stdio=stdio)
+    from doorward.app.listener import SecureListener
+
+    return app.serve(loaded, stdio=stdio, secure=SecureListener)
 
 
 def check_files(loaded: "Loaded") -> None:
     """Looks into the files that the configuration names. Raises ConfigError."""
+    if loaded.settings.gateway.tls is None:
+        return
     from doorward.app import tls_files
 
     tls_files.check(loaded)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from doorward.app.listener import SecureListener, prepare
 from doorward.app.tls_files import TlsFilesError
@@ -118,6 +119,18 @@ def test_changed_files_are_put_in_force_as_a_new_context(tmp_path: Path) -> None
     assert lab.http.face.lapsed == [None]
     assert lab.said == ["the TLS files were read again; the certificate expires in 59 days"]
     assert lab.listener.state()["days"] == 59
+
+
+def test_what_is_presented_is_what_was_read_not_what_the_file_holds_now(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    first = lab.listener.presents
+    new = AUTHORITY.server()
+    lab.put("gateway.pem", new.pem)
+    lab.listener.look()
+    assert lab.listener.presents == first
+    lab.put("gateway.key", new.key)
+    lab.listener.look()
+    assert lab.listener.presents == new.certificate.fingerprint(hashes.SHA256()).hex() != first
 
 
 def test_half_of_a_pair_is_waited_out_once(tmp_path: Path) -> None:

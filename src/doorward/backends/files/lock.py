@@ -24,7 +24,7 @@ class Holder(msgspec.Struct, frozen=True):
     listen: tuple[str, ...] = ()
     """Where it listens, e.g. "127.0.0.1:7420"; empty until it does."""
     certificate: str = ""
-    """PEM file with the certificate that it presents there; empty for plain HTTP."""
+    """SHA-256 over the certificate that it presents there, in hexadecimal; empty for plain HTTP."""
     operator: str = ""
     """Whoever shows this to /readyz can read this file, and is told what agents are not."""
     preface: bool = False
@@ -78,9 +78,10 @@ class StateLock:
         self.release()
 
     def _write(self, holder: Holder) -> None:
+        text = msgspec.json.encode(holder) + b"\n"
+        os.pwrite(self._fd, text, 0)  # first, so that a change of the same length is never seen half done
+        os.ftruncate(self._fd, len(text))
         self.holder = holder
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, msgspec.json.encode(holder) + b"\n", 0)
 
 
 def holder(path: Path) -> Holder | None:
