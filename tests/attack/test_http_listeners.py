@@ -90,8 +90,9 @@ def test_what_is_in_the_way_of_a_unix_socket_stays_and_is_named(
         path.write_text("precious")
 
     async def main() -> None:
-        with pytest.raises(OSError, match="cannot listen on unix:"):
+        with pytest.raises(OSError, match="cannot listen on unix:") as refused:
             await H1Server(echo, HttpLimits()).listen_unix(str(path))
+        assert what != "folder" or str(refused.value).endswith(f"there is no directory {path.parent}")
 
     with runner:
         runner.run(main())
@@ -107,6 +108,15 @@ def test_an_address_in_use_is_named(runner: asyncio.Runner) -> None:
             with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: ") as refused:
                 await H1Server(echo, HttpLimits()).listen_tcp("127.0.0.1", port)
         assert refused.value.errno == errno.EADDRINUSE
+
+    with runner:
+        runner.run(main())
+
+
+def test_a_host_that_has_no_address_is_named(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError, match=r"cannot listen on no-such-host.invalid:0: "):
+            await H1Server(echo, HttpLimits()).listen_tcp("no-such-host.invalid", 0)
 
     with runner:
         runner.run(main())

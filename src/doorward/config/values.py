@@ -4,7 +4,9 @@ Messages never repeat the value: the source line beside them shows it as it is w
 """
 
 import ipaddress
+import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +30,8 @@ _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _INT64: Final = 1 << 63
+LONGEST_SOCKET: Final = 103 if sys.platform == "darwin" else 107
+"""Bytes of an absolute path: `sun_path` of unix(7), which ends with a zero byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,12 @@ def parse_listen(value: object, base: Path | None = None) -> Listen:
     if value.startswith("unix:"):
         if not value[5:]:
             raise ValueError("unix: needs a path")
-        return Listen(path=_resolved(value[5:], base))
+        path = _resolved(value[5:], base)
+        if (size := len(os.fsencode(path))) > LONGEST_SOCKET:
+            raise ValueError(
+                f"a Unix socket's path has at most {LONGEST_SOCKET} bytes, and this has {size} from / on"
+            )
+        return Listen(path=path)
     host, colon, port = value.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = _v6(host[1:-1])

@@ -60,9 +60,9 @@ class Listener:
 async def bind_tcp(host: str, port: int, limits: HttpLimits) -> list[socket.socket]:
     """A socket for each address of `host`, all on one port (0: any free one). Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, number, _, address in dict.fromkeys(found):
             chosen = bound[0].getsockname()[1] if bound else address[1]
             sock = socket.socket(family, kind, number)
@@ -95,7 +95,9 @@ def bind_unix(path: Path) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"cannot listen on unix:{path}: {error.strerror or error}") from error
+        missing = None if path.parent.is_dir() else f"there is no directory {path.parent}"
+        why = missing or error.strerror or error
+        raise OSError(error.errno, f"cannot listen on unix:{path}: {why}") from error
     return sock
 
 

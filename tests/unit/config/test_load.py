@@ -192,6 +192,8 @@ MODELS = [model for model in (json_schema(), *json_schema()["$defs"].values()) i
         ("localhost:65535", True),
         ("unix:/run/d.sock", True),
         ("unix:", False),
+        ("unix:/" + "s" * 102, True),
+        ("unix:/" + "s" * 107, False),
         ("::1:7420", False),
         ("[::1]", False),
         ("[x]:1", False),
