@@ -32,6 +32,17 @@ def test_the_map_names_every_room() -> None:
     assert {room for room in rooms if f"`{room}/`" not in table} == set()
 
 
+def test_decisions_are_numbered_once_each_and_the_map_lists_them() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    titles = [page.read_text(encoding="utf-8").partition("\n")[0] for page in pages]
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert [int(title.removeprefix("# ").partition(".")[0]) for title in titles] == list(
+        range(1, len(pages) + 1)
+    )
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Decisions")[2]
+    assert [page.name for page in pages if f"(adr/{page.name})" not in table] == []
+
+
 def test_every_runtime_dependency_has_its_reason() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
