@@ -10,7 +10,6 @@ import msgspec
 
 from doorward.wire import strict
 
-MAX_FRAMES: Final = 1024
 OPENING: Final = b'{"jsonrpc":"2.0","id":'
 
 
@@ -24,13 +23,16 @@ class Frame(msgspec.Struct, gc=False, eq=False):
     after: bytes = b""
     fixed: int = 0
     """Bytes of the body without id and arguments."""
-    made_from: tuple[object, ...] = ()
-    """Kept, because ids of these are the key: as long as they live nothing else can have them."""
+
+    def fill(self, number: bytes, arguments: bytes) -> bytes:
+        """The whole request. `number`: its id. `arguments`: compact JSON."""
+        length = b"%d" % (self.fixed + len(number) + len(arguments))
+        return b"".join((self.head, length, b"\r\n\r\n", OPENING, number, self.before, arguments, self.after))
 
 
-def frame_of(head: bytes, name: str, meta: dict[str, Any] | None, made_from: tuple[object, ...]) -> Frame:
+def frame_of(head: bytes, name: str, meta: dict[str, Any] | None) -> Frame:
     """`head`: all fields but the length. `name`: what the server calls the tool."""
     before = b',"method":"tools/call","params":{"name":%b,"arguments":' % strict.encode(name)
     after = b"}}" if meta is None else b',"_meta":%b}}' % strict.encode(meta)
     fixed = len(OPENING) + len(before) + len(after)
-    return Frame(head + b"Content-Length: ", before, after, fixed, made_from)
+    return Frame(head + b"Content-Length: ", before, after, fixed)

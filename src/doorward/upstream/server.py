@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Era, Outcome, Reply
+from doorward.model.call import Era, Reply
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
@@ -24,11 +25,12 @@ from doorward.upstream.events import LARGE
 from doorward.upstream.failure import again, failure
 from doorward.upstream.http import HttpLeg, SessionGone
 from doorward.upstream.incoming import incoming
+from doorward.upstream.lanes import Lanes, Ways
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.rounds import OwnKey, Rounds
-from doorward.upstream.session import HttpConversation, Means
+from doorward.upstream.session import Means
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork
 from doorward.upstream.tls import ReloadingContext
@@ -41,7 +43,6 @@ Items = list[dict[str, Any]]
 
 _IDLE_CHECK_S: Final = 15.0
 # Read on every call: a member of an enum costs 80 ns in CPython 3.11.
-_OK: Final = Outcome.OK
 _MODERN: Final = Era.MODERN
 
 
@@ -55,10 +56,10 @@ class Server:
         self.settings = settings
         self.warden = warden
         self.name = settings.name
-        self._ids = itertools.count(1)
+        self.minted = itertools.count(1)
         self._rounds = Rounds(settings, ring or OwnKey())
         self._total_s = settings.timeout_s
-        self._clockwork = (
+        self.clockwork = (
             Clockwork(settings.timeouts, settings.tool_timeouts) if settings.tool_timeouts else None
         )
         self.relay = Relay()
@@ -169,8 +170,17 @@ class Server:
 
     # what it is for
 
-    async def send(self, permit: Permit) -> Reply:
-        """See ports.Upstream."""
+    def send(self, permit: Permit) -> Coroutine[Any, Any, Reply]:
+        """See ports.Upstream. A plain function on purpose: the usual call is one coroutine (`Lanes`)."""
+        running = self._running
+        if running is not None and running.lanes is not None:
+            under_way = running.lanes.send(permit)
+            if under_way is not None:
+                return under_way
+        return self.take_long(permit)
+
+    async def take_long(self, permit: Permit) -> Reply:
+        """The long way: it can wait for discovery, a session, a connection."""
         running = self._require()
         began = time.perf_counter()
         conversation = running.find(permit)
@@ -190,10 +200,16 @@ class Server:
         except UpstreamError as error:
             running.discovery.failed(error)
             raise
+        if running.lanes is not None:
+            running.lanes.learn(permit, running.key(permit), conversation)
+        return await self.finish(running, permit, conversation, answer, began)
+
+    async def finish(
+        self, running: "_Running", permit: Permit, conversation: Conversation, answer: Answer, began: float
+    ) -> Reply:
+        """What a server's answer is to the caller. `began`: of `time.perf_counter`."""
         if running.discovery.state.level != "up":
             running.discovery.succeeded()
-        if isinstance(answer, bytes):  # nothing is left to be judged of it
-            return Reply(answer, None, _OK, time.perf_counter() - began)
         if isinstance(answer, jsonrpc.UpstreamError) and answer.code == -32022:
             running.discovery.doubt_era()
         if isinstance(answer, jsonrpc.UpstreamResult) and len(answer.result) > LARGE:
@@ -235,17 +251,12 @@ class Server:
 
     def _call(
         self, permit: Permit, running: "_Running", conversation: Conversation
-    ) -> Coroutine[Any, Any, Answer | bytes]:
-        """A plain function on purpose: one coroutine less on every call."""
+    ) -> Coroutine[Any, Any, Answer]:
         call, era = permit.call, conversation.era
         now = running.loop.time()
-        deadline = now + self._total_s if self._clockwork is None else self._clockwork.due(permit.target, now)
-        if call.series is not None and call.era is era and type(conversation) is HttpConversation:
-            under_way = conversation.express(permit, next(self._ids), deadline, now)
-            if under_way is not None:
-                return under_way
+        deadline = now + self._total_s if self.clockwork is None else self.clockwork.due(permit.target, now)
         version = conversation.introduction.version
-        live = Live(self.name, next(self._ids), call.method, call, deadline)
+        live = Live(self.name, next(self.minted), call.method, call, deadline)
         params = outgoing(permit, era, version, live.id, self.settings.may_ask)
         self._rounds.outgoing(permit, params, era)
         if call.method in watches.METHODS:
@@ -256,7 +267,7 @@ class Server:
 
     async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
         """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""
-        clockwork = self._clockwork
+        clockwork = self.clockwork
         within = self._total_s if clockwork is None else clockwork.of(permit.target).total_s
         try:
             async with asyncio.timeout(within):
@@ -290,7 +301,7 @@ class Server:
     def live(self, method: str) -> Live:
         """A request of our own."""
         deadline = asyncio.get_running_loop().time() + self.settings.timeout_s
-        return Live(self.name, next(self._ids), method, None, deadline)
+        return Live(self.name, next(self.minted), method, None, deadline)
 
     def _require(self) -> "_Running":
         if self._running is None:
@@ -320,6 +331,7 @@ class _Running:
         self.loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(self.loop)
         self.dialer: Dialer
+        leg: HttpLeg | None = None
         if settings.url is not None:
             leg = HttpLeg(settings, self.deadlines, relay)
             means = Means(settings, leg, relay, spawn)
@@ -345,6 +357,10 @@ class _Running:
             settings.name, self.dialer, lambda: self.conversations.get(None), self.conversations.end_all
         )
         self.watches = Watches(_Watching(server, self))
+        self.lanes: Lanes | None = None
+        if leg is not None:
+            ways = Ways(server.take_long, partial(server.finish, self), server.minted, server.clockwork)
+            self.lanes = Lanes(settings, leg, self.conversations, self.discovery, ways)
 
     def find(self, permit: Permit) -> Conversation | None:
         """The conversation that a call belongs to, if it is open."""

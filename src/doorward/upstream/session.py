@@ -8,17 +8,15 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Call, Era
+from doorward.model.call import Era
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
 from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
-from doorward.upstream.frames import MAX_FRAMES, OPENING, Frame, frame_of
-from doorward.upstream.h1 import Connection
-from doorward.upstream.http import JSON, HttpLeg, Refused, SessionGone, framed, refused
-from doorward.upstream.incoming import usual
+from doorward.upstream.frames import Frame, frame_of
+from doorward.upstream.http import HttpLeg, Refused, SessionGone, framed, refused
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
@@ -78,7 +76,6 @@ class HttpConversation:
         self._head = b""
         self._modern_heads: dict[tuple[str, Any, int], tuple[object, bytes]] = {}
         """The schema is kept with the head, so that its id cannot become another one's."""
-        self._frames: dict[tuple[object, ...], Frame] = {}
         self._gone = False
         self._answers = 0
         self._listening = False
@@ -111,75 +108,33 @@ class HttpConversation:
                 response = await leg.begin(connection, framed(head, body), live.deadline)
                 return await leg.settle(connection, response, live, self)
             except FAILURES as failed:
-                return self._judge(failed, live)
+                return self.judge(failed, live)
             finally:
                 leg.leave(connection)
         finally:
             self.busy -= 1
             self.last_used = self._loop.time()
 
-    def express(
-        self, permit: Permit, request_id: int, due: float, now: float
-    ) -> Coroutine[Any, Any, Answer | bytes] | None:
-        """The exchange of a plain call on a connection that is ready; None when `request` has to be asked.
+    def frame_for(self, permit: Permit) -> Frame | None:
+        """The request of a call that is nothing but a tool's name and its arguments, but for these.
 
-        Bytes are the result of a usual answer: nothing is to be judged of it any more. Times are those of the
-        loop. Raises as `request`.
-        """
-        number = b"%d" % request_id
-        request = self.plainly_framed(permit, number)
-        connection = None if request is None else self._leg.pool.take(now)
-        if request is None or connection is None:
-            return None
-        return self._carry(connection, request, due, number, permit.call)
-
-    def plainly_framed(self, permit: Permit, number: bytes) -> bytes | None:
-        """The whole request of a call that is nothing but a tool's name and its arguments. `number`: its id.
-
-        None for any other: `request` knows how to make that.
+        None for any other: `request` knows how to make that. It holds for calls of one series to one target,
+        as long as `authorized_by` is what it was.
         """
         if self._settings.auth_headers() is not self._auth:
             self._post_head()
-        call = permit.call
-        spelled, series = call.spelled, call.series
-        if spelled is None or series is None or not series.plain:
+        series = permit.call.series
+        if permit.call.spelled is None or series is None or not series.plain:
             return None
-        known = (series, id(permit.target))
-        frame = self._frames.get(known) or self._remember_frame(known, permit)
-        arguments = spelled.compact
-        if not frame.head or call.params["arguments"] is not spelled.arguments:
-            return None
-        length = b"%d" % (frame.fixed + len(number) + len(arguments))
-        return b"".join(
-            (frame.head, length, b"\r\n\r\n", OPENING, number, frame.before, arguments, frame.after)
-        )
+        frame = self._frame(permit)
+        return frame if frame.head else None
 
-    async def _carry(
-        self, connection: Connection, request: bytes, due: float, number: bytes, call: Call
-    ) -> Answer | bytes:
-        leg = self._leg
-        self.busy += 1
-        usually = False
-        try:
-            response = await leg.begin(connection, request, due)
-            if response.status == 200 and response.content_type == JSON:
-                result = usual(response.body, number)
-                if result is not None:
-                    usually = True
-                    return result
-            live = Live(self._server, int(number), call.method, call, due)
-            return await leg.settle(connection, response, live, self)
-        except FAILURES as failed:
-            return self._judge(failed, Live(self._server, int(number), call.method, call, due))
-        finally:
-            self.busy -= 1
-            self.last_used = now = self._loop.time()
-            if usually:
-                leg.pool.give_usual(connection, now)
-            else:
-                leg.leave(connection)
+    @property
+    def authorized_by(self) -> Fields:
+        """The credential that stands in its frames."""
+        return self._auth
 
-    def _judge(self, failed: BaseException, live: Live) -> Answer:
+    def judge(self, failed: BaseException, live: Live) -> Answer:
         """What it means that a request has ended so: an answer of the server's, or what is raised."""
         if isinstance(failed, SessionGone):
             if self._session_id is not None:
@@ -329,25 +284,19 @@ class HttpConversation:
         if auth is not self._auth or not self._head:
             self._head = self._leg.head(b"POST", [TYPE, *self._fields()], auth, BOTH)
             self._auth = auth
-            self._frames.clear()
         return self._head
 
-    def _remember_frame(self, known: tuple[object, ...], permit: Permit) -> Frame:
-        call, target, era = permit.call, permit.target, self.era
+    def _frame(self, permit: Permit) -> Frame:
+        target, era = permit.target, self.era
         params = outgoing(permit, era, self.introduction.version, 0, self._settings.may_ask)
-        head, made_from = self._post_head(), (target,)
-        frame = Frame(b"", made_from=made_from)
+        head = self._post_head()
         if era is Era.LEGACY:
-            frame = frame_of(head, target.name, params.get("_meta"), made_from)
-        else:
-            schema = input_schema(permit)
-            fields = self._modern_fields(call.method, params, schema)
-            if not _has_annotations(schema):
-                frame = frame_of(head + fields, target.name, params.get("_meta"), made_from)
-        if len(self._frames) >= MAX_FRAMES:
-            self._frames.clear()
-        self._frames[known] = frame
-        return frame
+            return frame_of(head, target.name, params.get("_meta"))
+        schema = input_schema(permit)
+        fields = self._modern_fields(permit.call.method, params, schema)
+        if _has_annotations(schema):
+            return Frame(b"")
+        return frame_of(head + fields, target.name, params.get("_meta"))
 
     def _fields(self) -> Fields:
         """What is the same in every request of a legacy session; a modern request has fields of its own."""
