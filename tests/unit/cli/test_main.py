@@ -47,6 +47,19 @@ def test_help_imports_nothing_heavy_and_is_quick() -> None:
     assert time.perf_counter() - started < 2.0  # the budget is 0.3 s; a busy machine must not fail this
 
 
+def test_a_gateway_without_tls_loads_no_parser_of_certificates() -> None:
+    """80 ms of its start, and memory for as long as it runs."""
+    script = (
+        "import sys\nfrom doorward.app import serve\nfrom doorward.cli import wiring\n"
+        "from doorward.config.load import parse\nloaded = parse('version: 1', environ={})\n"
+        "wiring.check_files(loaded)\n"
+        "serve.serve = lambda *_, **given: print(given, 'cryptography.x509' in sys.modules)\n"
+        "wiring.serve(loaded, stdio=False)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "{'stdio': False} False\n"
+
+
 @pytest.mark.parametrize("words", [["config", "--help"], ["tools", "call", "--help"], ["--version"]])
 def test_help_of_every_depth_is_a_success(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
