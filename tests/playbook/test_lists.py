@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.model.verdict import Mode
-from doorward.pipeline.local import UNAVAILABLE_META
+from doorward.pipeline.lists import UNAVAILABLE_META
 from tests.playbook.house import ERAS, House, body, error, legacy, modern
 from tests.unit.policy.build import grant, scope
 

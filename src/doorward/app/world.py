@@ -88,7 +88,9 @@ class World:
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
         self.recorder = lasting.recorder.under(loaded.digest, modes)
         self._evidence = Evidence(self.recorder)
-        self._local = Local(self, lasting.sessions, IDENTITY, lasting.listens)
+        self._local = Local(
+            self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
+        )
         self.gateway = self._gateway()
 
     @property

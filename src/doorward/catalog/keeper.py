@@ -1,16 +1,19 @@
 """Keeps the listings recent: asks servers, one question at a time each, and hands on what changed."""
 
 import asyncio
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from doorward.catalog.definitions import LIST_METHOD, definitions
 from doorward.catalog.snapshot import Listing, unknown
 from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
 from doorward.model.target import Kind, ToolRule
 from doorward.ports.lister import Lister
+from doorward.wire import strict
 
 RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
@@ -22,6 +25,9 @@ that one that hangs for ever does not hold up every list."""
 PAUSE_S = 0.5
 """Between two renewals of one server: each new list is compiled anew, and a server may announce changes
 without end."""
+
+UNUSABLE: Final = frozenset({Reason.UPSTREAM_PROTOCOL_ERROR, Reason.UPSTREAM_REPLY_TOO_LARGE})
+"""Answers all the same: a server that gives one is not asked again at once, which may cost megabytes."""
 
 
 class Question(NamedTuple):
@@ -50,6 +56,8 @@ class Keeper:
         self._asking: dict[tuple[str, Kind | None], Question] = {}
         self._silent: set[tuple[str, Kind | None]] = set()
         """What was last asked without an answer."""
+        self._said: dict[tuple[str, Kind], bytes] = {}
+        """Digest of the last answer: of one that says the same nothing is worked out again."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
         self._renewed: dict[str, float] = {}
@@ -123,16 +131,23 @@ class Keeper:
         return question
 
     async def _refresh(self, server: str, kind: Kind) -> None:
-        lister = self._listers[server]
+        lister, key = self._listers[server], (server, kind)
         try:
             listed = await lister.list(LIST_METHOD[kind])
-        except UpstreamError:
-            self._silent.add((server, kind))
+        except UpstreamError as error:
+            self._silent.add(key)
+            if error.reason in UNUSABLE:
+                self._asked[key] = time.monotonic()
             return  # the listing stays as it was; `failing` names the server
-        self._silent.discard((server, kind))
-        self._asked[(server, kind)] = time.monotonic()
-        found = definitions(server, kind, listed, self._rules.get(server, ()))
+        self._silent.discard(key)
+        self._asked[key] = time.monotonic()
         before = self._listings[server]
+        said = hashlib.sha256(strict.encode(listed)).digest()
+        if self._said.get(key) == said:
+            found = before.definitions[kind]
+        else:
+            found = definitions(server, kind, listed, self._rules.get(server, ()))
+            self._said[key] = said
         listing = Listing(
             server,
             {**before.definitions, kind: found},

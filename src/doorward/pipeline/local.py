@@ -1,50 +1,36 @@
-"""What the gateway answers itself: handshakes, pings, log levels and the lists, filtered for who asks.
+"""What the gateway answers itself: handshakes, pings, log levels and the lists."""
 
-Lists and calls are decided by the same function: what `decide` hides without arguments is not callable with
-any.
-"""
-
-from typing import Any, Final, Protocol
+from typing import Any
 
 import msgspec
 
-from doorward.model.call import Call, Era, Outcome, Reply
-from doorward.model.errors import CallerError, UpstreamError
+from doorward.model.call import Call, Outcome, Reply
+from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind
-from doorward.model.verdict import Allow, Permit
+from doorward.model.verdict import Permit
 from doorward.pipeline.listens import Listens
-from doorward.policy.engine import Engine
-from doorward.ports.catalog import Catalog, Description, Entry
+from doorward.pipeline.lists import LISTS, Lists, Offer
+from doorward.ports.catalog import Description
 from doorward.ports.sessions import Sessions
 from doorward.wire import bridge, meta
-
-LISTS: Final = {
-    "tools/list": (Kind.TOOL, b"tools"),
-    "prompts/list": (Kind.PROMPT, b"prompts"),
-    "resources/list": (Kind.RESOURCE, b"resources"),
-    "resources/templates/list": (Kind.TEMPLATE, b"resourceTemplates"),
-}
-UNAVAILABLE_META: Final = "dev.doorward/unavailable"
-MODERN_LIST_TAIL: Final = b',"resultType":"complete","ttlMs":0,"cacheScope":"private"'
-
-
-class Offer(Protocol):
-    """The catalogue and the policy that belong together at this moment."""
-
-    @property
-    def catalog(self) -> Catalog: ...
-
-    @property
-    def policy(self) -> Engine: ...
 
 
 class Local:
     """Implements ports.Upstream for Kind.GATEWAY."""
 
-    def __init__(self, offer: Offer, sessions: Sessions, identity: dict[str, Any], listens: Listens) -> None:
+    def __init__(
+        self,
+        offer: Offer,
+        sessions: Sessions,
+        identity: dict[str, Any],
+        listens: Listens,
+        page: int = 0,
+    ) -> None:
+        """`page`: see Lists."""
         self._offer = offer
+        self._lists = Lists(offer, page)
         self._sessions = sessions
         self._listens = listens
         self._identity = identity
@@ -54,7 +40,7 @@ class Local:
         """Raises CallerError for params that do not fit the method, UpstreamError for a list nobody has."""
         call = permit.call
         if call.method in LISTS:
-            return await self._list(call, permit.principal)
+            return await self._lists.answer(call, permit.principal)
         match call.method:
             case "initialize":
                 return await self._initialize(call, permit.principal)
@@ -67,32 +53,6 @@ class Local:
             case "ping":
                 return _ok({})
         raise CallerError(Reason.METHOD_NOT_FOUND, "this method is not served here")
-
-    async def _list(self, call: Call, principal: Principal) -> Reply:
-        if call.params.get("cursor") is not None:
-            raise CallerError(Reason.CURSOR_UNKNOWN, "this cursor was not issued here")
-        kind, member = LISTS[call.method]
-        await self._offer.catalog.refresh(call.endpoint, kind)
-        catalog = self._offer.catalog
-        entries = catalog.entries(call.endpoint, kind)
-        failing = catalog.describe(call.endpoint, principal, kind).failing
-        if call.endpoint is not None and failing and not entries:
-            raise UpstreamError(
-                Reason.UPSTREAM_UNREACHABLE, call.endpoint, f"server {call.endpoint} is not available"
-            )
-        modern = call.era is Era.MODERN
-        visible = [entry for entry in entries if self._visible(principal, entry)]
-        encoded = [entry.modern if modern else entry.legacy for entry in visible]
-        shown = [one for one in encoded if one is not None]
-        body = b"[" + b",".join(shown) + b"]"
-        tail = MODERN_LIST_TAIL if modern else b""
-        if failing:
-            tail += b',"_meta":' + msgspec.json.encode({UNAVAILABLE_META: failing})
-        result = b'{"' + member + b'":' + body + tail + b"}"
-        return Reply(result, None, Outcome.OK if shown else Outcome.EMPTY)
-
-    def _visible(self, principal: Principal, entry: Entry) -> bool:
-        return isinstance(self._offer.policy.decide(principal, entry.target, None), Allow)
 
     async def _initialize(self, call: Call, principal: Principal) -> Reply:
         described = await self._described(call.endpoint, principal)

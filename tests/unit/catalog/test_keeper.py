@@ -122,6 +122,36 @@ async def test_a_server_that_does_not_say_what_it_has_is_named_for_that_and_keep
     assert bench.keeper.failing(["a", "b"], Kind.TOOL) == ()
 
 
+async def test_what_is_said_again_is_not_worked_out_again(monkeypatch) -> None:
+    worked: list[object] = []
+    real = module.definitions
+    monkeypatch.setattr(module, "definitions", lambda *given: worked.append(given) or real(*given))
+    bench = Bench(a=(lister := Lister("x")))
+
+    for _ in range(3):
+        await bench.recent("a", max_age=-1.0)
+    lister.tools = ("x", "y")
+    await bench.recent("a", max_age=-1.0)
+    lister.tools = ("x",)
+    await bench.recent("a", max_age=-1.0)
+
+    assert len(worked) == 3
+    assert bench.names == [["x"], ["x", "y"], ["x"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked"), [(Reason.UPSTREAM_REPLY_TOO_LARGE, 1), (Reason.UPSTREAM_UNREACHABLE, 2)]
+)
+async def test_a_server_that_says_what_cannot_be_used_is_not_asked_again_at_once(reason, asked: int) -> None:
+    bench = Bench(a=(lister := Lister("x")))
+    lister.error = UpstreamError(reason, "a", "no")
+
+    await bench.recent("a")
+    await bench.recent("a")
+
+    assert len(lister.asked) == asked
+
+
 async def test_a_server_that_is_late_is_named_until_it_has_answered(monkeypatch) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.02)
     bench = Bench(a=(slow := Lister("x")))

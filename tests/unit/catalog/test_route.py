@@ -9,7 +9,7 @@ from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
-from doorward.pipeline.local import LISTS
+from doorward.pipeline.lists import LISTS
 from doorward.wire import methods
 from tests.unit.catalog.build import call, listing, snapshot
 
