@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from tests.conformance import compare, suite, world
+from tests.conformance import compare, suite, table, world
 from tests.conformance.suite import Results
 
 OUT: Final = suite.ROOT / "build/conformance"
@@ -57,7 +57,9 @@ def main() -> int:
     report["seconds"] = round(time.monotonic() - started, 1)
     target = suite.ROOT / "build/conformance.json"
     target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    show(report)
+    shown = {name: run for name, run in report.items() if isinstance(run, dict)}
+    print(*table.lines(shown, report["wrong"]), sep="\n")
+    print(f"{report['seconds']} s; build/conformance.json; what the suite said: build/conformance/")
     return 1 if report["wrong"] else 0
 
 
@@ -148,17 +150,6 @@ def compared(runs: dict[str, Results]) -> dict[str, Any]:
     add("client", tuple(client), client, runs["client_through"])
     report["wrong"] = wrong
     return report
-
-
-def show(report: dict[str, Any]) -> None:
-    print(f"{'run':<24}{'direct':>8}{'through':>9}{'of':>5}{'excepted':>10}")
-    for name, figures in report.items():
-        if isinstance(figures, dict):
-            columns = (figures["direct_passed"], figures["passed"], figures["total"], figures["excepted"])
-            print(f"{name:<24}{columns[0]:>8}{columns[1]:>9}{columns[2]:>5}{columns[3]:>10}")
-    for each in report["wrong"]:
-        print(f"  {each}")
-    print(f"{report['seconds']} s; build/conformance.json, what was said: build/conformance/")
 
 
 if __name__ == "__main__":

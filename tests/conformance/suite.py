@@ -4,24 +4,35 @@ A scenario passes when none of its checks is a FAILURE, which is how the suite i
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "tests/conformance/node/node_modules/@modelcontextprotocol/conformance"
 SCENARIO_MS: Final = 15_000
-WHOLE_S: Final = 240.0
+WHOLE_S: Final = 180.0
 RANK: Final = {"SUCCESS": 0, "INFO": 0, "SKIPPED": 1, "WARNING": 2, "FAILURE": 3}
 _FOLDER: Final = re.compile(r"(?:server-|client-)?(.+?)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
-Checks = Mapping[str, str]
-"""Check id to the worst status that it got; a check may be made several times in one scenario."""
+
+class Check(NamedTuple):
+    """The worst that came of one check of a scenario, which may make it several times."""
+
+    status: str
+    said: str = ""
+    """The suite's words about it, empty when all is well."""
+
+
+Checks = Mapping[str, Check]
+"""By check id."""
 Results = dict[str, Checks]
 """By scenario; one that did not run is missing."""
 
@@ -34,7 +45,7 @@ def required(revision: str, leg: str) -> tuple[str, ...]:
 
 def passes(checks: Checks | None) -> bool:
     """False for a scenario that did not run."""
-    return checks is not None and "FAILURE" not in checks.values()
+    return checks is not None and all(check.status != "FAILURE" for check in checks.values())
 
 
 def server(url: str, out: Path, *arguments: str) -> Results:
@@ -54,16 +65,27 @@ def node() -> Path:
 
 
 def _run(leg: str, arguments: Sequence[str], out: Path) -> Results:
+    """Ends after WHOLE_S seconds at the latest, with all that it started, and reads what there is by then."""
     out.mkdir(parents=True)
     command = [str(node()), str(PACKAGE / "dist/index.js"), leg, *arguments]
     command += ["--timeout", str(SCENARIO_MS), "-o", str(out)]
     with (out / "said.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
         try:
-            # Its exit code says no more than the files do.
-            subprocess.run(command, stdout=log, stderr=log, timeout=WHOLE_S, check=False, cwd=ROOT)
+            process.wait(WHOLE_S)  # its exit code says no more than the files do
         except subprocess.TimeoutExpired:
             log.write(b"\nended by us: it took too long\n")
+        finally:
+            _end(process)
     return read(out)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended, and so has everything that it started
+    process.wait()
 
 
 def read(out: Path) -> Results:
@@ -72,16 +94,15 @@ def read(out: Path) -> Results:
     for file in sorted(out.rglob("checks.json")):
         name = str(file.parent.relative_to(out))
         match = _FOLDER.fullmatch(name)
-        checks = worst(json.loads(file.read_text(encoding="utf-8")))
-        found[match[1] if match else name] = checks
+        found[match[1] if match else name] = worst(json.loads(file.read_text(encoding="utf-8")))
     return found
 
 
-def worst(checks: Sequence[Mapping[str, str]]) -> Checks:
-    """The worst status of each check, which may have been made several times."""
-    found: dict[str, str] = {}
+def worst(checks: Sequence[Mapping[str, Any]]) -> Checks:
+    """Check by check, the worst status that it got."""
+    found: dict[str, Check] = {}
     for check in checks:
         name, status = check["id"], check["status"]
-        if name not in found or RANK[status] > RANK[found[name]]:
-            found[name] = status
+        if name not in found or RANK[status] > RANK[found[name].status]:
+            found[name] = Check(status, check.get("errorMessage") or "")
     return found

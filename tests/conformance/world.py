@@ -54,24 +54,24 @@ def shim(folder: Path, upstream: str, server: str) -> Iterator[str]:
         yield f"http://{LOOPBACK}:{port}/mcp"
 
 
-@contextmanager
-def gateway(folder: Path, servers: Mapping[str, str], *, settled: bool = True) -> Iterator[Gateway]:
-    """Doorward in front of `servers` (name to URL), open to everybody on this machine, who may do everything.
-
-    `settled`: returns when it has looked for all of them and knows what they offer.
-    """
-    config = {
+def config(servers: Mapping[str, str]) -> dict[str, Any]:
+    """`servers` (name to URL) for everybody on this machine, who may do everything: the suite has no keys."""
+    return {
         "auth": "none",
         "servers": {name: {"url": url, **MAY_ASK} for name, url in servers.items()},
         "agents": {"anonymous": {"grants": [EVERYTHING]}},
     }
-    made = Gateway(folder, config)
+
+
+@contextmanager
+def gateway(folder: Path, servers: Mapping[str, str]) -> Iterator[Gateway]:
+    """Doorward in front of `servers`, once it knows what all of them offer."""
+    made = Gateway(folder, config(servers))
     try:
         made.start(settled=False)
-        if settled:
-            for name in servers:
-                offers = partial(_offers, made, name)
-                wait_until(offers, f"{name} is there", START_S, made.process.said)
+        for name in servers:
+            offers = partial(_offers, made, name)
+            wait_until(offers, f"{name} is there", START_S, made.process.said)
         yield made
     finally:
         made.sweep()
