@@ -1,4 +1,4 @@
-"""Changes reach those who listen, whatever era they and the server speak; with the official SDK on both sides."""
+"""Changes reach those who listen, whatever era they and the server speak; official SDK on both sides."""
 
 import asyncio
 import sys

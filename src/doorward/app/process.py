@@ -32,6 +32,7 @@ from doorward.edge.h1 import H1Server
 from doorward.edge.limits import HttpLimits
 from doorward.edge.peers import Networks
 from doorward.edge.plane import DataPlane, PlaneSettings
+from doorward.edge.replay import Replays
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
 from doorward.model.errors import GatewayError
@@ -67,7 +68,8 @@ class Process:
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
-        self.streams = SessionStreams()
+        self.replays = Replays()
+        self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
         self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
         self.listens = Listens(lambda: self.world, self, self._listeners_changed)
@@ -82,7 +84,9 @@ class Process:
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
         settings = plane_settings(loaded.settings)
-        self.plane = DataPlane(self.door, self.streams, settings, self.readiness, lock.holder.operator)
+        self.plane = DataPlane(
+            self.door, self.streams, settings, self.readiness, lock.holder.operator, replays=self.replays
+        )
         self._limits = http_limits(loaded.settings)
         self.http = H1Server(
             self.plane.handle,
@@ -343,6 +347,7 @@ class Process:
     def _session_closed(self, session: Session) -> None:
         """Whatever ended it: its stream, its calls and what it had at the servers end with it."""
         self.streams.close(session.id)
+        self.replays.forget(session.id)
         self.calls.end(session.id)
         for server in self.world.servers.values():
             server.want(session.id, None)
@@ -375,6 +380,8 @@ class Process:
         while True:
             await asyncio.sleep(ROLL_UP_S)
             self.sessions.sweep()
+            self.streams.sweep()
+            self.replays.sweep()
             self._end_streams()
             for name in self.world.unlisted():
                 self._spawn(self.world.refresh_server(name))

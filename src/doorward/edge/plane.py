@@ -18,6 +18,7 @@ from doorward.edge.exchange import Exchange
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
 from doorward.edge.peers import Networks
+from doorward.edge.replay import PRIMED_SINCE, Replays, Stream
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Credential, Inbound, Session
 from doorward.model.errors import CallerError, DoorwardError, GatewayError
@@ -38,6 +39,8 @@ SERVER_PATH: Final = re.compile("/mcp/([a-z0-9-]{1,16})")
 MODERN: Final = frozenset(version.encode() for version in versions.MODERN_VERSIONS)
 Fields = tuple[tuple[bytes, bytes], ...]
 NO_PROXIES: Final = Proxies(Networks())
+LAST_EVENT_ID: Final = b"last-event-id"
+EMPTY: Final = Answer(200, b"")
 OPERATOR: Final = b"x-doorward-operator"
 ELSEWHERE: Final = "/"
 """No server has this name."""
@@ -63,6 +66,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     modern: bool
     credential: Credential
     """Presented, not yet identified: who it is and whether it still holds is asked on every call."""
+    replays: Replays | None = None
+    """Where streamed answers are kept; None for a caller without a session."""
 
 
 class ReplyStream(msgspec.Struct, eq=False):
@@ -70,30 +75,63 @@ class ReplyStream(msgspec.Struct, eq=False):
 
     _exchange: Exchange
     _cors: Fields
+    _stream: Stream | None = None
+    """Where it is kept for a legacy client that loses its connection."""
 
     async def emit(self, message: bytes) -> None:
-        if self._exchange.disconnected:
+        exchange, stream = self._exchange, self._stream
+        if stream is not None:
+            await stream.emit(message)
             return
-        if not self._exchange.started:
-            self._exchange.start(200, SSE_HEADERS + self._cors)
-        await self._exchange.write(sse.encode_event(message))
+        if exchange.disconnected:
+            return
+        if not exchange.started:
+            exchange.start(200, SSE_HEADERS + self._cors)
+        stream = self._keep()
+        if stream is None:
+            await exchange.write(sse.encode_event(message))
+        else:
+            await stream.emit(message)
 
     def end(self, answer: Answer) -> None:
         """Send the answer as the stream's last event, or as the whole reply."""
         exchange = self._exchange
         exchange.on_disconnect = None
         if exchange.disconnected:
+            self._ended(answer)
             return
         if not exchange.started:
             headers = answer.headers + self._cors if self._cors else answer.headers
             exchange.respond(answer.status, headers, answer.body)
             return
+        if self._ended(answer):
+            return
         if answer.body:
             exchange.write_nowait(sse.encode_event(answer.body))
         exchange.finish()
 
+    def _keep(self) -> Stream | None:
+        """Only a session's streams can be found again; that it is the caller's own was seen by then."""
+        admission = self._exchange.request.memo.value
+        if isinstance(admission, Admission) and admission.replays is not None:
+            session_id = self._exchange.request.headers[headers.SESSION_ID].decode("latin-1")
+            primed = admission.replays.primed(self._exchange)
+            self._stream = primed or admission.replays.begin(session_id, self._exchange)
+        return self._stream
+
+    def _ended(self, answer: Answer) -> bool:
+        """Keep the answer of a stream, and send it where the stream goes by now; False where none is kept."""
+        admission = self._exchange.request.memo.value
+        if not isinstance(admission, Admission) or admission.replays is None:
+            return False
+        stream = self._stream or admission.replays.primed(self._exchange)
+        if stream is not None:
+            admission.replays.end(stream, answer.body)
+        return stream is not None
+
     def lost(self, bug: Exception | asyncio.CancelledError) -> None:
         """The message met a bug that left it without an answer."""
+        self._ended(EMPTY)
         excuse(self._exchange, bug)
 
 
@@ -107,6 +145,8 @@ class DataPlane:
         settings: PlaneSettings,
         readiness: Callable[[bool], dict[str, Any]],
         operator: str = "",
+        *,
+        replays: Replays | None = None,
     ) -> None:
         """`readiness` is asked with True for an operator: who presents `operator`, which no agent knows."""
         self._door = door
@@ -114,6 +154,7 @@ class DataPlane:
         self.settings = settings
         self._readiness = readiness
         self._operator = operator.encode()
+        self._replays = replays
         self._running: dict[asyncio.Task[None], Exchange] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -176,8 +217,18 @@ class DataPlane:
             if not known.modern and headers.SESSION_ID not in fields:
                 return  # `initialize` is answered with a header of its own
             exchange.start(200, SSE_HEADERS + known.cors)
+            self._prime(exchange, known)
         if not exchange.congested:
             exchange.write_nowait(sse.COMMENT)
+
+    def _prime(self, exchange: Exchange, admission: Admission) -> None:
+        """An id to come back with, before there is anything to say (MCP 2025-11-25)."""
+        if admission.replays is None:
+            return
+        session_id = exchange.request.headers[headers.SESSION_ID].decode("latin-1")
+        session = self._door.own_session(admission.credential, session_id, admission.endpoint)
+        if session is not None and session.version >= PRIMED_SINCE:
+            exchange.write_nowait(admission.replays.prime(session_id, exchange))
 
     def _find_client(self, exchange: Exchange) -> None:
         """Who a request behind a trusted proxy counts for. Raises CallerError, GatewayError(OVERLOADED)."""
@@ -232,7 +283,9 @@ class DataPlane:
         except CallerError as error:
             self._run(exchange, self._refuse(exchange, endpoint, cors, error))
             return
-        admission = Admission(self.settings, endpoint, cors, modern, credential)
+        resumes = not modern and headers.SESSION_ID in exchange.request.headers
+        replays = self._replays if resumes else None
+        admission = Admission(self.settings, endpoint, cors, modern, credential, replays)
         exchange.request.memo.value = admission
         self._call(exchange, admission)
 
@@ -257,9 +310,23 @@ class DataPlane:
 
     async def _get(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         found = await self._session(exchange, endpoint, cors)
-        if found is not None and not exchange.disconnected:
-            exchange.start(200, SSE_HEADERS + cors)
-            self._streams.open(*found, exchange)
+        if found is None or exchange.disconnected:
+            return
+        last = exchange.request.headers.get(LAST_EVENT_ID)
+        known = None
+        if last is not None and self._replays is not None:
+            known = self._replays.find(found[0].id, last.decode("latin-1"))
+        if last is not None and known is None:
+            error = CallerError(
+                Reason.INVALID_REQUEST, "Last-Event-ID: no event of this session, or not kept"
+            )
+            await self._refuse(exchange, endpoint, cors, error)
+            return
+        exchange.start(200, SSE_HEADERS + cors)
+        if known is None or known[0].standalone:
+            self._streams.open(*found, exchange, known)
+        else:
+            known[0].go_on(known[1], exchange)
 
     async def _delete(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         found = await self._session(exchange, endpoint, cors)

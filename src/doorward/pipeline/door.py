@@ -88,6 +88,13 @@ class Door:
         """Ask who it is before the message is here. Raises DoorwardError, to be answered with `refuse`."""
         self.gateway.identity.identify(credential)
 
+    def own_session(self, credential: Credential, session_id: str, endpoint: str | None) -> Session | None:
+        """The caller's own session of this id; None where there is none, or none any more."""
+        try:
+            return self._sessions.get(session_id, self.gateway.identity.identify(credential), endpoint)
+        except DoorwardError:
+            return None
+
     async def session(self, inbound: Inbound) -> tuple[Session, Principal] | Answer:
         """The session behind a GET or DELETE and who asks, or the recorded refusal."""
         gw = self.gateway

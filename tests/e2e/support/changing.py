@@ -1,4 +1,4 @@
-"""A server of the official Python SDK that changes when it is told to: over HTTP in one era, or over stdio."""
+"""A server of the official Python SDK that changes when it is told to; over HTTP in one era, or on stdio."""
 
 import asyncio
 import sys

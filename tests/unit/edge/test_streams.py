@@ -1,8 +1,10 @@
 """The GET streams of legacy sessions: one per session, never a burden."""
 
+import asyncio
+
 import pytest
 
-from doorward.edge.streams import FAREWELL, SessionStreams
+from doorward.edge.streams import FAREWELL, MOST_WAITING, SessionStreams
 from doorward.model.call import Session
 from doorward.model.principal import Principal
 from tests.unit.edge.exchanges import Channel, exchange
@@ -34,16 +36,26 @@ async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None
     assert list(streams.listening()) == []
 
 
-async def test_a_reader_that_is_too_slow_misses_notices_instead_of_filling_memory() -> None:
+async def test_for_a_reader_that_is_too_slow_each_message_waits_once_and_few_do() -> None:
     streams = SessionStreams()
     channel = opened(streams, "s")
     sent = len(channel.out)
+    room = asyncio.get_running_loop().create_future()
+    channel.writable = lambda: room  # type: ignore[method-assign]
 
     channel.write_paused = True
-    assert not streams.push("s", b"{}")
+    for number in [*range(MOST_WAITING), *range(MOST_WAITING)]:
+        streams.push("s", b'{"n":%d}' % number)
+    assert not streams.push("s", b'{"n":"too many"}')
+    await asyncio.sleep(0)
     assert len(channel.out) == sent
     channel.write_paused = False
+    room.set_result(None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
     assert streams.push("s", b"{}")
+    assert channel.events == [*({"n": number} for number in range(MOST_WAITING)), {}]
     streams.close_all()
 
 
