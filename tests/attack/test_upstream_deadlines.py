@@ -100,7 +100,7 @@ async def test_nothing_is_listening() -> None:
     async with started(f"http://127.0.0.1:{port}/mcp") as server:
         error = await refused(server, 3.0)
     assert error.reason is Reason.UPSTREAM_UNREACHABLE
-    assert "cannot be reached: Connect" in error.message
+    assert f"cannot be reached: Connection refused (127.0.0.1:{port})" in error.message
 
 
 async def test_an_answer_that_does_not_begin() -> None:

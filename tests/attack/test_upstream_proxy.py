@@ -173,7 +173,7 @@ async def test_a_proxy_that_is_not_there() -> None:
     )
     server = Server(settings)
     await server.start()
-    with pytest.raises(UpstreamError, match="server lab cannot be reached") as caught:
+    with pytest.raises(UpstreamError, match="server lab cannot be reached through its proxy: Conn") as caught:
         await server.send(permit())
     await server.close(0.5)
     assert caught.value.reason is Reason.UPSTREAM_UNREACHABLE

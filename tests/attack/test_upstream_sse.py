@@ -230,6 +230,18 @@ async def test_an_endless_event_ends_the_stream() -> None:
         assert (await refused(server)).reason is Reason.UPSTREAM_REPLY_TOO_LARGE
 
 
+async def test_a_field_that_is_not_utf_8_is_not_called_too_large() -> None:
+    def act(post: Post) -> None:
+        assert post.stream is not None
+        post.stream.writer.write(b"id: \xff\ndata: {}\n\n")
+
+    async with stream_lab() as (lab, server):
+        lab.acts["tools/call"] = act
+        error = await refused(server)
+    assert error.reason is Reason.UPSTREAM_PROTOCOL_ERROR
+    assert error.message == "server lab sent what is not an event stream: an event field is not UTF-8"
+
+
 async def test_progress_logs_and_questions() -> None:
     def act(post: Post) -> None:
         assert post.stream is not None

@@ -78,7 +78,8 @@ class Dial:
                 what = "cannot be reached: the proxy cannot be found by its name"
             raise self._unreachable(f"{what}: {error.strerror or error}") from error
         except OSError as error:
-            raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+            what = "cannot be reached" if self._proxy is None else "cannot be reached through its proxy"
+            raise self._unreachable(f"{what}: {error.strerror or error}") from error
 
     async def _reached(self) -> socket.socket:
         """Where plain HTTP is spoken a proxy gets our requests; for TLS it only opens the way."""

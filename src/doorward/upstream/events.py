@@ -8,7 +8,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
 from doorward.wire.errors import WireError
-from doorward.wire.sse import SseEvent, SseParser
+from doorward.wire.sse import EventTooLarge, SseEvent, SseParser
 
 SHORTEST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 30.0
@@ -72,9 +72,12 @@ class EventReader:
             try:
                 parser = self._parser
                 events = parser.feed(data) if len(data) <= PIECE else await feed_slowly(parser, data)
-            except WireError as error:
-                text = f"sent an event of more than {self._limit} bytes, or one whose fields are not UTF-8"
+            except EventTooLarge as error:
+                text = f"sent an event of more than {self._limit} bytes"
                 raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
+            except WireError as error:
+                text = f"sent what is not an event stream: {error}"
+                raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, text) from error
             self._ready.extend(event.data for event in events if event.data)
         self._taken += 1
         data = self._ready.popleft()

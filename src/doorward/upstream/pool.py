@@ -175,7 +175,7 @@ class Pool:
         if place in self._line:
             self._line.remove(place)
         if place.dialled or self._dialling:
-            text = "did not accept a connection in time"
+            text = "did not accept a connection, or its TLS, in time"
             _tell(place, failure(Reason.UPSTREAM_UNREACHABLE, self._server, text))
         else:
             text = "has all its connections in use"

@@ -1,6 +1,7 @@
 """The first of several addresses that accepts a connection (RFC 8305, "Happy Eyeballs")."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
@@ -51,6 +52,13 @@ async def connect_tcp(endpoint: Endpoint) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, endpoint.address)
+    except OSError as error:
+        sock.close()
+        if error.errno is None:
+            raise
+        host, port = endpoint.address[:2]
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise OSError(error.errno, f"{os.strerror(error.errno)} ({where})") from error
     except BaseException:
         sock.close()
         raise

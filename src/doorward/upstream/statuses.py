@@ -25,6 +25,8 @@ _PARAMETER: Final = re.compile(
 )
 _MOST_READ: Final = 1024
 """Of a challenge; the pattern is quadratic where quotes are never closed."""
+_REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
+"""RFC 9110 section 15.4; 304, 305 and 306 name no other place."""
 _SHOWN: Final = ("error", "scope", "resource_metadata")
 _MOST_SHOWN: Final = 300
 
@@ -44,7 +46,7 @@ def meaning(server: str, response: Response) -> UpstreamError:
         return failure(Reason.UPSTREAM_UNREACHABLE, server, text)
     if status in (429, 503):
         return _overloaded(server, response)
-    if 300 <= status < 400:
+    if status in _REDIRECTS:
         text = f"redirects (HTTP {status}), which is never followed; configure its final URL"
         return failure(Reason.UPSTREAM_HTTP_ERROR, server, text)
     if status in (202, 204):

@@ -12,6 +12,10 @@ _JOINED: Final = 1024  # lines: an event of a million would be joined in one lon
 _BOM: Final = b"\xef\xbb\xbf"
 
 
+class EventTooLarge(WireError):
+    """An event that exceeds the size limit."""
+
+
 class SseEvent(msgspec.Struct, frozen=True):
     """One dispatched event. MCP puts one JSON-RPC message into `data`; a priming event (2025-11-25) has
     none."""
@@ -96,7 +100,7 @@ class SseParser:
     def _grow(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._limit:
-            raise WireError("an event exceeds the size limit")
+            raise EventTooLarge("an event exceeds the size limit")
 
     def _whole(self, line: bytes) -> bytes:
         """The line with what came of it before, without a byte order mark at the very start of the stream."""

@@ -120,3 +120,13 @@ def test_other_statuses(status: int, reason: Reason, words: str) -> None:
 def test_a_content_type_is_shown_as_far_as_it_can_be() -> None:
     assert meaning("lab", response(500, b"")).message.endswith("with no content type")
     assert meaning("lab", response(500, b"\x1b[2J" + b"x" * 500)).message.endswith("?[2J" + "x" * 96)
+
+
+@pytest.mark.parametrize(
+    ("status", "redirects"), [(301, True), (303, True), (308, True), (304, False), (306, False), (399, False)]
+)
+def test_only_what_names_another_place_is_called_a_redirect(status: int, redirects: bool) -> None:
+    error = meaning("lab", response(status))
+    assert error.reason is Reason.UPSTREAM_HTTP_ERROR
+    assert ("configure its final URL" in error.message) is redirects
+    assert str(status) in error.message
