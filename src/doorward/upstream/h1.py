@@ -9,7 +9,7 @@ import math
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 
 import httptools
 import msgspec
@@ -22,6 +22,8 @@ from doorward.upstream.repeat import RepeatedHead
 from doorward.upstream.tls import said
 
 MAX_HEADERS: Final = 100
+"""Fields of one answer, trailers included, repeated ones counted each."""
+MAX_INTERIM: Final = 32
 MAX_HEAD_BYTES: Final = 32 * 1024
 _BEGINS: Final = b"H"
 """One byte: it stands in the first piece however the rest is cut."""
@@ -62,9 +64,11 @@ class Connection(asyncio.Protocol):
         "_done",
         "_drained",
         "_error",
+        "_fields",
         "_fresh",
         "_headers",
         "_in_head",
+        "_interim",
         "_known",
         "_limit",
         "_on_lost",
@@ -101,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._chunk: asyncio.Future[bytes] | None = None
         self._response: Response | None = None
         self._headers: dict[bytes, bytes] = {}
+        self._fields = self._interim = 0
         self._in_head = True
         self._fresh = True
         """Whether nothing of the answer has come yet."""
@@ -313,9 +318,13 @@ class Connection(asyncio.Protocol):
         if self._done:
             self._spoiled = True
         self._headers = {}
+        self._fields = 0
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > MAX_HEADERS:
+            self._stop("sent too many header fields")
         if not self._in_head:  # trailers are never merged (RFC 9110 section 6.5.1)
             if name.lower() in FRAMING:
                 self._broken("sent a trailer that only a head may hold")
@@ -325,8 +334,6 @@ class Connection(asyncio.Protocol):
         if name == b"transfer-encoding" and name in headers:
             value = headers[name] + b", " + value
         headers[name] = value
-        if len(headers) > MAX_HEADERS:
-            self._broken("sent too many header fields")
 
     def on_headers_complete(self) -> None:
         if self._done:
@@ -341,6 +348,9 @@ class Connection(asyncio.Protocol):
             # It carries nothing for us (RFC 9110 section 15.2). But proxies that do not know interim answers
             # (nginx 1.22) take all that follows for a body without end: the next answer must not be in it.
             self._spoiled = True
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                self._stop("sent too many interim answers")
             return
         self._in_head = False
         length = headers.get(b"content-length")
@@ -372,8 +382,7 @@ class Connection(asyncio.Protocol):
             return
         self._body.append(data)
         if len(self._body) > CRUMBS and self._size < len(self._body) * CRUMB:
-            self._broken("sent its answer in too many small pieces")
-            raise httptools.HttpParserError  # the rest of what came with them is not worth a look
+            self._stop("sent its answer in too many small pieces")
         if response.streams:
             if self._size > STREAM_BUFFER and not self._paused:
                 self._pause()
@@ -427,6 +436,11 @@ class Connection(asyncio.Protocol):
 
     def _broken(self, text: str) -> None:
         self.fail(failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, text))
+
+    def _stop(self, text: str) -> NoReturn:
+        """From a callback: the rest of what has come is not worth a look."""
+        self._broken(text)
+        raise httptools.HttpParserError(text)
 
     def _too_large(self) -> None:
         text = f"answered more than {self._limit} bytes"

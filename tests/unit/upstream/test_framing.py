@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.upstream.framing import framing_fault
-from doorward.upstream.h1 import CRUMBS, MAX_HEAD_BYTES
+from doorward.upstream.h1 import CRUMBS, MAX_HEAD_BYTES, MAX_HEADERS, MAX_INTERIM
 from tests.attack.framing.responses import connection, doorward, exchange
 from tests.attack.framing.view import End
 
@@ -96,7 +96,24 @@ def test_endless_trailers_and_extensions_are_cut(begin: bytes) -> None:
     made = connection()
     view = exchange(made, [CHUNKED + begin, *[piece] * (MAX_HEAD_BYTES // len(piece) + 2)], eof=False)
     assert view.end is End.REFUSED
-    assert "too much framing" in view.why
+    assert "too much framing" in view.why or "too many header fields" in view.why
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (OK + b"a: b\r\n" * (MAX_HEADERS + 1) + b"\r\n", "too many header fields"),
+        (
+            OK + b"".join(b"a%d: b\r\n" % n for n in range(MAX_HEADERS + 1)) + b"\r\n",
+            "too many header fields",
+        ),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * MAX_HEADERS + b"\r\n", "too many header fields"),
+        (b"HTTP/1.1 102 x\r\n\r\n" * (MAX_INTERIM + 1) + FINAL, "too many interim answers"),
+    ],
+)
+def test_what_is_counted_ends_the_reading_at_once(data: bytes, why: str) -> None:
+    for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
+        assert why in doorward(pieces).why
 
 
 def test_a_long_body_in_small_chunks_is_not_framing() -> None:
