@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -38,7 +39,9 @@ from doorward.model.call import Session
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.target import Kind
+from doorward.pipeline.asking import COMPLETE, ROOTS_CHANGED, Asking
 from doorward.pipeline.door import Door
+from doorward.pipeline.fanout import Fanout
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices, View
@@ -75,11 +78,27 @@ class Process:
         self.listens = Listens(lambda: self.world, self, self._listeners_changed)
         self.streams.changed = self._listeners_changed
         self.notices = Notices(self.streams, self.listens, lambda: self.world.policy)
+        self._fanout = Fanout(self.notices.resource_updated, self._spawn)
         self._heard_at: frozenset[str | None] = frozenset()
         """Endpoints at which somebody listens to changes of lists."""
+        self.asking = Asking(
+            self.sessions.find,
+            self.calls.trail,
+            self.streams,
+            lambda: self.world.recorder,
+            self._roots_changed,
+        )
+        self.calls.others = self.asking.note
         self._warden = Warden()
         self._lasting = Lasting(
-            self.sessions, self.calls, self.recorder, ring, self._on_notification, self.listens, self._warden
+            self.sessions,
+            self.calls,
+            self.recorder,
+            ring,
+            self._on_notification,
+            self.listens,
+            self._warden,
+            self.asking,
         )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
@@ -306,10 +325,17 @@ class Process:
             self._spawn(self.world.refresh_server(server))
         elif method == "notifications/resources/updated":
             uri = params.get("uri")
-            if isinstance(uri, str):
-                self.notices.resource_updated(server, uri, serving.holders(key, uri))
+            if isinstance(uri, str) and serving.holders(key, uri):
+                self._fanout.updated(server, key, uri, partial(serving.holders, key, uri))
+        elif method == COMPLETE:
+            self.asking.completed(server, key, params)
         elif method == "notifications/message":
             self.notices.logged(server, key, params)
+
+    def _roots_changed(self, session: Session) -> None:
+        for name, server in self.world.servers.items():
+            if session.endpoint in (None, name):
+                server.tell(session.id, "roots", ROOTS_CHANGED)
 
     def want(self, server: str, holder: str, wish: Wish | None) -> None:
         """See ports.Watched."""
@@ -349,6 +375,7 @@ class Process:
         self.streams.close(session.id)
         self.replays.forget(session.id)
         self.calls.end(session.id)
+        self.asking.end(session.id)
         for server in self.world.servers.values():
             server.want(session.id, None)
             server.close_conversation(session.id)

@@ -7,7 +7,7 @@ said to have changed: that asks for nothing but a read.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -33,6 +33,8 @@ FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
 MOST_URIS: Final = 1_000
 """Subscriptions of one legacy session at one server."""
+DEPTH: Final = 32
+"""Segments of a path that are taken off to find what was subscribed to."""
 _LISTS: Final = (
     ("tools", "toolsListChanged"),
     ("prompts", "promptsListChanged"),
@@ -69,6 +71,8 @@ class Watches:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.wishes: dict[str, Wish] = {}
+        self._by_uri: dict[str, set[str]] = {}
+        """Holders by the server's own URIs."""
         self._kept: dict[str | None, _Kept] = {}
         self._listening: Listening | None = None
         self._wait: dict[str | None, tuple[float, float]] = {}
@@ -85,9 +89,16 @@ class Watches:
 
     def want(self, holder: str, wish: Wish | None) -> None:
         """See ports.Watched."""
+        before = self.wishes.pop(holder, None)
+        for uri in before.uris if before is not None else ():
+            self._by_uri[uri].discard(holder)
+            if not self._by_uri[uri]:
+                del self._by_uri[uri]
         if wish is not None and (wish.uris or wish.lists):
             self.wishes[holder] = wish
-        elif self.wishes.pop(holder, None) is None:
+            for uri in wish.uris:
+                self._by_uri.setdefault(uri, set()).add(holder)
+        elif before is None:
             return
         self._rouse()
 
@@ -96,13 +107,15 @@ class Watches:
 
         A server may name a sub-resource of what was subscribed to (MCP, `ResourceUpdatedNotification`).
         """
-        found = []
-        for holder, wish in self.wishes.items():
-            if wish.uris and (key is None or self._host.key_of(wish.session, wish.owner) == key):
-                known = _known_as(wish.uris, uri)
-                if known is not None:
-                    found.append((holder, known))
-        return found
+        found: dict[str, str] = {}
+        for subscribed, below in _above(uri):
+            for holder in self._by_uri.get(subscribed, ()):
+                wish = self.wishes[holder]
+                if key is None or self._host.key_of(wish.session, wish.owner) == key:
+                    found.setdefault(
+                        holder, wish.uris[subscribed].rstrip("/") + below if below else wish.uris[uri]
+                    )
+        return sorted(found.items())
 
     def keep(self, now: float) -> None:
         """Conversations that are only listened to are in use all the same."""
@@ -373,14 +386,13 @@ def _done(live: Live) -> Answer:
     return jsonrpc.UpstreamResult(live.id, _DONE)
 
 
-def _known_as(uris: Mapping[str, str], uri: str) -> str | None:
-    """How a listener calls a resource that it subscribed to, or one below it."""
-    known = uris.get(uri)
-    if known is not None:
-        return known
+def _above(uri: str) -> Iterator[tuple[str, str]]:
+    """The URI itself, then those above it, each with what is below it: paths only, at most DEPTH of them."""
+    yield uri, ""
     end = len(uri)
-    while (end := uri.rfind("/", 0, end)) > 0:
-        above = uris.get(uri[:end]) or uris.get(uri[: end + 1])
-        if above is not None:
-            return above.rstrip("/") + uri[end:]
-    return None
+    for _ in range(DEPTH):
+        end = uri.rfind("/", 0, end)
+        if end <= 0:
+            return
+        yield uri[: end + 1], uri[end:]
+        yield uri[:end], uri[end:]
