@@ -103,7 +103,11 @@ BESIDE = {
 }
 """Bytes of the large caller's arguments: a text, or a table of small records."""
 IDLE = ("idle_sse_connection", "connections_2000")
-SCENES = (*IDLE, *REFUSED, HALF_LOAD, *BESIDE)
+AGGREGATE = "aggregate_1k_c16"
+"""The call of relay_json_1k_c16 through /mcp, beside it."""
+LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
+"""Of 200 servers with 65 tools each: listing.py."""
+SCENES = (*IDLE, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, *LISTS)
 """Figures that are no single run of calls at one target: scenes.py."""
 
 
@@ -134,6 +138,6 @@ def subset(wanted: list[str]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
 def gateways(pairs: Iterable[Pair], scenes: Iterable[str] = ()) -> list[str]:
     """Those that have to run. The refused key of one is a good key of the other."""
     used = {one.place for pair in pairs for one in pair.measurements(reverse=False)}
-    if set(scenes) - set(IDLE):
+    if set(scenes) - {*IDLE, *LISTS}:
         used |= {"relay", "governed"}
     return [name for name in GATEWAYS if name in used]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
 from . import plan, usage
-from .measure import Pace, charged, load, measure
+from .measure import Failed, Pace, charged, load, measure
 from .report import Figures
 from .stage import Stage
 
@@ -27,6 +29,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
     found: dict[str, Figures] = {}
     if set(scenes) & set(plan.IDLE):
         found.update(idle_streams(stage, pace))
+    if set(scenes) & set(plan.LISTS):
+        found.update(lists(stage, rounds))
     for name in scenes:
         if name in plan.REFUSED:
             found[name] = _condense([refused(stage, name, pace) for _ in range(rounds)])
@@ -34,6 +38,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
             found[name] = _condense([beside(stage, name, pace) for _ in range(rounds)])
         elif name == plan.HALF_LOAD:
             found[name] = half_load(stage, rounds, pace)
+        elif name == plan.AGGREGATE:
+            found[name] = aggregate(stage, rounds, pace)
         say(name, found[name])
     return {name: found[name] for name in scenes}
 
@@ -81,6 +87,45 @@ def half_load(stage: Stage, rounds: int, pace: Pace) -> Figures:
             }
         )
     return _condense(found)
+
+
+def aggregate(stage: Stage, rounds: int, pace: Pace) -> Figures:
+    """One call through the aggregate and through the server's own endpoint, one after the other: what names,
+    URIs and the look at each reply for one add."""
+    stage.choose_replies(JSON_1K.echo_set)
+    own = stage.targets["relay"]
+    together = replace(own, paths="/mcp")
+    found = []
+    for number in range(rounds):
+        runs: dict[str, Figures] = {}
+        for way in ("own", "together") if number % 2 else ("together", "own"):
+            target, more = (own, {}) if way == "own" else (together, {"tool": "echo__echo"})
+            runs[way] = charged(stage, target, pace, JSON_1K, connections=16, **more)
+        one, other = runs["together"], runs["own"]
+        found.append({**one, "own_cpu_us": other["cpu_us"], "added_us": one["cpu_us"] - other["cpu_us"]})
+    return _condense(found)
+
+
+def lists(stage: Stage, rounds: int) -> dict[str, Figures]:
+    """In a process of its own each time, since cold is cold only once."""
+    runs = []
+    for _ in range(rounds):
+        done = subprocess.run(stage.listing, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise Failed(f"listing.py: {done.stderr.strip()}")
+        runs.append(json.loads(done.stdout))
+    told = _condense(runs)
+    return {
+        "list_13000_cold": _lists_figures(told, ms="cold_ms", cpu_ms="cold_cpu_ms"),
+        "list_13000_warm": _lists_figures(
+            told, ms="warm_ms", cpu_ms="warm_cpu_ms", asked_again_ms="asked_again_ms"
+        ),
+        "list_13000": _lists_figures(told, rss_mb="rss_mb"),
+    }
+
+
+def _lists_figures(told: Figures, **names: str) -> Figures:
+    return {**{name: told[source] for name, source in names.items()}, "errors": 0, "rounds": told["rounds"]}
 
 
 def beside(stage: Stage, name: str, pace: Pace) -> Figures:

@@ -43,6 +43,8 @@ class Target:
 class Stage:
     targets: dict[str, Target]
     load: Path
+    listing: tuple[str, ...]
+    """The command that measures lists."""
     another_relay: Callable[[], contextlib.AbstractContextManager[Target]]
     """Starts a gateway that nobody has called yet, with four keys."""
 
@@ -181,5 +183,6 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
         yield Stage(
             targets,
             place / "load",
+            (str(doorward.with_name("python")), str(bench / "listing.py")),
             lambda: gateway("relay", doorward, bench, place, upstream, alone=True, keys=4),
         )

@@ -24,10 +24,10 @@ MAX_BLOCKS: Final = 20_000
 """Objects in one `content`, `contents` or `messages`: each is looked at by itself."""
 PAUSE: Final = 64
 """Blocks between two steps."""
-_HINTS: Final = (b'"resource', b'"_meta"', b"\\u")
-"""One of these stands in every result of a tool or prompt with a URI to rewrite: names may be escaped."""
+_SHORT: Final = 64 * 1024
 _EMBEDDED: Final = "resource"
 _LINK: Final = "resource_link"
+_LOCATED: Final = (_LINK, _EMBEDDED)
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 Json = dict[str, msgspec.Raw]
@@ -39,6 +39,17 @@ _any: Final = msgspec.json.Decoder().decode
 _NONE: Final = msgspec.Raw()
 
 
+class _Kind(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class _Glance(msgspec.Struct, gc=False, rename={"meta": "_meta"}):
+    """Of a tool's result what tells whether there is anything to rewrite; the rest is skipped."""
+
+    content: list[_Kind] = []
+    meta: msgspec.Raw = _NONE
+
+
 class _Block(msgspec.Struct, gc=False):
     """What tells whether there is a URI in a content block; the rest is skipped and not built."""
 
@@ -46,13 +57,23 @@ class _Block(msgspec.Struct, gc=False):
 
 
 _block: Final = msgspec.json.Decoder(_Block).decode
+_glance: Final = msgspec.json.Decoder(_Glance).decode
 
 
 def may_hold(method: str, result: bytes) -> bool:
-    """Whether `result` has to be looked at. Nearly every tool's has not: searching is all that costs."""
-    if method in ("tools/call", "prompts/get"):
-        return any(hint in result for hint in _HINTS)
-    return method == "resources/read"
+    """Whether `result` has to be looked at. Nearly every tool's has not, and that costs one glance."""
+    if method != "tools/call":
+        return method in _LISTS
+    if len(result) > _SHORT:
+        return True  # where there may be many blocks they are counted before they are looked at
+    try:
+        seen = _glance(result)
+    except _FAULTS:
+        return True
+    for block in seen.content:
+        if block.type in _LOCATED:
+            return True
+    return seen.meta is not _NONE
 
 
 def steps(server: str, method: str, raw: bytes) -> Generator[None, None, bytes]:

@@ -20,6 +20,7 @@ def test_the_names_that_the_project_promises_are_measured() -> None:
         *("relay_sse_1k_c16", "relay_modern_1k_c16", "relay_stdio_1k_c16", "governed_json_10k_c16"),
         *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load"),
         *("small_beside_1mb", "small_beside_4mb", "relay_tls_1k_c16"),
+        *("aggregate_1k_c16", "list_13000_cold", "list_13000_warm", "list_13000"),
     }
     assert promised <= set(plan.names())
 
@@ -55,6 +56,8 @@ def test_a_scene_is_a_name_as_others_are() -> None:
     assert (pairs, scenes) == ((), ("idle_sse_connection", "small_beside_1mb"))
     assert plan.gateways(pairs, scenes) == ["relay", "governed"]
     assert plan.gateways(pairs, ("connections_2000",)) == []
+    assert plan.gateways((), ("list_13000_warm",)) == []
+    assert "relay" in plan.gateways((), ("aggregate_1k_c16",))
 
 
 def test_the_table_has_room_for_figures_of_any_kind() -> None:
