@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
@@ -36,6 +37,13 @@ async def feed_slowly(parser: SseParser, data: bytes) -> list[SseEvent]:
         if piece.count(b"\n") + piece.count(b"\r") > _MANY:
             await asyncio.sleep(0)
     return events
+
+
+def unreadable(error: WireError, server: str, limit: int) -> UpstreamError:
+    """What a parser's error means for the calls on the stream. `limit`: bytes of one event."""
+    if isinstance(error, EventTooLarge):
+        return failure(Reason.UPSTREAM_REPLY_TOO_LARGE, server, f"sent an event of more than {limit} bytes")
+    return failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent what is not an event stream: {error}")
 
 
 class EventReader:
@@ -72,12 +80,8 @@ class EventReader:
             try:
                 parser = self._parser
                 events = parser.feed(data) if len(data) <= PIECE else await feed_slowly(parser, data)
-            except EventTooLarge as error:
-                text = f"sent an event of more than {self._limit} bytes"
-                raise failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text) from error
             except WireError as error:
-                text = f"sent what is not an event stream: {error}"
-                raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, text) from error
+                raise unreadable(error, self._server, self._limit) from error
             self._ready.extend(event.data for event in events if event.data)
         self._taken += 1
         data = self._ready.popleft()

@@ -15,7 +15,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.channel import Channel
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.endpoint import message_target
-from doorward.upstream.events import BURST, feed_slowly
+from doorward.upstream.events import BURST, feed_slowly, unreadable
 from doorward.upstream.failure import again, failure
 from doorward.upstream.h1 import Connection, Response
 from doorward.upstream.http import refused
@@ -135,9 +135,8 @@ class SseConversation(Channel):
                         began, wanted = self._loop.time(), 0
         except UpstreamError as broken:
             error = again(broken, broken.reason)
-        except WireError:
-            text = f"sent an event of more than {self._settings.max_reply_bytes} bytes, or one in no UTF-8"
-            error = failure(Reason.UPSTREAM_REPLY_TOO_LARGE, self._server, text)
+        except WireError as strange:
+            error = unreadable(strange, self._server, self._settings.max_reply_bytes)
         except ValueError as unusable:  # of the endpoint
             error = failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, str(unusable))
         finally:
