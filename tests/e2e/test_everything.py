@@ -74,6 +74,24 @@ async def test_prompts_and_resources_are_filtered_alike(gw: Gateway, mode: str) 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ERAS)
+async def test_at_the_aggregate_a_resource_is_read_under_the_uri_that_is_listed(
+    gw: Gateway, mode: str
+) -> None:
+    async with connect(f"{gw.url}/mcp", gw.key("tester"), mode) as client:
+        listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
+        document = await client.read_resource(f"everything+{STATIC}")
+        with pytest.raises(MCPError, match="Unknown resource"):
+            await client.read_resource("everything+demo://resource/dynamic/text/1")
+        with pytest.raises(MCPError, match="Unknown resource"):
+            await client.read_resource(STATIC)
+
+    assert f"everything+{STATIC}" in listed
+    assert all(uri.startswith("everything+demo://resource/static/") for uri in listed)
+    assert [str(one.uri) for one in document.contents] == [f"everything+{STATIC}"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ERAS)
 async def test_a_hidden_tool_answers_like_none(gw: Gateway, mode: str) -> None:
     errors = []
     async with connect(f"{gw.url}/mcp/everything", gw.key("tester"), mode) as client:
