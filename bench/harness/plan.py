@@ -103,11 +103,13 @@ BESIDE = {
 }
 """Bytes of the large caller's arguments: a text, or a table of small records."""
 IDLE = ("idle_sse_connection", "connections_2000")
+SESSION = "idle_session"
+"""Sessions without a stream: sessions.py."""
 AGGREGATE = "aggregate_1k_c16"
 """The call of relay_json_1k_c16 through /mcp, beside it."""
 LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
 """Of 200 servers with 65 tools each: listing.py."""
-SCENES = (*IDLE, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, *LISTS)
+SCENES = (*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, *LISTS)
 """Figures that are no single run of calls at one target: scenes.py."""
 
 

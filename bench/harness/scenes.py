@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
-from . import plan, usage
+from . import plan, sessions, usage
 from .measure import Failed, Pace, charged, load, measure
 from .report import Figures
 from .stage import Stage
@@ -38,6 +38,9 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
             found[name] = _condense([beside(stage, name, pace) for _ in range(rounds)])
         elif name == plan.HALF_LOAD:
             found[name] = half_load(stage, rounds, pace)
+        elif name == plan.SESSION:
+            with stage.another_relay() as relay:
+                found[name] = sessions.idle_sessions(relay)
         elif name == plan.AGGREGATE:
             found[name] = aggregate(stage, rounds, pace)
         say(name, found[name])

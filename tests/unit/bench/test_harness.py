@@ -18,7 +18,7 @@ def test_the_names_that_the_project_promises_are_measured() -> None:
         *("direct_json_1k_c16", "nginx_json_1k_c16", "governed_json_1k_c16", "governed_flat_1k_c16"),
         *("relay_json_1k_c1", "relay_json_1k_c16", "relay_json_1k_c64", "relay_json_64k_c16"),
         *("relay_sse_1k_c16", "relay_modern_1k_c16", "relay_stdio_1k_c16", "governed_json_10k_c16"),
-        *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load"),
+        *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load", "idle_session"),
         *("small_beside_1mb", "small_beside_4mb", "relay_tls_1k_c16"),
         *("aggregate_1k_c16", "list_13000_cold", "list_13000_warm", "list_13000"),
     }
