@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doorward.catalog import keeper as keeping
-from doorward.catalog.definitions import definitions
+from doorward.catalog.definitions import LIST_METHOD, definitions
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.route import SnapshotRouter
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
@@ -127,6 +127,24 @@ async def test_a_list_that_cannot_be_used_is_named_and_hides_nobody(how: str) ->
         walked = made.times("tools/list")
         assert await house.tools() == (HONEST, ["lab"])
         assert made.times("tools/list") == walked  # asked again at intervals, and not by each caller
+        await house.keeper.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("kind", "named"), [(Kind.TEMPLATE, ()), (Kind.RESOURCE, ("lab",))])
+async def test_only_templates_may_be_unknown_to_a_server_that_says_it_has_them(kind: Kind, named) -> None:
+    def act(request: Request, writer: asyncio.StreamWriter) -> None:
+        error = {"code": -32601, "message": "Method not found"}
+        said = {"jsonrpc": "2.0", "id": request.id, "error": error}
+        writer.write(http(200, json.dumps(said).encode()))
+
+    async with lab() as (made, server):
+        house = House(server)
+        made.acts[LIST_METHOD[kind]] = act
+        await house.refresh(None, kind)
+
+        assert house.keeper.failing(["lab", "files"], kind) == named
+        assert house.keeper.unlisted("lab") == (("resources/list",) if named else ())
         await house.keeper.close()
 
 

@@ -269,11 +269,11 @@ class Process:
     def readiness(self, operator: bool = False) -> dict[str, Any]:
         """What /readyz says, and more of it to an operator. Each server by name.
 
-        Ready: the log takes records and every server is up; degraded: some are not up; not_ready: nothing can
-        be recorded, so no call is served.
+        Ready: the log takes records and every server is up and says its lists; degraded: some do not;
+        not_ready: nothing can be recorded, so no call is served.
         """
         states = [server.state for server in self.world.servers.values()]
-        up = sum(state.level == "up" for state in states)
+        up = sum(state.level == "up" and not self.world.unsaid(state.name) for state in states)
         tls = None if self.tls is None else self.tls.state()
         sound = tls is None or (tls["problem"] is None and tls["days"] >= 0)
         status = "ready" if up == len(states) and sound else "degraded"
@@ -294,6 +294,7 @@ class Process:
                     "transport": state.transport,
                     "mode": settings.mode_of(state.name),
                     "insecure": settings.servers[state.name].insecure,
+                    "unlisted": self.world.unsaid(state.name),
                     # What a server has said may hold anything: an agent on this machine is not told.
                     **({"details": state.details, "note": state.note} if operator else {}),
                 }

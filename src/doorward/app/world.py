@@ -123,6 +123,10 @@ class World:
         """Ask again now: the server said that a list changed, or has just come up."""
         await self._keeper.renew(server, kinds)
 
+    def unsaid(self, server: str) -> tuple[str, ...]:
+        """The lists that it did not say when it was last asked; `/mcp` shows what it said before."""
+        return self._keeper.unlisted(server)
+
     def unlisted(self) -> list[str]:
         """Servers that have come up since they were asked in vain what they offer."""
         return [name for name, server in self.servers.items() if server.up and not self.listings[name].known]

@@ -70,6 +70,11 @@ class Keeper:
             name for name in servers if not self._listers[name].up or self._unheard((name, kind), now)
         )
 
+    def unlisted(self, server: str) -> tuple[str, ...]:
+        """The lists that a server which is up did not say, in time and in a form that can be used."""
+        now = time.monotonic()
+        return tuple(method for kind, method in LIST_METHOD.items() if self._unheard((server, kind), now))
+
     def _unheard(self, key: tuple[str, Kind | None], now: float) -> bool:
         question = self._asking.get(key)
         return key in self._silent or (question is not None and question.until <= now)

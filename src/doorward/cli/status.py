@@ -93,6 +93,8 @@ def _row(server: dict[str, Any]) -> tuple[str, str, str, str, str]:
     notes = [str(server[member]) for member in ("cause", "details", "note") if server.get(member)]
     if server.get("insecure"):
         notes.append("plain http")
+    if server.get("unlisted"):
+        notes.append(f"no usable answer to {', '.join(map(str, server['unlisted']))}")
     shown = (str(server.get(member) or "-") for member in ("state", "mode", "era", "transport"))
     state, mode, era, transport = shown
     return state, mode, era, transport, "; ".join(notes) or "-"

@@ -25,6 +25,16 @@ MAX_ITEMS: Final = 10_000
 """Of one list. Each is indexed and compiled in the event loop, which every other server's callers share."""
 
 
+NO_TEMPLATES: Final = b'{"resourceTemplates":[]}'
+METHOD_NOT_FOUND: Final = -32601
+
+
+def has_no_templates(method: str, code: int) -> bool:
+    """Whether this refusal is how a server says so: one that has resources and no templates often does not
+    know the method. A refusal of any other list is a fault."""
+    return method == "resources/templates/list" and code == METHOD_NOT_FOUND
+
+
 async def walk(
     server: str, method: str, fetch: Callable[[dict[str, Any]], Awaitable[bytes]], max_pages: int
 ) -> list[dict[str, Any]]:

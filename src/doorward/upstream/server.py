@@ -231,7 +231,10 @@ class Server:
 
     async def _list(self, method: str, running: "_Running") -> Items:
         async def fetch(params: dict[str, Any]) -> bytes:
-            return result_of(self.name, method, await self._ask(running, method, params))
+            answer = await self._ask(running, method, params)
+            if isinstance(answer, jsonrpc.UpstreamError) and pages.has_no_templates(method, answer.code):
+                return pages.NO_TEMPLATES
+            return result_of(self.name, method, answer)
 
         await running.conversations.get(None)
         if pages.CAPABILITY[method] not in self.capabilities:

@@ -114,6 +114,7 @@ async def test_a_server_that_does_not_say_what_it_has_is_named_for_that_and_keep
 
     assert bench.keeper.failing(["a", "b"], Kind.TOOL) == ("a",)
     assert bench.keeper.failing(["a", "b"], Kind.PROMPT) == ()
+    assert (bench.keeper.unlisted("a"), bench.keeper.unlisted("b")) == (("tools/list",), ())
     assert bench.keeper.failing(["a", "b"]) == ()
     assert bench.names == [["x"], ["y"]]
 
