@@ -52,6 +52,28 @@ async def test_a_notification_cancels_the_call_with_this_very_id(request_id) -> 
     assert len(house.calls) == 0
 
 
+async def test_a_call_that_is_cancelled_again_while_that_is_recorded_is_cancelled_once() -> None:
+    """The second word must not cut the wait for the record: the caller would hear that there is none."""
+    house = House()
+    caller, server = await legacy(house), Hanging(house)
+    call = asyncio.create_task(caller.ask("tools/call", GOOD, id=1))
+    await server.begun.wait()
+    recorded, log = asyncio.Event(), house.log.append
+
+    async def slowly(record: bytes) -> None:
+        await log(record)
+        await recorded.wait()
+
+    house.log.append = slowly
+    for _ in range(3):
+        await house.send(request("notifications/cancelled", {"requestId": 1}), headers=caller.headers)
+        await asyncio.sleep(0)
+    recorded.set()
+
+    assert error(await call) == (200, -31003, "cancelled")
+    assert house.happened == ["decision", "sent", "outcome"]
+
+
 async def test_nobody_cancels_the_call_of_another_session() -> None:
     house = House()
     mine, yours, server = await legacy(house), await legacy(house), Hanging(house)
@@ -131,8 +153,9 @@ async def test_a_call_cut_by_a_stop_is_told_so() -> None:
     call.cancel()
     answer = await call
 
-    assert error(answer) == (503, -32603, "shutting_down")
-    assert (b"retry-after", b"1") in answer.headers
+    assert error(answer) == (200, -32603, "call_cut")
+    assert body(answer)["error"]["data"]["retryable"] is False
+    assert b"retry-after" not in dict(answer.headers)
     assert house.log.records[1]["result"]["outcome"] == "cancelled"
 
 

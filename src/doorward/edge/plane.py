@@ -26,7 +26,6 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.pipeline import rescue
 from doorward.pipeline.door import Door
-from doorward.pipeline.errand import Errand
 from doorward.pipeline.rescue import Answer
 from doorward.wire import headers, sse, versions
 
@@ -419,11 +418,13 @@ class DataPlane:
         while self.running and loop.time() < until:  # some may begin meanwhile
             await self._ends(until - loop.time())
         self._door.stopping = True
-        left: list[asyncio.Task[None] | Errand] = [*self._running, *self._door.running]
-        for one in left:
-            one.cancel()
+        tasks, errands = list(self._running), list(self._door.running)
+        for task in tasks:
+            task.cancel()
+        for errand in errands:
+            errand.stop()
         await self._ends(5.0)
-        return len(left)
+        return len(tasks) + len(errands)
 
     async def _ends(self, seconds: float) -> None:
         """Wait for what is running now."""

@@ -81,7 +81,7 @@ class Door:
             try:
                 await caller.told()
             except asyncio.CancelledError:
-                errand.cancel()
+                errand.stop()
         return caller.answer
 
     def admit(self, credential: Credential) -> None:

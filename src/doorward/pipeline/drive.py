@@ -82,6 +82,10 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
             self._cut = True
         return True
 
+    def stop(self) -> None:
+        """End it, if it is not ending already: what whoever is outside asks for."""
+        self.cancel()
+
     def done(self) -> bool:
         """As `TaskGroup` asks."""
         return self.over

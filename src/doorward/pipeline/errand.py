@@ -61,8 +61,10 @@ class Errand(Drive, eq=False):
         self._caller.lost(failure)
 
     def stop(self) -> None:
-        """The caller is gone, and that means that it wants no answer."""
-        self.cancel()
+        """The spine ends with a cancellation. It comes too late once the answer is being made: cutting that
+        would cost its record's receipt, and say that the log cannot be written."""
+        if not self._answering:
+            self.cancel()
 
     def close(self) -> None:
         """Forgotten before the answer goes out: the caller may use the id again at once."""

@@ -55,4 +55,4 @@ class InFlight:
 
 def _cancel(trail: Trail | None) -> None:
     if trail is not None and trail.drive is not None:
-        trail.drive.cancel()
+        trail.drive.stop()

@@ -225,6 +225,9 @@ class Stream:
     disconnected = congested = ended = False
     on_disconnect = None
 
+    def write_nowait(self, data: bytes) -> None:
+        assert not self.ended
+
     def finish(self) -> None:
         self.ended = True
 

@@ -92,6 +92,18 @@ async def test_a_cancelled_spine_is_answered_and_the_answer_can_be_waited_for() 
     assert story.told == [OTHER]
 
 
+async def test_who_is_told_to_stop_while_it_answers_answers() -> None:
+    story = Story(asyncio.sleep(3600), lambda: asyncio.sleep(0.01))
+    story.errand.stop()
+    await asyncio.sleep(0)
+    assert len(story.asked) == 1
+    story.errand.stop()
+    await story.errand.end()
+
+    assert len(story.asked) == 1
+    assert story.told == [OTHER]
+
+
 async def test_a_bug_in_the_answer_is_told_as_one() -> None:
     story = Story(give(None), lambda: fail(ValueError("a bug")))
 

@@ -15,6 +15,17 @@ from tests.unit.catalog.build import call
 pytestmark = pytest.mark.asyncio
 
 
+class Stopped:
+    """A drive that ends as a task."""
+
+    def __init__(self, task: asyncio.Task[str] | None) -> None:
+        self._task = task
+
+    def stop(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+
 def in_scope(scope: str | None, request_id: RequestId = 1) -> Call:
     return msgspec.structs.replace(call("ping", {}), scope=scope, id=request_id)
 
@@ -35,7 +46,7 @@ class Running:
         return task
 
     async def _run(self, one: Call) -> str:
-        trail = Trail(None, "an id", 0.0, drive=asyncio.current_task())
+        trail = Trail(None, "an id", 0.0, drive=Stopped(asyncio.current_task()))
         try:
             self.calls.enter(one, trail)
             await asyncio.sleep(3600)
