@@ -65,7 +65,7 @@ def test_a_stop_under_load_loses_no_answer(start: Start, upstream: Upstream, del
 
     assert load.lost == {}
     assert set(load.sent) == set(load.answered)
-    assert set(load.reasons()) <= {"result", "shutting_down"}
+    assert set(load.reasons()) <= {"result", "shutting_down", "call_cut"}
     permitted, outcomes = records(gw)
     results = {number for number, answer in load.answered.items() if "result" in answer}
     assert results <= set(permitted)
@@ -88,7 +88,7 @@ def test_what_is_cut_at_the_deadline_is_told_so(start: Start, upstream: Upstream
     load.join()
 
     assert load.lost == {}
-    assert load.reasons() == {"shutting_down": CALLERS}
+    assert load.reasons() == {"call_cut": CALLERS}
     permitted, outcomes = records(gw)
     assert len(permitted) == CALLERS
     assert set(permitted.values()) <= outcomes

@@ -29,6 +29,7 @@ _UNREACHABLE: Final = {
     Reason.UPSTREAM_TIMEOUT,
     Reason.STORE_UNAVAILABLE,
     Reason.SHUTTING_DOWN,
+    Reason.CALL_CUT,
 }
 
 

@@ -14,7 +14,7 @@ from doorward.cli.trust import add_tls_flags, tls_files
 DENIAL: Final = "dev.doorward/denial"
 MAX_PAGES: Final = 1000
 _DENIED, _HELD, _UNAUTHORIZED = -31001, -31002, -31010
-_UNREACHABLE: Final = {"upstream_unreachable", "upstream_timeout", "shutting_down", "overloaded"}
+_UNREACHABLE: Final = {"upstream_unreachable", "upstream_timeout", "shutting_down", "call_cut", "overloaded"}
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     CAPABILITY_MISSING = "capability_missing"
     REQUEST_STATE_INVALID = "request_state_invalid"
+    ANSWER_UNKNOWN = "answer_unknown"
     # Policy.
     NO_GRANT = "no_grant"
     DENIED_BY_RULE = "denied_by_rule"
@@ -79,6 +80,7 @@ class Reason(StrEnum):
     OUTCOME_UNRECORDED = "outcome_unrecorded"
     STORE_UNAVAILABLE = "store_unavailable"
     SHUTTING_DOWN = "shutting_down"
+    CALL_CUT = "call_cut"
     OVERLOADED = "overloaded"
     INTERNAL_ERROR = "internal_error"
 
@@ -145,6 +147,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.REQUEST_STATE_INVALID: ReasonInfo(
         _C, False, "Begin the call anew; repeat requestState untouched, in time, and in the same call."
     ),
+    Reason.ANSWER_UNKNOWN: ReasonInfo(
+        _C, False, "Answer only what this session was asked, under the id of the question."
+    ),
     Reason.NO_GRANT: ReasonInfo(_P, False, "Ask the operator for a grant."),
     Reason.DENIED_BY_RULE: ReasonInfo(_P, False, "Ask the operator about the rule that denies this."),
     Reason.ARGUMENT_NOT_ALLOWED: ReasonInfo(
@@ -189,6 +194,7 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     ),
     Reason.STORE_UNAVAILABLE: ReasonInfo(_O, True, "Try again later; the gateway's store is unavailable."),
     Reason.SHUTTING_DOWN: ReasonInfo(_O, True, "Connect again; this gateway process is stopping."),
+    Reason.CALL_CUT: ReasonInfo(_O, False, "The call may have run; check before you repeat it."),
     Reason.OVERLOADED: ReasonInfo(_O, True, "Try again after Retry-After seconds."),
     Reason.INTERNAL_ERROR: ReasonInfo(_O, False, "Report this to the operator with the decision id."),
 }

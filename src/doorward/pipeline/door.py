@@ -154,7 +154,9 @@ class Door:
         """An end that is not a reply and not a verdict, as an error of one of the four families."""
         if isinstance(ended, asyncio.CancelledError):
             if self.stopping:
-                return GatewayError(Reason.SHUTTING_DOWN, "the gateway is stopping; this call was cut")
+                # No 503 and no Retry-After for what a server has been given: clients would send it again.
+                reason = Reason.CALL_CUT if trail.sent else Reason.SHUTTING_DOWN
+                return GatewayError(reason, "the gateway is stopping; this call was cut")
             return rescue.cancelled()
         if not isinstance(ended, DoorwardError):
             # A bug: the caller gets an id to report, and whoever runs the gateway gets the traceback.

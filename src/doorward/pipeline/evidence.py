@@ -20,6 +20,7 @@ from doorward.pipeline.trail import Trail
 OUTCOMES: Final = {
     Reason.CANCELLED: Outcome.CANCELLED,
     Reason.SHUTTING_DOWN: Outcome.CANCELLED,
+    Reason.CALL_CUT: Outcome.CANCELLED,
     Reason.INVALID_PARAMS: Outcome.INVALID_ARGUMENTS,
     Reason.CURSOR_UNKNOWN: Outcome.INVALID_ARGUMENTS,
     Reason.CAPABILITY_MISSING: Outcome.INVALID_ARGUMENTS,
@@ -83,7 +84,7 @@ class Evidence:
         Then that record is missing again (see `ended`), and if it is the outcome's, the caller is told that
         the call was executed. A cancelled wait is no failure: the record is on its way.
         """
-        cancelled = error.reason in (Reason.CANCELLED, Reason.SHUTTING_DOWN)
+        cancelled = error.reason in (Reason.CANCELLED, Reason.SHUTTING_DOWN, Reason.CALL_CUT)
         if trail.settled and error.reason is Reason.AUDIT_UNAVAILABLE:
             trail.settled = False
             return unrecorded()

@@ -82,6 +82,7 @@ FORMS: Final[dict[Reason, Form]] = {
     Reason.CANCELLED: Form(200, CANCELLED),
     Reason.CAPABILITY_MISSING: Form(400, CAPABILITY_MISSING),
     Reason.REQUEST_STATE_INVALID: _IN_BAND,
+    Reason.ANSWER_UNKNOWN: _INVALID,
     Reason.NO_GRANT: Form(200, DENIED),
     Reason.DENIED_BY_RULE: Form(200, DENIED),
     Reason.ARGUMENT_NOT_ALLOWED: Form(200, DENIED),
@@ -102,6 +103,7 @@ FORMS: Final[dict[Reason, Form]] = {
     Reason.OUTCOME_UNRECORDED: _FAILED,
     Reason.STORE_UNAVAILABLE: Form(503, -32603),
     Reason.SHUTTING_DOWN: Form(503, -32603),
+    Reason.CALL_CUT: _FAILED,
     Reason.OVERLOADED: Form(503, -32603),
     Reason.INTERNAL_ERROR: _FAILED,
 }

@@ -233,7 +233,7 @@ async def test_a_legacy_caller_that_goes_away_cancels_nothing() -> None:
     assert face.house.log.kind("outcome")[0]["result"]["outcome"] == "ok"
 
 
-async def test_draining_waits_and_then_cuts_with_503() -> None:
+async def test_draining_waits_and_then_cuts_what_a_server_was_given_without_inviting_it_again() -> None:
     face = Face()
     server = Hanging(face)
     one, channel = exchange(headers=await face.session(), body=CALL)
@@ -242,7 +242,7 @@ async def test_draining_waits_and_then_cuts_with_503() -> None:
 
     assert await face.plane.drain(0.01) == 1
 
-    assert channel.error == (503, -32603, "shutting_down")
+    assert channel.error == (200, -32603, "call_cut")
     assert await face.plane.drain(0.01) == 0
 
 
