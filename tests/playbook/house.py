@@ -76,7 +76,7 @@ class Log:
         self.broken: set[str] = set()
         self._happened = happened
 
-    async def append(self, record: bytes) -> None:
+    async def append(self, record: bytes, waiter: Any = None) -> None:
         await asyncio.sleep(0)
         said = json.loads(record)
         if said["kind"] in self.broken:

@@ -179,7 +179,7 @@ async def test_a_cancellation_while_the_outcome_is_written_leaves_one_outcome() 
     gate = asyncio.Event()
     append = house.log.append
 
-    async def slow(record: bytes) -> None:
+    async def slow(record: bytes, waiter: object = None) -> None:
         await append(record)
         if b'"kind":"outcome"' in record:
             gate.set()

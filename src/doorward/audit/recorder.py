@@ -27,6 +27,7 @@ from doorward.model.target import Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit
 from doorward.ports.audit import AuditLog
 from doorward.ports.secrets import SecretRing
+from doorward.ports.waits import Waiter
 
 TENANT: Final = "default"
 _controls: Final = msgspec.json.Decoder(tuple[ControlRun, ...]).decode
@@ -108,11 +109,16 @@ class Recorder:
         )
         return self._log.append(records.encode(record))
 
-    def permitted(self, call_id: str, permit: Permit, inbound: Inbound, controls: str) -> Awaitable[None]:
-        """As `decision`, of a permitted call whose controls are spelled already: an array of ControlRun."""
+    def permitted(
+        self, call_id: str, permit: Permit, inbound: Inbound, controls: str, waiter: Waiter | None = None
+    ) -> Awaitable[None]:
+        """As `decision`, of a permitted call whose controls are spelled already: an array of ControlRun.
+
+        `waiter`: see ports/audit.py.
+        """
         line = self._lines.decision(call_id, self._clock(), permit, inbound, controls)
         if line is not None:
-            return self._log.append(line)
+            return self._log.append(line, waiter)
         return self.decision(
             call_id,
             permit.principal,
@@ -135,16 +141,17 @@ class Recorder:
         total_s: float,
         upstream_s: float = 0.0,
         controls: Sequence[ControlRun] = (),
+        waiter: Waiter | None = None,
     ) -> Awaitable[None]:
         """What became of a permitted call. `result`: the bytes as delivered. Durations in seconds.
 
-        `controls`: those that ran since the decision record.
+        `controls`: those that ran since the decision record. `waiter`: see ports/audit.py.
         """
         now = self._clock()
         if result and error_code is None and reason is None and not controls:
             line = self._lines.outcome(call_id, now, principal.tenant, outcome, result, total_s, upstream_s)
             if line is not None:
-                return self._log.append(line)
+                return self._log.append(line, waiter)
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
         record = records.Outcome(
             v=records.VERSION,

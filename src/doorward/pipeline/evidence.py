@@ -50,7 +50,9 @@ class Evidence:
         if isinstance(verdict, Permit) and (spelled := trail.spelled()) is not None:
             trail.decided = True  # as in `_decided`: this is the usual call
             try:
-                return self._recorder.permitted(trail.decision_id, verdict, trail.inbound, spelled)
+                return self._recorder.permitted(
+                    trail.decision_id, verdict, trail.inbound, spelled, trail.drive
+                )
             except Exception:
                 trail.decided = False
                 raise
@@ -72,6 +74,7 @@ class Evidence:
                 total_s=perf_counter() - trail.started,
                 upstream_s=reply.upstream_s,
                 controls=trail.stages[trail.reported :],
+                waiter=trail.drive,
             )
         except Exception:
             trail.settled = False

@@ -4,6 +4,7 @@ A stage can turn an Allow into a Deny or a Hold, never the reverse, so the order
 access. A stage that raises has said nothing: its row in `order.py` says what silence means.
 """
 
+import asyncio
 from asyncio import CancelledError
 from collections.abc import Sequence
 from time import perf_counter
@@ -34,6 +35,7 @@ class BeforePhase:
     ) -> tuple[Call, Facts, Allow | Deny | Hold]:
         """The call as the stages leave it, what they learned, and Allow unless one objected."""
         facts = Facts()
+        await asyncio.sleep(0)  # a stage may use a timeout, and so needs to be within a task (drive.py)
         for slot in self.slots:
             said = await self._ask(slot, call, target, facts, trail)
             if isinstance(said, Deny | Hold):
@@ -73,6 +75,7 @@ class AfterPhase:
 
         Raises PolicyError(REPLY_WITHHELD) when a stage objects: the call has run, its answer stays with us.
         """
+        await asyncio.sleep(0)  # as in `BeforePhase.run`
         for slot in self.slots:
             began = perf_counter()
             said = await attempt(slot.stage.check(permit, reply))

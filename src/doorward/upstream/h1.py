@@ -16,6 +16,7 @@ import msgspec
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.ports.waits import Arrival
 from doorward.upstream.failure import failure
 from doorward.upstream.framing import FRAMING, framing_fault
 from doorward.upstream.repeat import RepeatedHead
@@ -101,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._error: UpstreamError | None = None
         self._spoiled = False
         self._paused = False
-        self._waiter: asyncio.Future[Response] | None = None
+        self._waiter: asyncio.Future[Response] | Arrival | None = None
         self._chunk: asyncio.Future[bytes] | None = None
         self._response: Response | None = None
         self._headers: dict[bytes, bytes] = {}
@@ -192,7 +193,7 @@ class Connection(asyncio.Protocol):
 
     # the side of an exchange
 
-    def send(self, request: bytes, limit: int, waiter: asyncio.Future[Response]) -> None:
+    def send(self, request: bytes, limit: int, waiter: asyncio.Future[Response] | Arrival) -> None:
         """Write a whole request. `waiter` gets the response, or UpstreamError.
 
         `limit` bounds a whole body; a stream's reader bounds its own events.
@@ -274,7 +275,10 @@ class Connection(asyncio.Protocol):
             if body is not None and known is not None and len(body) <= self._limit:
                 self._done = True
                 response = Response(known.status, known.headers, known.content_type, False, body)
-                if waiter is not None and not waiter.done():
+                if type(waiter) is Arrival:
+                    if not waiter.done():
+                        waiter.land(response)
+                elif waiter is not None and not waiter.done():
                     waiter.set_result(response)
                 return
         if fresh and not _BEGINS.startswith(data[: len(_BEGINS)]):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.ports.waits import Arrival
 from doorward.upstream.address import Address, parse_url
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dial import Dial
@@ -146,6 +147,15 @@ class HttpLeg:
         if self._deadlines.timer is None:
             self._deadlines.rouse()
         return waiter
+
+    def go(self, connection: Connection, request: bytes, due: float) -> Arrival:
+        """As `begin`; a usual answer wakes whoever waits for it at once."""
+        arrival = Arrival(self._loop, asyncio.CancelledError)
+        connection.deadline = due
+        connection.send(request, self._limit, arrival)
+        if self._deadlines.timer is None:
+            self._deadlines.rouse()
+        return arrival
 
     async def settle(self, connection: Connection, response: Response, live: Live, talk: Talk) -> Answer:
         """The answer that a response holds, or brings as a stream. Raises as `exchange`."""

@@ -133,7 +133,9 @@ class Lanes:
         usually = False
         try:
             try:
-                response = await leg.begin(connection, request, due)
+                arrival = leg.go(connection, request, due)
+                await arrival
+                response = arrival.value or arrival.result()
                 if response.status == 200 and response.content_type == JSON:
                     result = usual(response.body, number)
                     if result is not None:
@@ -153,6 +155,7 @@ class Lanes:
                     leg.leave(connection)
         except SessionGone:
             # 404 proves that nothing was processed (MCP, transports): the one case of sending again.
+            await asyncio.sleep(0)  # the long way needs a task around it (pipeline/drive.py)
             return await self._ways.long(permit)
         except UpstreamError as error:
             self._discovery.failed(error)

@@ -144,7 +144,7 @@ async def test_a_reload_that_cannot_be_recorded_does_not_happen(
 ) -> None:
     old = process.world
 
-    async def full(record: bytes) -> None:
+    async def full(record: bytes, waiter: Any = None) -> None:
         raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
 
     append, process.log.append = process.log.append, full
@@ -326,7 +326,7 @@ async def test_closing_records_the_end_and_frees_the_directory(config: Path) -> 
 async def test_a_full_disk_does_not_keep_the_directory_locked(config: Path) -> None:
     process = await Process.open(load(config))
 
-    async def full(record: bytes) -> None:
+    async def full(record: bytes, waiter: Any = None) -> None:
         raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
 
     append, process.log.append = process.log.append, full

@@ -43,7 +43,7 @@ class Log:
         self.lines: list[bytes] = []
         self.broken = False
 
-    async def append(self, record: bytes) -> None:
+    async def append(self, record: bytes, waiter: Any = None) -> None:
         if self.broken:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "disk full")
         self.lines.append(record)

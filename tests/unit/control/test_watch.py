@@ -17,7 +17,7 @@ class Log:
         self.lines: list[bytes] = []
         self.broken = False
 
-    async def append(self, record: bytes) -> None:
+    async def append(self, record: bytes, waiter: object = None) -> None:
         await asyncio.sleep(0)
         if self.broken:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "disk full")

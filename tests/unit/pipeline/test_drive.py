@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from doorward.pipeline.drive import Drive
+from doorward.ports.waits import PARK, Arrival
 
 pytestmark = pytest.mark.asyncio
 
@@ -149,6 +150,7 @@ async def test_one_that_asked_for_its_own_cancellation_is_cancelled_where_it_nex
     future = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
+        await asyncio.sleep(0)
         me = asyncio.current_task()
         assert me is not None
         me.cancel()
@@ -193,6 +195,7 @@ async def test_what_follows_is_not_cancelled_by_what_came_too_late() -> None:
 
 async def test_timeouts_work_inside() -> None:
     async def work() -> str:
+        await asyncio.sleep(0)
         try:
             async with asyncio.timeout(0.01):
                 await asyncio.sleep(3600)
@@ -207,6 +210,7 @@ async def test_timeouts_work_inside() -> None:
 
 async def test_task_groups_work_inside() -> None:
     async def work() -> str:
+        await asyncio.sleep(0)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(fail(ValueError("bad")))
@@ -218,11 +222,13 @@ async def test_task_groups_work_inside() -> None:
     assert await over(drive(work())) == "bad"
 
 
-async def test_it_is_the_current_task_in_each_of_its_steps_and_only_there() -> None:
+async def test_it_is_the_current_task_in_each_of_its_steps_but_the_first_and_only_there() -> None:
     outer = asyncio.current_task()
     seen = []
 
     async def work() -> None:
+        seen.append(asyncio.current_task())
+        await asyncio.sleep(0)
         seen.append(asyncio.current_task())
         await asyncio.sleep(0)
         seen.append(asyncio.current_task())
@@ -231,19 +237,129 @@ async def test_it_is_the_current_task_in_each_of_its_steps_and_only_there() -> N
     assert asyncio.current_task() is outer
     await over(told)
 
-    assert seen == [told, told]
+    assert seen == [outer, told, told]
 
 
 async def test_one_within_another_leaves_the_outer_one_in_its_place() -> None:
     seen = []
 
     async def outer() -> None:
+        await asyncio.sleep(0)
         inner = drive(give(1))
         seen.append((inner.said, asyncio.current_task()))
 
     told = drive(outer())
+    await over(told)
 
     assert seen == [([1], told)]
+
+
+async def test_a_parked_one_is_stepped_by_whoever_took_it() -> None:
+    seen: list[object] = []
+
+    async def work() -> str:
+        await PARK
+        seen.append(asyncio.current_task())
+        await PARK
+        return "twice"
+
+    told = drive(work())
+    await asyncio.sleep(0)
+    assert not told.said
+    asyncio.get_running_loop().call_soon(told.step)
+    await asyncio.sleep(0)
+    assert seen == [told]
+    asyncio.get_running_loop().call_soon(told.step)
+
+    assert await over(told) == "twice"
+
+
+async def test_what_went_wrong_is_raised_where_it_is_parked() -> None:
+    async def work() -> str:
+        try:
+            await PARK
+        except OSError as error:
+            await PARK
+            return str(error)
+        return "missed"
+
+    told = drive(work())
+    told.fail(OSError("full"))
+    assert not told.over
+    asyncio.get_running_loop().call_soon(told.step)
+
+    assert await over(told) == "full"
+
+
+async def test_a_failure_may_end_it_where_it_is_parked() -> None:
+    async def forgiving() -> int:
+        try:
+            await PARK
+        except OSError:
+            return 3
+        return 4
+
+    async def strict() -> None:
+        await PARK
+
+    forgave, broke = drive(forgiving()), drive(strict())
+    error = OSError("full")
+    forgave.fail(error)
+    broke.fail(error)
+
+    assert forgave.said == [3]
+    assert broke.said == [error]
+
+
+async def test_a_cancellation_of_a_parked_one_comes_with_its_next_step_and_after_a_failure() -> None:
+    async def parked() -> None:
+        await PARK
+
+    async def careful() -> None:
+        try:
+            await PARK
+        except OSError:
+            await asyncio.sleep(3600)
+
+    first, second = drive(parked()), drive(careful())
+    assert first.cancel()
+    assert second.cancel()
+    await asyncio.sleep(0)
+    assert not first.over
+    asyncio.get_running_loop().call_soon(first.step)
+    second.fail(OSError("full"))
+
+    assert isinstance(await over(first), asyncio.CancelledError)
+    assert isinstance(await over(second), asyncio.CancelledError)
+
+
+async def test_an_arrival_steps_it_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    arrival = Arrival(loop, asyncio.CancelledError)
+
+    async def work() -> Any:
+        await arrival
+        return arrival.result()
+
+    told = drive(work())
+    arrival.land("here")
+
+    assert told.said == ["here"]
+
+
+async def test_a_cancellation_reaches_an_arrival_and_what_comes_later_is_not_taken() -> None:
+    loop = asyncio.get_running_loop()
+    arrival = Arrival(loop, asyncio.CancelledError)
+
+    async def work() -> Any:
+        await arrival
+        return arrival.result()
+
+    told = drive(work())
+    assert told.cancel()
+    assert arrival.done()
+
+    assert isinstance(await over(told), asyncio.CancelledError)
 
 
 async def test_what_is_no_future_is_a_bug_and_told() -> None:

@@ -15,6 +15,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.model.verdict import Permit
+from doorward.ports.waits import Arrival
 from doorward.upstream import lanes as module
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.conversations import Conversations
@@ -85,7 +86,7 @@ class Place:
         leg: Any = HttpLeg(settings, Deadlines(asyncio.get_running_loop()), Relay())
         leg.pool = self.pool
         leg.leave = lambda _: self.pool.back.append("left")
-        leg.begin = self._begin
+        leg.go = self._go
         self._answer = answer
         means = Means(settings, leg, Relay(), lambda work: work.close())
         made = (means, "s1", Era.LEGACY, Introduction("2025-11-25", {}, {}, None), b"theirs")
@@ -103,14 +104,17 @@ class Place:
     async def _open(self, key: str | None) -> Conversation:
         return self.conversation
 
-    async def _begin(self, connection: Connection, request: bytes, due: float) -> Response:
+    def _go(self, connection: Connection, request: bytes, due: float) -> Arrival:
         self.sent.append(request)
         found = self._answer(request)
+        arrival = Arrival(asyncio.get_running_loop(), asyncio.CancelledError)
         if isinstance(found, Exception):
-            raise found
-        if isinstance(found, int):
-            return Response(found, {}, b"application/json", False, b"")
-        return Response(200, {}, b"application/json", False, found)
+            arrival.set_exception(found)
+        elif isinstance(found, int):
+            arrival.set_result(Response(found, {}, b"application/json", False, b""))
+        else:
+            arrival.set_result(Response(200, {}, b"application/json", False, found))
+        return arrival
 
     async def _long(self, permit: Permit) -> Reply:
         self.long.append(permit)

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import fcntl
 import os
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +17,7 @@ from doorward.backends.files.private import make_directory, sync_directory
 from doorward.backends.files.recover import Recovery, recover, segment_path, segments
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
+from doorward.ports.waits import PARK, Waiter
 
 _LF: Final = 10  # a number, because CPython 3.11 looks for bytes in bytes by raising a TypeError first
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -58,6 +60,7 @@ class SegmentLog:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pending: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._parked: list[Waiter] = []
         self._syncs: set[asyncio.Task[None]] = set()
         self._sync_due = False
         self._torn = False
@@ -75,7 +78,7 @@ class SegmentLog:
         except OSError as error:
             raise _unavailable(directory, error) from error
 
-    def append(self, record: bytes) -> asyncio.Future[None]:
+    def append(self, record: bytes, waiter: Waiter | None = None) -> Awaitable[None]:
         """See ports/audit.py. No coroutine of its own: every call waits here twice."""
         if self._fd < 0:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log is closed")
@@ -84,10 +87,13 @@ class SegmentLog:
         loop = self._loop
         if loop is None:  # kept: CPython 3.11 asks the kernel for the process id to find the running one
             loop = self._loop = asyncio.get_running_loop()
-        written = loop.create_future()
         if not self._pending:
             loop.call_soon(self._flush)
         self._pending.append(record)
+        if waiter is not None:
+            self._parked.append(waiter)
+            return PARK
+        written = loop.create_future()
         self._waiting.append(written)
         return written
 
@@ -95,7 +101,7 @@ class SegmentLog:
         """Write what is pending, sync, close. Safe to call twice. Raises GatewayError(AUDIT_UNAVAILABLE)."""
         if self._fd < 0:
             return
-        self._flush()
+        self._flush(within=True)
         await asyncio.gather(*self._syncs)
         fd, self._fd = self._fd, -1
         try:
@@ -106,30 +112,48 @@ class SegmentLog:
             os.close(fd)
             os.close(self._guard)
 
-    def _flush(self) -> None:
-        """One write for everything that this turn of the event loop appended."""
-        pending, waiting = self._pending, self._waiting
+    def _flush(self, *, within: bool = False) -> None:
+        """One write for everything that this turn of the event loop appended. `within`: a task's own step."""
+        pending, waiting, parked = self._pending, self._waiting, self._parked
         if not pending:
             return
-        self._pending, self._waiting = [], []
+        self._pending, self._waiting, self._parked = [], [], []
         data = b"\n".join(pending) + b"\n"
+        failure = None
         try:
             self._write(data)
         except OSError as error:
-            self.failure = _unavailable(self._directory, error).message
-            for waiter in waiting:
-                if not waiter.done():
-                    waiter.set_exception(_unavailable(self._directory, error))
-            return
-        self.failure = None
-        for waiter in waiting:
-            if not waiter.done():  # cancelled while it waited
-                waiter.set_result(None)
-        if not self._sync_due:
+            failure = error
+        self.failure = None if failure is None else _unavailable(self._directory, failure).message
+        for future in waiting:
+            if future.done():  # cancelled while it waited
+                continue
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(_unavailable(self._directory, failure))
+        if failure is None and not self._sync_due:
             self._sync_due = True
             sync = asyncio.get_running_loop().create_task(self._sync_soon())
             self._syncs.add(sync)
             sync.add_done_callback(self._syncs.discard)
+        if within:
+            asyncio.get_running_loop().call_soon(self._wake, parked, failure)
+        else:
+            self._wake(parked, failure)
+
+    def _wake(self, parked: list[Waiter], failure: OSError | None) -> None:
+        """Last, because those who go on may append again."""
+        left = iter(parked)
+        try:
+            for waiter in left:
+                if failure is None:
+                    waiter.step()
+                else:
+                    waiter.fail(_unavailable(self._directory, failure))
+        except BaseException:  # a bug of one of them, or the end of the process: the others are not to blame
+            asyncio.get_running_loop().call_soon(self._wake, list(left), failure)
+            raise
 
     def _write(self, data: bytes) -> None:
         """All of it or none. Raises OSError."""

@@ -15,6 +15,7 @@ from doorward.backends.files.recover import Recovery, segments
 from doorward.backends.files.segments import OsDisk, SegmentLog
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
+from doorward.ports.waits import PARK
 
 
 class FaultyDisk(OsDisk):
@@ -311,3 +312,84 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GatewayError) as caught:
         SegmentLog(tmp_path / "audit")
     assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
+
+
+class Steps:
+    """A waiter that keeps what it was told; `then` is what it does when it is stepped."""
+
+    def __init__(self, then: Callable[[], object] = lambda: None) -> None:
+        self.said: list[str] = []
+        self._then = then
+
+    def step(self) -> None:
+        self.said.append("step")
+        self._then()
+
+    def pace(self) -> None:
+        raise NotImplementedError
+
+    def fail(self, failure: Exception) -> None:
+        self.said.append(str(failure))
+
+
+@pytest.mark.asyncio
+async def test_waiters_are_stepped_in_their_order_once_the_record_is_written(tmp_path: Path) -> None:
+    disk, order = FaultyDisk(), []
+    log = SegmentLog(tmp_path / "log", disk=disk)
+    first, second = (Steps(lambda name=name: order.append((name, len(disk.writes)))) for name in "ab")
+    assert log.append(b"{}", first) is PARK
+    assert log.append(b"{}", second) is PARK
+    assert not order
+    await asyncio.sleep(0)
+
+    assert order == [("a", 1), ("b", 1)]
+    await log.close()
+
+
+@pytest.mark.asyncio
+async def test_a_waiter_may_append_again_when_it_is_stepped(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path / "log")
+    second = Steps()
+    log.append(b"{}", Steps(lambda: log.append(b"[]", second)))
+    await log.append(b"{}")
+    assert not second.said
+    await log.append(b"{}")
+
+    assert second.said == ["step"]
+    await log.close()
+
+
+@pytest.mark.asyncio
+async def test_waiters_are_told_of_a_full_disk_and_closing_wakes_them_too(tmp_path: Path) -> None:
+    disk, told, closed = FaultyDisk(), Steps(), Steps()
+    log = SegmentLog(tmp_path / "log", disk=disk)
+    disk.write_error = errno.ENOSPC
+    log.append(b"{}", told)
+    await asyncio.sleep(0)
+    assert len(told.said) == 1
+    assert "cannot be written" in told.said[0]
+    disk.write_error = None
+    log.append(b"{}", closed)
+    await log.close()
+    await asyncio.sleep(0)
+
+    assert closed.said == ["step"]
+
+
+@pytest.mark.asyncio
+async def test_a_waiter_that_meets_a_bug_hurts_no_other(tmp_path: Path) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    log = SegmentLog(tmp_path / "log")
+    other = Steps()
+    log.append(b"{}", Steps(bug))
+    log.append(b"{}", other)
+    await log.append(b"{}")
+    await asyncio.sleep(0)
+
+    assert other.said == ["step"]
+    assert [type(error) for error in reported] == [ZeroDivisionError]
+    await log.close()
