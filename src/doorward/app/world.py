@@ -30,6 +30,7 @@ from doorward.pipeline.order import AFTER, BEFORE
 from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.policy.engine import Engine
+from doorward.ports.asks import Asks
 from doorward.ports.catalog import Description, Entry
 from doorward.ports.router import Router
 from doorward.ports.secrets import SecretRing
@@ -57,6 +58,8 @@ class Lasting:
     listens: Listens
     warden: Warden | None = None
     """Ends child processes that we cannot end any more."""
+    asks: Asks | None = None
+    """Carries what servers ask of their clients."""
 
 
 class World:
@@ -183,7 +186,7 @@ def _servers(loaded: Loaded, previous: World | None, lasting: Lasting) -> dict[s
 
 
 def _new(settings: ServerSettings, lasting: Lasting) -> Server:
-    server = Server(settings, lasting.warden)
+    server = Server(settings, lasting.warden, lasting.ring, lasting.asks)
     server.on_notification = lambda key, method, params: lasting.on_notification(
         settings.name, key, method, params
     )

@@ -18,13 +18,15 @@ from doorward.audit.digests import DigestKeys
 from doorward.audit.ids import uuid7
 from doorward.audit.lines import CallLines
 from doorward.audit.peers import network
+from doorward.audit.questions import About, asked_of, question_of, questioned
 from doorward.audit.tally import RefusalTally
-from doorward.model.call import Call, Inbound, Outcome
+from doorward.model.call import Call, Inbound, Outcome, Session
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit
+from doorward.ports.asks import Inquiry
 from doorward.ports.audit import AuditLog
 from doorward.ports.secrets import SecretRing
 from doorward.ports.waits import Waiter
@@ -163,6 +165,42 @@ class Recorder:
             result=result_of(outcome, result, error_code, reason, self._keys.at(now)),
             latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
             controls=tuple(controls),
+        )
+        return self._log.append(records.encode(record))
+
+    def question(
+        self,
+        ask_id: str,
+        principal: Principal,
+        inquiry: Inquiry,
+        session: Session,
+        about: About | None,
+        *,
+        refused: Reason | None = None,
+    ) -> Awaitable[None]:
+        """The decision on what a server asks of its client; `refused` is what speaks against it.
+
+        `ask_id`: a UUIDv7, which `outcome` repeats. `about`: the call in the middle of which it asks.
+        """
+        now = self._clock()
+        record = records.Decision(
+            v=records.VERSION,
+            id=ask_id,
+            ts=int(now * 1000),
+            gateway=self._gateway,
+            tenant=principal.tenant,
+            call_id=ask_id,
+            actor=questioned(principal, session),
+            peer="" if about is None else self._network(about.inbound.credential.peer),
+            mcp=question_of(inquiry, session, "" if about is None else about.inbound.transport),
+            decision=records.Ruling(
+                "permit" if refused is None else "deny",
+                self._revision,
+                self._modes.get(inquiry.server),
+                refused,
+            ),
+            args=asked_of(inquiry, self._keys.at(now)),
+            during=None if about is None else about.decision_id,
         )
         return self._log.append(records.encode(record))
 

@@ -131,6 +131,8 @@ class Decision(Record, frozen=True, gc=False, omit_defaults=True, tag="decision"
     args: Args | None = None
     controls: tuple[ControlRun, ...] = ()
     """In the order they ran."""
+    during: str | None = None
+    """Of what a server asks its client: the call that it asks about."""
 
 
 class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", kw_only=True):

@@ -156,6 +156,22 @@ class Call(msgspec.Struct, frozen=True):
         return given if isinstance(given, dict) else {}
 
 
+class RpcError(msgspec.Struct, frozen=True):
+    """A JSON-RPC error object as it was sent."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A client's answer to what it was asked: exactly one of `result` and `error`."""
+
+    id: RequestId | None
+    result: dict[str, Any] | None
+    error: RpcError | None
+
+
 class Note(msgspec.Struct, frozen=True):
     """A notification or a posted response: accepted or refused, never answered."""
 
@@ -166,6 +182,8 @@ class Note(msgspec.Struct, frozen=True):
     endpoint: str | None
     session: Session | None
     scope: str | None
+    answer: Answered | None = None
+    """Of a response."""
 
 
 class Outcome(StrEnum):
@@ -182,14 +200,6 @@ class Outcome(StrEnum):
     DENIED = "denied"
     CANCELLED = "cancelled"
     FAILED = "failed"
-
-
-class RpcError(msgspec.Struct, frozen=True):
-    """A JSON-RPC error object as the server sent it."""
-
-    code: int
-    message: str
-    data: Any = None
 
 
 class Reply(msgspec.Struct, frozen=True):

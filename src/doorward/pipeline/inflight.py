@@ -4,6 +4,8 @@ Only ids that something can refer to are kept: those of a legacy session and tho
 HTTP caller cancels by closing its stream. The JSON type of an id counts: 1 and "1" are two calls.
 """
 
+from collections.abc import Callable
+
 from doorward.model.call import Call, Note, RequestId
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
@@ -17,6 +19,8 @@ class InFlight:
 
     def __init__(self) -> None:
         self._flights: dict[Key, Trail] = {}
+        self.others: Callable[[Note], None] = _ignore
+        """Told of all notes that are no cancellation. May raise CallerError."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -39,18 +43,32 @@ class InFlight:
             trail.flight = None
 
     def note(self, note: Note) -> None:
-        """Act on a caller's notification. Unknown ones, and cancellations that come too late, are fine."""
-        if note.method != "notifications/cancelled" or note.scope is None:
+        """Act on a caller's notification. Unknown ones, and cancellations that come too late, are fine.
+
+        Raises CallerError for an answer to nothing.
+        """
+        if note.method != "notifications/cancelled":
+            self.others(note)
+            return
+        if note.scope is None:
             return
         request_id = note.params.get("requestId")
         if isinstance(request_id, int | str) and not isinstance(request_id, bool):
             _cancel(self._flights.get((note.scope, request_id)))
+
+    def trail(self, call: Call) -> Trail | None:
+        """Of a call in flight that something can refer to."""
+        return None if call.scope is None else self._flights.get((call.scope, call.id))
 
     def end(self, scope: str) -> None:
         """Cancel everything of a scope that has gone: a deleted session."""
         for key, trail in list(self._flights.items()):
             if key[0] == scope:
                 _cancel(trail)
+
+
+def _ignore(note: Note) -> None:
+    """Until somebody listens."""
 
 
 def _cancel(trail: Trail | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Call, Era, Inbound, Note, RequestId, Series, Session, Spelled
+from doorward.model.call import Answered, Call, Era, Inbound, Note, RequestId, Series, Session, Spelled
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -255,4 +255,7 @@ def _note(
 ) -> Note:
     if isinstance(message, jsonrpc.Notification):
         return Note(message.method, message.params or {}, which, inbound.endpoint, session, scope)
-    return Note("", {}, which, inbound.endpoint, session, scope)
+    answer = None
+    if isinstance(message, jsonrpc.Response):
+        answer = Answered(message.id, message.result, message.error)
+    return Note("", {}, which, inbound.endpoint, session, scope, answer)

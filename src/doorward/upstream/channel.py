@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from doorward.model.call import Era
-from doorward.model.errors import UpstreamError
+from doorward.model.errors import DoorwardError, UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import initialize_params, result_of
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
-from doorward.upstream.relay import MESSAGE, PROGRESS, Relay, wanted
-from doorward.wire import jsonrpc
+from doorward.upstream.relay import CANCELLED, MESSAGE, PROGRESS, Relay, wanted
+from doorward.wire import asking, jsonrpc
 from doorward.wire.errors import WireError
 
 
@@ -65,7 +65,8 @@ class Channel(ABC):
 
     async def handshake(self, live: Live) -> None:
         """`initialize` (`live`) and `notifications/initialized`. Raises UpstreamError."""
-        answer = await self.request(live, initialize_params())
+        capabilities = self._relay.questions.declared(self.key)
+        answer = await self.request(live, initialize_params(capabilities))
         result = result_of(self._server, "initialize", answer)
         self.introduction = read_initialize(self._server, result)
         await self.notify("notifications/initialized", None)
@@ -97,6 +98,8 @@ class Channel(ABC):
         finally:
             self._deadlines.forget(live)
             self._live.pop(live.id, None)
+            if live.questions is not None:
+                await live.questions.close()
             self.busy -= 1
             self.last_used = self._loop.time()
 
@@ -147,12 +150,37 @@ class Channel(ABC):
         return
 
     def _asked(self, request: jsonrpc.UpstreamRequest) -> None:
-        self._tell(self._relay.answer(request))
+        if self.era is Era.MODERN or request.method not in asking.KINDS:
+            self._tell(self._relay.answer(request))
+            return
+        live = self._about()
+        try:
+            self._relay.questions.put(request, self.key, live, live, self._tell)
+        except DoorwardError as error:
+            if live is not None:
+                self._cancel(live, "its client cannot be asked")
+                live.end(error)
+
+    def _about(self) -> Live | None:
+        """The call that a question belongs to: none says so here, but the caller of all of them is the same.
+
+        The newest that can carry it. Of calls of the other era only one that is alone can be meant.
+        """
+        calls = [live for live in self._live.values() if live.call is not None and not live.done]
+        for live in reversed(calls):
+            if live.call is not None and live.call.era is Era.LEGACY and live.call.events is not None:
+                return live
+        return calls[0] if len(calls) == 1 else None
 
     def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
         params = message.params or {}
         live: Live | None = None
-        if message.method == PROGRESS:
+        if message.method == CANCELLED:
+            if any(
+                self._relay.questions.withdrawn(self.key, one, params) for one in [*self._live.values(), None]
+            ):
+                return
+        elif message.method == PROGRESS:
             token = params.get("progressToken")
             live = self._live.get(token) if type(token) is int else None
         elif message.method == MESSAGE and self.key is not None:

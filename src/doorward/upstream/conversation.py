@@ -52,9 +52,9 @@ class Conversation(Protocol):
         ...
 
 
-def initialize_params() -> dict[str, Any]:
-    """We declare no capabilities: what a server may ask of its client is not offered yet."""
-    return {"protocolVersion": versions.LATEST_LEGACY, "capabilities": {}, "clientInfo": CLIENT}
+def initialize_params(capabilities: dict[str, Any]) -> dict[str, Any]:
+    """`capabilities`: what the client behind the conversation can be asked, and no word of our own."""
+    return {"protocolVersion": versions.LATEST_LEGACY, "capabilities": capabilities, "clientInfo": CLIENT}
 
 
 def own_params(params: dict[str, Any], era: Era, version: str) -> dict[str, Any]:

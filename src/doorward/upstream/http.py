@@ -21,9 +21,10 @@ from doorward.upstream.names import Names
 from doorward.upstream.patience import Patience
 from doorward.upstream.pool import Pool
 from doorward.upstream.proxy import Proxy
-from doorward.upstream.relay import Relay
+from doorward.upstream.relay import CANCELLED, Relay
 from doorward.upstream.settings import Fields, ServerSettings
 from doorward.upstream.statuses import meaning
+from doorward.upstream.waiting import Timed
 from doorward.wire import jsonrpc
 from doorward.wire.errors import WireError
 
@@ -59,8 +60,13 @@ class Talk(Protocol):
 
     key: str | None
 
-    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
-        """The server asks something of its client."""
+    def asked(
+        self, request: jsonrpc.UpstreamRequest, live: Live | None = None, timed: Timed | None = None
+    ) -> None:
+        """The server asks something of its client, about the call `live` whose deadline `timed` has.
+
+        Raises CallerError, UpstreamError where this is the end of the call.
+        """
 
     async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
         """The answer that a stream did not bring to its end; None where streams cannot be continued."""
@@ -75,7 +81,9 @@ class _Probing:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
 
-    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
+    def asked(
+        self, request: jsonrpc.UpstreamRequest, live: Live | None = None, timed: Timed | None = None
+    ) -> None:
         self._relay.dropped["request that may not be made"] += 1
 
     async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
@@ -290,21 +298,30 @@ class HttpLeg:
 
     async def answer_in(self, events: EventReader, live: Live, talk: Talk) -> Answer:
         """What answers `live` on a stream; what else is on it goes where it belongs. Raises UpstreamError."""
-        while (data := await events.next()) is not None:
-            try:
-                message = jsonrpc.parse_upstream(data)
-            except WireError as error:
-                raise self._nonsense(error) from error
-            match message:
-                case jsonrpc.UpstreamNotification():
-                    await self._relay.note(message, live.id, live.call, talk.key)
-                case jsonrpc.UpstreamRequest():
-                    talk.asked(message)
-                case _ if _is_for(message, live):
-                    return message
-                case _:
-                    self._relay.dropped["answer to nothing we asked"] += 1
+        try:
+            while (data := await events.next()) is not None:
+                try:
+                    message = jsonrpc.parse_upstream(data)
+                except WireError as error:
+                    raise self._nonsense(error) from error
+                match message:
+                    case jsonrpc.UpstreamNotification():
+                        await self._heard(message, live, talk)
+                    case jsonrpc.UpstreamRequest():
+                        talk.asked(message, live, events.connection)
+                    case _ if _is_for(message, live):
+                        return message
+                    case _:
+                        self._relay.dropped["answer to nothing we asked"] += 1
+        finally:
+            if live.questions is not None:
+                await live.questions.close()
         raise failure(Reason.UPSTREAM_CONNECTION_LOST, self._server, "ended its stream without an answer")
+
+    async def _heard(self, message: jsonrpc.UpstreamNotification, live: Live, talk: Talk) -> None:
+        relay = self._relay
+        if message.method != CANCELLED or not relay.questions.withdrawn(talk.key, live, message.params):
+            await relay.note(message, live.id, live.call, talk.key)
 
     def _nonsense(self, error: WireError) -> UpstreamError:
         return failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, f"sent what is not JSON-RPC: {error}")

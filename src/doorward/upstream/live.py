@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from doorward.model.call import Call
-from doorward.model.errors import UpstreamError
+from doorward.model.errors import DoorwardError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
+from doorward.upstream.waiting import Waiting
 from doorward.wire import jsonrpc
 
 Answer = jsonrpc.UpstreamResult | jsonrpc.UpstreamError
@@ -29,8 +30,10 @@ class Live(msgspec.Struct, eq=False):
     deadline: float
     lost: int = 0
     """Notifications dropped because the caller reads too slowly."""
+    questions: Waiting | None = None
+    """What the server has asked about it, if anything."""
     _notes: deque[jsonrpc.UpstreamNotification] | None = None
-    _over: Answer | UpstreamError | None = None
+    _over: Answer | DoorwardError | None = None
     _wake: asyncio.Future[None] | None = None
 
     @property
@@ -43,7 +46,7 @@ class Live(msgspec.Struct, eq=False):
             if self._notes:
                 return self._notes.popleft()
             if self._over is not None:
-                if isinstance(self._over, UpstreamError):
+                if isinstance(self._over, DoorwardError):
                     raise self._over
                 return self._over
             self._wake = asyncio.get_running_loop().create_future()
@@ -58,7 +61,7 @@ class Live(msgspec.Struct, eq=False):
         self._notes.append(notification)
         self._rouse()
 
-    def end(self, over: Answer | UpstreamError) -> None:
+    def end(self, over: Answer | DoorwardError) -> None:
         """The first end counts."""
         if self._over is None:
             self._over = over

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from doorward.model.call import Call
+from doorward.ports.asks import Asks
+from doorward.upstream.questions import NoClients, Questions
 from doorward.wire import jsonrpc
 from doorward.wire.meta import LOG_LEVELS, SUBSCRIPTION_ID
 
 PROGRESS: Final = "notifications/progress"
 MESSAGE: Final = "notifications/message"
+CANCELLED: Final = "notifications/cancelled"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 OnNotification = Callable[[str | None, str, dict[str, Any]], None]
 """Conversation key (None for one that belongs to no caller), method, params."""
@@ -26,11 +29,12 @@ def wanted(call: Call, params: dict[str, Any]) -> bool:
 class Relay:
     """Shared by all conversations of one server. `dropped` counts by cause what was thrown away."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "", may_ask: tuple[str, ...] = (), asks: Asks | None = None) -> None:
         self.on_notification: OnNotification = _ignore
         self.dropped: Counter[str] = Counter()
         self.listens: dict[int, Callable[[dict[str, Any]], None]] = {}
         """Our open `subscriptions/listen`, by their ids: told of their acknowledgement."""
+        self.questions = Questions(server, may_ask, NoClients() if asks is None else asks, self.dropped)
 
     async def note(
         self, notification: jsonrpc.UpstreamNotification, token: int, call: Call | None, key: str | None
@@ -54,7 +58,7 @@ class Relay:
 
     def unrelated(self, notification: jsonrpc.UpstreamNotification, key: str | None) -> None:
         """One that belongs to no call."""
-        if notification.method in (PROGRESS, "notifications/cancelled"):
+        if notification.method in (PROGRESS, CANCELLED):
             self.dropped["notification for no live call"] += 1
         elif notification.method == MESSAGE and key is None:
             self.dropped["log message nobody asked for"] += 1
@@ -73,7 +77,7 @@ class Relay:
             told(params)
 
     def answer(self, request: jsonrpc.UpstreamRequest) -> bytes:
-        """Our answer to what a server asks of its client: nothing is offered, so nothing may hang."""
+        """Our answer to a request that no client is asked: nothing may hang."""
         if request.method == "ping":
             return jsonrpc.encode_result(request.id, b"{}")
         self.dropped["request to the client"] += 1

@@ -1,6 +1,7 @@
 """One configured server: the only door through which a permitted call leaves the building."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Coroutine
@@ -13,6 +14,7 @@ from doorward.model.call import Era, Reply
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
+from doorward.ports.asks import Asks
 from doorward.ports.secrets import SecretRing
 from doorward.ports.watched import Wish
 from doorward.upstream import pages, watches
@@ -50,19 +52,23 @@ class Server:
     """Implements ports.Upstream for its own targets, and ports.Lister. Belongs to the loop of `start`."""
 
     def __init__(
-        self, settings: ServerSettings, warden: Warden | None = None, ring: SecretRing | None = None
+        self,
+        settings: ServerSettings,
+        warden: Warden | None = None,
+        ring: SecretRing | None = None,
+        asks: Asks | None = None,
     ) -> None:
         """`warden` sees to it that its processes do not outlive us; without one, only we do."""
         self.settings = settings
         self.warden = warden
         self.name = settings.name
         self.minted = itertools.count(1)
-        self._rounds = Rounds(settings, ring or OwnKey())
+        self._rounds = Rounds(settings, OwnKey() if ring is None else ring)
         self._total_s = settings.timeout_s
         self.clockwork = (
             Clockwork(settings.timeouts, settings.tool_timeouts) if settings.tool_timeouts else None
         )
-        self.relay = Relay()
+        self.relay = Relay(settings.name, settings.may_ask, asks)
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: _Running | None = None
         self._last_state = ServerState(settings.name, "starting", None, None, None, time.time())
@@ -139,6 +145,7 @@ class Server:
         end = asyncio.get_running_loop().time() + timeout
         await running.discovery.close()
         await running.watches.close()
+        await self.relay.questions.close()
         await running.conversations.drain(timeout / 2)  # a reload lets calls end where they began
         for task in self._tasks:
             task.cancel()
@@ -153,6 +160,16 @@ class Server:
         """A caller's session has ended: so does what it had here."""
         if self._running is not None:
             self._running.conversations.end(key)
+
+    def tell(self, key: str, kind: str, method: str) -> None:
+        """Pass a client's notification on, in its own conversation if that is open, to a server that may ask
+        for things of that kind."""
+        running = self._running
+        found = (
+            None if running is None or kind not in self.settings.may_ask else running.conversations.find(key)
+        )
+        if found is not None:
+            self.spawn(_quietly(found.notify(method, None)))
 
     def want(self, holder: str, wish: Wish | None) -> None:
         """Who listens to this server, and to what. See ports.Watched."""
@@ -324,13 +341,19 @@ class Server:
             running.conversations.end_idle(now)
 
 
+async def _quietly(telling: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(UpstreamError):
+        await telling
+
+
 class _Running:
     """What exists between start and close."""
 
     def __init__(self, server: Server) -> None:
         settings, relay, spawn = server.settings, server.relay, server.spawn
         self._shared = settings.shared
-        self._over_http = settings.url is not None
+        self._by_session = settings.url is not None or bool(settings.may_ask)
+        """Whether a legacy session has a conversation of its own: over HTTP, and where it may be asked."""
         self.loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(self.loop)
         self.dialer: Dialer
@@ -374,7 +397,7 @@ class _Running:
         if self._shared or self.discovery.era is _MODERN:
             return None
         session = permit.call.session
-        if self._over_http and session is not None:
+        if self._by_session and session is not None:
             return session.id
         return permit.principal.owner
 
@@ -382,7 +405,7 @@ class _Running:
         """The same for whoever listens: a legacy session, if it is one, and its owner."""
         if self._shared or self.discovery.era is _MODERN:
             return None
-        return session if self._over_http and session is not None else owner
+        return session if self._by_session and session is not None else owner
 
     async def _open(self, key: str | None) -> Conversation:
         verdict = self.discovery.verdict

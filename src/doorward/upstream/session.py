@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from doorward.model.call import Era
-from doorward.model.errors import UpstreamError
+from doorward.model.errors import DoorwardError, UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
@@ -23,7 +23,8 @@ from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import Relay
 from doorward.upstream.resume import rest
 from doorward.upstream.settings import Fields, ServerSettings
-from doorward.wire import headers, jsonrpc, versions
+from doorward.upstream.waiting import Timed
+from doorward.wire import asking, headers, jsonrpc, versions
 from doorward.wire.errors import WireError
 
 BOTH: Final = b"application/json, text/event-stream"
@@ -163,13 +164,26 @@ class HttpConversation:
         with contextlib.suppress(UpstreamError):
             await self._leg.request(head + b"\r\n", self._loop.time() + min(within, NOTICE_S))
 
-    def asked(self, request: jsonrpc.UpstreamRequest) -> None:
+    def asked(
+        self, request: jsonrpc.UpstreamRequest, live: Live | None = None, timed: Timed | None = None
+    ) -> None:
         """Answer in the background; a modern server may not ask, and a flood is not answered at all."""
         if self.era is Era.MODERN or self._answers >= 16:
             self._relay.dropped["request that may not be made"] += 1
             return
+        if request.method not in asking.KINDS:
+            self._say(self._relay.answer(request))
+            return
+        try:
+            self._relay.questions.put(request, self.key, live, timed, self._say)
+        except DoorwardError:
+            if live is not None:
+                self._cancel(live, "its client cannot be asked")
+            raise
+
+    def _say(self, message: bytes) -> None:
         self._answers += 1
-        self._spawn(self._answer(self._relay.answer(request)))
+        self._spawn(self._answer(message))
 
     async def rest_of(self, broken: EventReader, live: Live) -> Answer | None:
         """A modern server's stream is the call itself: what ended it ended the call (brief 2.5)."""
@@ -335,7 +349,8 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
     settings, leg = means.settings, means.leg
     opening = HttpConversation(means, key, Era.LEGACY, Introduction(versions.ASSUMED, {}, {}, None))
     head = leg.head(b"POST", [TYPE], settings.auth_headers(), BOTH)
-    body = jsonrpc.encode_request(live.id, live.method, initialize_params())
+    capabilities = means.relay.questions.declared(key)
+    body = jsonrpc.encode_request(live.id, live.method, initialize_params(capabilities))
     try:
         answer, response = await leg.exchange(head, body, live, opening)
     except SessionGone:
@@ -352,6 +367,8 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, settings.name, text)
     conversation = HttpConversation(means, key, Era.LEGACY, introduction, session_id)
     await conversation.notify("notifications/initialized", None)
+    if capabilities:
+        conversation.listen()  # what it asks that belongs to no call comes on a stream of its own
     return conversation
 
 

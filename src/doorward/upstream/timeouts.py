@@ -56,6 +56,16 @@ def timeouts_of(due: float, usual: Timeouts) -> Timeouts:
     return due.timeouts if isinstance(due, Due) else usual
 
 
+def later(due: float, by: float) -> float:
+    """The same limits, `by` seconds later."""
+    moved = due + by
+    if not isinstance(due, Due):
+        return moved
+    made = Due(moved)
+    made.timeouts = due.timeouts
+    return made
+
+
 class Clockwork:
     """Finds the timeouts of a target: those of the first entry that names its tool, else the server's."""
 

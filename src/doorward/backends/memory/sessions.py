@@ -82,6 +82,10 @@ class MemorySessions:
         session.last_used = now
         return session
 
+    def find(self, session_id: str) -> Session | None:
+        """Whosever it is: for what hangs on it, not for a caller who names it."""
+        return self._sessions.get(session_id)
+
     def close(self, session_id: str) -> None:
         """See ports/sessions.py. An id that is unknown is none of our business any more."""
         session = self._sessions.pop(session_id, None)

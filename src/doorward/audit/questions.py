@@ -1,0 +1,51 @@
+"""The parts of the record of what a server asks its client."""
+
+from typing import Protocol
+
+from doorward.audit.build import client_of, names_of
+from doorward.audit.digests import DigestKey, canonical
+from doorward.audit.records import Actor, Args, Mcp, clip
+from doorward.model.call import Inbound, Session
+from doorward.model.principal import Principal
+from doorward.ports.asks import Inquiry
+
+KIND = "question"
+"""`mcp.kind` of such a record; `mcp.name` is what is asked for."""
+
+
+class About(Protocol):
+    """A call in flight."""
+
+    inbound: Inbound
+    decision_id: str
+
+
+def questioned(principal: Principal, session: Session) -> Actor:
+    """Who is asked, with what its client says of itself."""
+    client = principal.client or client_of(session.client)
+    return Actor(
+        principal.subject, principal.method, principal.agent, principal.key_id, client, principal.actors
+    )
+
+
+def question_of(inquiry: Inquiry, session: Session, transport: str) -> Mcp:
+    """What is asked, and by which server."""
+    return Mcp(
+        transport,
+        clip(inquiry.method),
+        session.version,
+        None,
+        session.endpoint,
+        inquiry.server,
+        KIND,
+        clip(inquiry.method),
+    )
+
+
+def asked_of(inquiry: Inquiry, key: DigestKey) -> Args | None:
+    """Digest, size and names of the params; never their values, which may be a conversation."""
+    if not inquiry.params:
+        return None
+    data = canonical(inquiry.params)
+    names, more = names_of(tuple(inquiry.params))
+    return Args(key.digest(data), key.name, len(data), names, more)

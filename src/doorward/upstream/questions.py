@@ -1,0 +1,156 @@
+"""What a legacy server asks of its client in the middle of a call.
+
+It cannot go on before it has its answer, and a person may have to give it: so the clock of the call stands
+still meanwhile, and the question has limits of its own. How many a call may bring, and how long it may wait
+for all of them together, is bounded: a server that floods its client gets errors.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from doorward.model.call import Call, Era, RequestId, RpcError, Session
+from doorward.ports.asks import Asks, Inquiry
+from doorward.upstream.live import Live
+from doorward.upstream.rounds import unbridged, undeclared
+from doorward.upstream.waiting import Timed, Waiting
+from doorward.wire import asking, jsonrpc
+from doorward.wire.asking import Objection, Question
+
+MOST: Final = 32
+"""Questions of one call."""
+AT_ONCE: Final = 8
+"""Questions of one call, or of one conversation outside of any call, that wait at the same time."""
+METHOD_NOT_FOUND: Final = -32601
+INTERNAL_ERROR: Final = -32603
+
+Say = Callable[[bytes], None]
+
+
+class NoClients:
+    """Implements ports.Asks where nobody can be asked anything."""
+
+    def client(self, key: str) -> Session | None:
+        return None
+
+    async def ask(self, inquiry: Inquiry) -> bytes | RpcError:
+        return RpcError(METHOD_NOT_FOUND, "Method not found")
+
+
+class Questions:
+    """Of one server, for all its conversations."""
+
+    def __init__(self, server: str, may_ask: tuple[str, ...], asks: Asks, dropped: Counter[str]) -> None:
+        self._server = server
+        self._may_ask = may_ask
+        self._asks = asks
+        self._dropped = dropped
+        self._strays: dict[str, Waiting] = {}
+        """By conversation: those that belong to no call."""
+
+    def declared(self, key: str | None) -> dict[str, Any]:
+        """The capabilities that a conversation is opened with: of its client, as far as it may be asked."""
+        client = self._asks.client(key) if key is not None and self._may_ask else None
+        return {} if client is None else asking.declared(client.capabilities, self._may_ask, client.version)
+
+    def put(
+        self,
+        request: jsonrpc.UpstreamRequest,
+        key: str | None,
+        live: Live | None,
+        timed: Timed | None,
+        say: Say,
+    ) -> None:
+        """Carry a question to the client, who answers some time; `say` takes what the server then gets.
+
+        Raises CallerError(CAPABILITY_MISSING) or UpstreamError(BRIDGE_UNSUPPORTED) when the call itself is of
+        another era: it cannot be ended then.
+        """
+        call = live.call if live is not None else None
+        question = Question(request.method, request.params or {})
+        if call is not None and call.era is Era.MODERN:
+            say(refusal(request.id))
+            self._dropped["request to the client"] += 1
+            self._end(call, question)
+            return
+        if key is None or not self._may_ask:
+            say(refusal(request.id))
+            self._dropped["request to the client"] += 1
+            return
+        waiting = self._waiting(key, live, timed)
+        if (
+            waiting.knows(request.id)
+            or len(waiting) >= AT_ONCE
+            or waiting.count >= MOST
+            or waiting.left_s <= 0
+        ):
+            self._dropped["question too many"] += 1
+            say(jsonrpc.encode_error(request.id, INTERNAL_ERROR, "too many questions about one call"))
+            return
+        inquiry = Inquiry(
+            self._server, self._may_ask, key, call, request.method, question.params, waiting.left_s,
+            _progress(question.params, say),
+        )  # fmt: skip
+        asked = self._ask(request.id, inquiry, waiting, say)
+        waiting.begin(request.id, asyncio.get_running_loop().create_task(asked))
+
+    def withdrawn(self, key: str | None, live: Live | None, params: dict[str, Any] | None) -> bool:
+        """`notifications/cancelled` of a server: whether it was about a question of its own."""
+        request_id = (params or {}).get("requestId")
+        if live is not None and live.questions is not None and live.questions.withdraw(request_id):
+            return True
+        stray = self._strays.get(key) if key is not None else None
+        return stray is not None and stray.withdraw(request_id)
+
+    async def close(self) -> None:
+        for stray in list(self._strays.values()):
+            await stray.close()
+
+    def _end(self, call: Call, question: Question) -> None:
+        """What it means for a call of 2026-07-28 that a legacy server asks about it."""
+        kinds = tuple(asking.KINDS.values())
+        if question.kind not in self._may_ask:
+            return  # the server has its refusal, and may know what to do without
+        if asking.judge(question, call.capabilities, kinds, call.version) is Objection.UNDECLARED:
+            raise undeclared(self._server, question)
+        raise unbridged(self._server, [str(question.kind)])
+
+    def _waiting(self, key: str, live: Live | None, timed: Timed | None) -> Waiting:
+        if live is None:
+            stray = self._strays.setdefault(key, Waiting(None))
+            stray.count = len(stray)  # a session lasts: what counts is how many wait
+            return stray
+        if live.questions is None:
+            live.questions = Waiting(timed)
+        return live.questions
+
+    async def _ask(self, request_id: RequestId, inquiry: Inquiry, waiting: Waiting, say: Say) -> None:
+        try:
+            told = await self._asks.ask(inquiry)
+        finally:
+            waiting.end(request_id)
+            if not waiting and self._strays.get(inquiry.key) is waiting:
+                del self._strays[inquiry.key]
+        if isinstance(told, RpcError):
+            say(jsonrpc.encode_error(request_id, told.code, told.message, told.data))
+        else:
+            say(jsonrpc.encode_result(request_id, told))
+
+
+def refusal(request_id: RequestId) -> bytes:
+    """What a server gets that asks what cannot be asked: nothing may hang."""
+    return jsonrpc.encode_error(request_id, METHOD_NOT_FOUND, "Method not found")
+
+
+def _progress(params: dict[str, Any], say: Say) -> Callable[[dict[str, Any]], None]:
+    """Hands the client's word on under the token that the server gave, if it gave one."""
+    meta = params.get("_meta")
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+
+    def tell(said: dict[str, Any]) -> None:
+        if isinstance(token, int | str) and not isinstance(token, bool):
+            mapped = {**said, "progressToken": token}
+            say(jsonrpc.encode_notification("notifications/progress", mapped))
+
+    return tell
