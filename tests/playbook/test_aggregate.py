@@ -11,6 +11,7 @@ from doorward.catalog.route import SnapshotRouter
 from doorward.model.call import Outcome, Reply
 from doorward.model.verdict import Mode, Permit
 from tests.playbook.house import ERAS, House, body, error, legacy, modern
+from tests.playbook.test_listening import listen, update
 from tests.unit.policy.build import grant, scope
 
 pytestmark = pytest.mark.asyncio
@@ -80,6 +81,20 @@ async def test_completion_is_asked_with_the_servers_own_reference() -> None:
     assert house.servers.sent[0].target.key == ("bank", "template", "acct://{id}")
     mcp = house.log.records[0]["mcp"]
     assert (mcp["name"], mcp["asked"]) == ("acct://{id}", "bank+acct://{id}")
+
+
+async def test_an_update_is_told_under_the_uri_that_was_asked_for() -> None:
+    house = House()
+    asked = [RATES, "bank+acct://7", "doc://rates", "files+doc://rates", "bank+doc://vault"]
+    one = await listen(await modern(house, endpoint=None), {"resourceSubscriptions": asked})
+
+    update(house, "doc://rates")
+    await one.settled()
+
+    assert one.ears.heard[0]["params"]["notifications"] == {"resourceSubscriptions": asked[:2]}
+    assert one.ears.told == [("resources/updated", RATES)]
+    house.listens.close_all()
+    await one.task
 
 
 async def test_the_record_has_both_names_of_a_tool_and_at_its_own_endpoint_one() -> None:

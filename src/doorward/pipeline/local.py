@@ -1,6 +1,6 @@
 """What the gateway answers itself: handshakes, pings, log levels and the lists."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,8 @@ from doorward.pipeline.lists import LISTS, Lists, Offer
 from doorward.ports.catalog import Description
 from doorward.ports.sessions import Sessions
 from doorward.wire import bridge, meta
+
+APPS: Final = "io.modelcontextprotocol/ui"
 
 
 class Local:
@@ -69,7 +71,7 @@ class Local:
         described = await self._described(call.endpoint, principal)
         return _ok(
             bridge.discover_result(
-                capabilities=kept_capabilities(described.capabilities),
+                capabilities=kept_capabilities(described.capabilities) | apps(described.capabilities),
                 server_info=described.server_info or self._identity,
                 instructions=described.instructions,
             )
@@ -105,3 +107,10 @@ def kept_capabilities(offered: dict[str, Any]) -> dict[str, Any]:
         if name in offered:
             kept[name] = {}
     return kept
+
+
+def apps(offered: dict[str, Any]) -> dict[str, Any]:
+    """MCP Apps (SEP-1865), the one extension that passes through us whole: tools, their `_meta` and `ui://`
+    resources. Legacy revisions have no place for it."""
+    found = offered.get("extensions", {}).get(APPS)
+    return {"extensions": {APPS: found}} if isinstance(found, dict) else {}

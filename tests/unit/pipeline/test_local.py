@@ -11,7 +11,7 @@ from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.model.verdict import Facts
-from doorward.pipeline.local import Local, kept_capabilities
+from doorward.pipeline.local import APPS, Local, apps, kept_capabilities
 from tests.playbook.house import BOT, House
 from tests.unit.catalog.build import call
 
@@ -37,6 +37,19 @@ from tests.unit.catalog.build import call
 )
 def test_capabilities(offered: dict[str, Any], kept: dict[str, Any]) -> None:
     assert kept_capabilities(offered) == kept
+
+
+@pytest.mark.parametrize(
+    ("offered", "kept"),
+    [
+        ({"extensions": {APPS: {"x": 1}, "other/thing": {}}}, {"extensions": {APPS: {"x": 1}}}),
+        ({"extensions": {"other/thing": {}}}, {}),
+        ({"extensions": {APPS: True}}, {}),
+        ({"tools": {}}, {}),
+    ],
+)
+def test_apps_are_the_extension_that_passes(offered: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert apps(offered) == kept
 
 
 async def answer(method: str, params: dict[str, Any]) -> bytes | None:
