@@ -12,8 +12,8 @@ _SIZE_LINE: Final = 10  # eight digits, CR LF
 _SMALL: Final = 1024
 _FREE_FRAMING: Final = 10 * 1024
 _CONTENT: Final = 32
-"""Bytes of content that must come for each byte of framing beyond `_FREE_FRAMING`: a chunk costs 2 us, whatever
-it holds, and one read may bring 50,000 of them. So no read holds the loop for more than 5 ms."""
+"""Bytes of content that must come for each byte of framing beyond `_FREE_FRAMING`: a chunk costs 2 us,
+whatever it holds, and one read may bring 50,000 of them. So no read holds the loop for more than 5 ms."""
 
 FORBIDDEN_TRAILERS: Final = frozenset(
     {
