@@ -34,6 +34,7 @@ CRUMBS: Final = 8192
 CRUMB: Final = 32
 """Bytes that the pieces of an unread body must have on average where there are more than CRUMBS: each takes
 0.7 us and 40 bytes, whatever it holds, and one read may bring 40,000 of them."""
+JSON: Final = b"application/json"
 STREAM_BUFFER: Final = 64 * 1024
 """Bytes of a stream that wait unread before the server is made to wait."""
 
@@ -46,7 +47,7 @@ class Response(msgspec.Struct, eq=False):
     """Lower-case names; of repeated fields the last counts. Trailers are dropped. An answer whose head came
     before has the fields of that one, so only `body` tells its length."""
     content_type: bytes
-    """Without parameters, lower case; b"" when absent."""
+    """Without parameters, lower case; b"" when absent. JSON for a stream that was one answer and its end."""
     streams: bool = False
     body: bytes = b""
 
@@ -423,9 +424,13 @@ class Connection(asyncio.Protocol):
     def _remember(self, data: bytes) -> None:
         """The answer came whole in one piece: the next one may be recognised by it."""
         response = self._response
-        if response is not None and not self._spoiled and not response.streams:
+        if response is None or self._spoiled:
+            return
+        if not response.streams:
             self._repeated.remember(data, response.body)
             self._known = response
+        elif self._repeated.remember_event(data, b"".join(self._body)):
+            self._known = msgspec.structs.replace(response, content_type=JSON, streams=False)
 
     def _answer(self, response: Response) -> None:
         if self._waiter is not None and not self._waiter.done():

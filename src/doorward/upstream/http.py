@@ -15,7 +15,7 @@ from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.dial import Dial
 from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
-from doorward.upstream.h1 import Connection, Response
+from doorward.upstream.h1 import JSON, Connection, Response, media_type
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.names import Names
 from doorward.upstream.patience import Patience
@@ -30,7 +30,6 @@ from doorward.wire.errors import WireError
 
 LINGER_S = 1.0
 """How long a stream may take to end after its answer, before its connection is given up."""
-JSON = b"application/json"
 METHOD_NOT_FOUND = -32601
 ANSWERS = (jsonrpc.UpstreamResult, jsonrpc.UpstreamError)
 """A tuple, because `A | B` would be built on every call."""
@@ -267,6 +266,9 @@ class HttpLeg:
             raise self._nonsense(error) from error
         if isinstance(message, ANSWERS) and _is_for(message, live):
             return message
+        if media_type(response.headers) != JSON:  # it was a stream: see `answer_in`
+            self._relay.dropped["answer to nothing we asked"] += 1
+            raise self._unanswered()
         raise failure(
             Reason.UPSTREAM_PROTOCOL_ERROR, self._server, "answered something else than the request"
         )
@@ -316,7 +318,10 @@ class HttpLeg:
         finally:
             if live.questions is not None:
                 await live.questions.close()
-        raise failure(Reason.UPSTREAM_CONNECTION_LOST, self._server, "ended its stream without an answer")
+        raise self._unanswered()
+
+    def _unanswered(self) -> UpstreamError:
+        return failure(Reason.UPSTREAM_CONNECTION_LOST, self._server, "ended its stream without an answer")
 
     async def _heard(self, message: jsonrpc.UpstreamNotification, live: Live, talk: Talk) -> None:
         relay = self._relay

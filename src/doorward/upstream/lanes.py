@@ -21,8 +21,8 @@ from doorward.upstream.conversation import Conversation
 from doorward.upstream.conversations import Conversations
 from doorward.upstream.discovery import Discovery
 from doorward.upstream.frames import Frame
-from doorward.upstream.h1 import Connection
-from doorward.upstream.http import JSON, HttpLeg, SessionGone
+from doorward.upstream.h1 import JSON, Connection
+from doorward.upstream.http import HttpLeg, SessionGone
 from doorward.upstream.incoming import usual
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.session import FAILURES, HttpConversation

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from doorward.model.errors import UpstreamError
-from doorward.upstream.h1 import Response
-from doorward.upstream.http import JSON, refused
+from doorward.upstream.h1 import JSON, Response
+from doorward.upstream.http import refused
 from doorward.upstream.introduction import Introduction, modern_version, read_discover
 from doorward.upstream.live import Answer
 from doorward.wire import jsonrpc, versions

@@ -1,13 +1,21 @@
 """A known head saves the parser, and changes nothing else: both ways give the same answer or the same end."""
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.model.errors import UpstreamError
+from doorward.model.reasons import Reason
+from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.h1 import Connection, Response
+from doorward.upstream.http import HttpLeg
+from doorward.upstream.live import Answer, Live
+from doorward.upstream.relay import Relay
 from doorward.upstream.repeat import RepeatedHead
+from doorward.upstream.settings import ServerSettings
 from tests.unit.upstream.test_h1 import connection
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX: 1\r\nContent-Length: %d\r\nY: 2\r\n\r\n"
@@ -102,3 +110,127 @@ def test_nothing_but_another_length_is_the_same_head(data: bytes) -> None:
     head.remember(whole(b"abc"), b"abc")
     assert head.body(whole(b"{}")) == b"{}"
     assert head.body(data) is None
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+FORMS = [
+    (b"event: message\ndata: ", b"\n\n"),
+    (b"event: message\r\ndata: ", b"\r\n\r\n"),
+    (b"data:", b"\n\n"),
+]
+
+
+def answer(text: str, number: int = 1) -> bytes:
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": number, "result": {"text": text}}, separators=(",", ":")
+    ).encode()
+
+
+def streamed(message: bytes, fields: bytes = FORMS[0][0], ending: bytes = FORMS[0][1]) -> bytes:
+    event = fields + message + ending
+    return STREAM + b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event)
+
+
+def event_in(made: Connection, data: bytes) -> bytes | None:
+    """The body of a stream that was recognised; None for one that is left to be read."""
+    response = ask(made, data, 10**6).result()
+    made._body.clear()  # as its reader does
+    return None if response.streams else response.body
+
+
+@pytest.mark.parametrize(("fields", "ending"), FORMS)
+def test_a_stream_that_is_one_answer_is_taken_whole_when_it_comes_again(fields: bytes, ending: bytes) -> None:
+    made, _ = connection()
+    assert event_in(made, streamed(answer("one"), fields, ending)) is None
+    for length in (0, 1, 9, 10, 99, 500, 5000, 70_000):
+        said = answer("x" * length, length)
+        assert event_in(made, streamed(said, fields, ending)) == said
+        assert made.clean
+
+
+@given(st.text(max_size=300), st.integers(1, 900))
+def test_a_stream_that_comes_in_pieces_is_read(text: str, cut: int) -> None:
+    data, made = streamed(answer(text)), connection()[0]
+    event_in(made, data)
+    cut = min(cut, len(data) - 1)
+    response = ask(made, data[:cut])
+    made.data_received(data[cut:])
+    assert response.result().streams
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}',
+        b'{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{}}',
+        b'{"jsonrpc":"2.0",\n"id":1,"result":{}}',
+        answer("a") + b"\ndata: " + answer("b"),
+        answer("a") + b"\n\ndata: " + answer("b"),
+        answer("a") + b"\r\rdata: " + answer("b"),
+        b"",
+    ],
+)
+def test_only_one_answer_in_one_line_is_taken_for_a_body(message: bytes) -> None:
+    made, _ = connection()
+    for data in (streamed(answer("first")), streamed(message), streamed(message)):
+        assert event_in(made, data) is None
+
+
+@pytest.mark.parametrize("field", [b"id: 1\n", b"retry: 5\n", b": hello\n", b"event: other\n"])
+def test_an_event_with_more_to_say_teaches_nothing(field: bytes) -> None:
+    head = RepeatedHead()
+    stream = field + b"data: " + answer("a") + b"\n\n"
+    data = STREAM + b"%x\r\n%b\r\n0\r\n\r\n" % (len(stream), stream)
+    assert not head.remember_event(data, stream)
+    assert head.body(data) is None
+
+
+def test_what_a_chunk_does_not_count_is_no_part_of_it() -> None:
+    said = streamed(answer("a"))
+    for other in (
+        said.replace(b"\r\n0\r\n\r\n", b"\r\n0\r\nX: 1\r\n\r\n"),
+        said.replace(b"\r\n0\r\n\r\n", b"\n\n0\r\n\r\n"),
+        said + b"HTTP/1.1 200 OK\r\n\r\n",
+        said.replace(b"\r\n\r\n", b"\r\n\r\n0", 1),
+        said[:-1],
+    ):
+        head = RepeatedHead()
+        event = said[len(STREAM) :].partition(b"\r\n")[2].removesuffix(b"\r\n0\r\n\r\n")
+        assert head.remember_event(said, event)
+        assert head.body(said) == answer("a")
+        assert head.body(other) is None
+
+
+def test_a_body_after_a_stream_and_a_stream_after_a_body_are_what_they_are() -> None:
+    made, _ = connection()
+    for _ in range(2):
+        assert event_in(made, streamed(answer("a"))) in (None, answer("a"))
+        assert ask(made, whole(b"{}")).result().body == b"{}"
+
+
+@pytest.mark.asyncio
+async def test_an_answer_to_somebody_else_ends_as_on_a_stream_that_was_read() -> None:
+    settings, relay = ServerSettings(name="files", url="http://127.0.0.1:9/mcp"), Relay()
+    leg = HttpLeg(settings, Deadlines(asyncio.get_running_loop()), relay)
+    talk = Lonely()
+    live = Live("files", 1, "tools/call", None, 9.0)
+    made = connection()[0]
+    ask(made, streamed(answer("a")), 10**6)
+    made._body.clear()
+    response = ask(made, streamed(answer("a", 99)), 10**6).result()
+    with pytest.raises(UpstreamError) as caught:
+        await leg.settle(made, response, live, talk)
+    assert caught.value.reason is Reason.UPSTREAM_CONNECTION_LOST
+    assert relay.dropped == {"answer to nothing we asked": 1}
+
+
+class Lonely:
+    """Implements Talk: nothing is asked, nothing can be resumed."""
+
+    key: str | None = None
+
+    def asked(self, request: object) -> None:
+        raise AssertionError
+
+    async def rest_of(self, broken: object, live: Live) -> Answer | None:
+        raise AssertionError
