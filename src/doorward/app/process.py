@@ -89,6 +89,8 @@ class Process:
             self._roots_changed,
         )
         self.calls.others = self.asking.note
+        self.unadopted: str | None = None
+        """Why the configuration file, as it is now, is not in force. Holds nothing of the file."""
         self._warden = Warden()
         self._lasting = Lasting(
             self.sessions,
@@ -284,6 +286,7 @@ class Process:
             "status": status,
             "mode": settings.mode,
             "audit": self.log.failure or "ok",
+            "config": self.unadopted,
             "tls": tls,
             "servers": {
                 state.name: {

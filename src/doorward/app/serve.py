@@ -108,6 +108,7 @@ async def reload(process: Process) -> bool:
             process.tls.check(loaded)
     except ConfigError as error:
         return await _refused(process, f"{error.render()}\ndoorward: {before.path} is not valid", "not valid")
+    process.unadopted = None
     if loaded.digest == before.digest and loaded.settings == before.settings:
         return False
     fixed = needs_restart(before.settings, loaded.settings)
@@ -127,6 +128,7 @@ async def _refused(process: Process, said: str, cause: str) -> bool:
     """Say so and record it; the old world goes on. `cause` holds nothing of the file, which has secrets in
     it."""
     say(f"{said}; the running configuration stays in force")
+    process.unadopted = cause
     try:
         await process.world.recorder.lifecycle("reload_refused", cause=cause)
     except GatewayError as error:

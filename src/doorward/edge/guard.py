@@ -53,7 +53,9 @@ class Guard:
         """CORS headers for the answer (none without an allowed Origin).
 
         Our own origin needs no entry where it is a loopback name: nobody but this listener serves pages
-        there, and the official conformance suite sends it. Raises CallerError(HOST_FORBIDDEN | ORIGIN_FORBIDDEN).
+        there, and the official conformance suite sends it.
+
+        Raises CallerError(HOST_FORBIDDEN | ORIGIN_FORBIDDEN).
         """
         host = request.headers.get(b"host", b"")
         if host not in self._accepted:
@@ -88,10 +90,13 @@ class Guard:
     @staticmethod
     def check_post(request: HttpRequest) -> None:
         """Raises CallerError(UNSUPPORTED_MEDIA_TYPE | NOT_ACCEPTABLE). A missing Accept and `*/*` are
-        tolerated."""
+        tolerated; a content coding is not (RFC 9110 section 8.4): who inspects the body on its way here and
+        decodes it would read something else than we do."""
         kind = request.headers.get(b"content-type", b"")
         if kind != b"application/json" and kind.split(b";")[0].strip().lower() != b"application/json":
             raise CallerError(Reason.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+        if request.headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            raise CallerError(Reason.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding is not accepted here")
         accept = request.headers.get(b"accept")
         if accept is None or b"*/*" in accept:
             return

@@ -115,7 +115,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.BODY_TOO_LARGE: ReasonInfo(_C, False, "Send a smaller request body."),
     Reason.DUPLICATE_REQUEST_ID: ReasonInfo(_C, False, "Use an id that no request in flight has."),
     Reason.NOT_ACCEPTABLE: ReasonInfo(_C, False, "Accept both application/json and text/event-stream."),
-    Reason.UNSUPPORTED_MEDIA_TYPE: ReasonInfo(_C, False, "Send Content-Type: application/json."),
+    Reason.UNSUPPORTED_MEDIA_TYPE: ReasonInfo(
+        _C, False, "Send Content-Type: application/json, and no Content-Encoding."
+    ),
     Reason.ORIGIN_FORBIDDEN: ReasonInfo(_C, False, "Call from an origin listed in gateway.allowed_origins."),
     Reason.HOST_FORBIDDEN: ReasonInfo(
         _C, False, "Use the host name of gateway.public_url or a loopback name."

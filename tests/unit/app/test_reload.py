@@ -112,6 +112,10 @@ async def test_a_file_that_cannot_be_served_keeps_the_old_world(
     last = events(process)[-1]
     assert last["event"] == "reload_refused"
     assert last["detail"] == {"cause": cause}
+    assert process.readiness()["config"] == cause
+    write(config)
+    assert not await reload(process)  # as it was before
+    assert process.readiness()["config"] is None
 
 
 async def test_a_watcher_that_dies_says_so() -> None:

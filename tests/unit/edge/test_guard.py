@@ -100,6 +100,14 @@ def test_only_json_is_taken(kind: str) -> None:
     assert reason_of(error) is Reason.UNSUPPORTED_MEDIA_TYPE
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
+def test_no_content_coding_is_taken(coding: str) -> None:
+    with pytest.raises(CallerError) as error:
+        Guard.check_post(request(content_type="application/json", content_encoding=coding))
+    assert reason_of(error) is Reason.UNSUPPORTED_MEDIA_TYPE
+    Guard.check_post(request(content_type="application/json", content_encoding="Identity"))
+
+
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_json_is_taken(kind: str) -> None:
     Guard.check_post(request(content_type=kind))
