@@ -52,7 +52,11 @@ def main() -> int:
     jobs: tuple[Callable[[], dict[str, Results]], ...] = (through, clients, direct, dual)
     with ThreadPoolExecutor(BOTH_AT_ONCE) as pool:
         parts = [pool.submit(job) for job in jobs]
-        runs = {name: results for part in parts for name, results in part.result().items()}
+        try:
+            runs = {name: results for part in parts for name, results in part.result().items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     report = compared(runs)
     report["seconds"] = round(time.monotonic() - started, 1)
     target = suite.ROOT / "build/conformance.json"

@@ -20,7 +20,7 @@ def main() -> int:
         # In our own process group, which the harness ends when the suite has lost patience with us.
         process = subprocess.Popen([DOORWARD, "serve", "-c", str(gateway.config)], stdout=sys.stderr)
         try:
-            wait_until(gateway.ready, "the gateway serves", START_S)
+            wait_until(lambda: process.poll() is not None or gateway.ready(), "it serves", START_S)
             command = world.module("tests.conformance.client", f"{gateway.url}/mcp/suite")
             return subprocess.run(command, timeout=CLIENT_S, check=False).returncode
         finally:
