@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.e2e.conftest import Start
 from tests.e2e.support import changing
-from tests.e2e.support.clients import LEGACY, MODERN, TIMEOUT_S
-from tests.e2e.support.gateway import Gateway
+from tests.e2e.support.clients import LEGACY, MODERN, TIMEOUT_S, connect
+from tests.e2e.support.gateway import DOORWARD, Gateway
 from tests.e2e.support.processes import LOOPBACK, child, free_port, listens
 
 pytestmark = [
@@ -46,8 +46,8 @@ class Heard:
             case "notifications/resources/updated":
                 self.told.append(str(message.params.uri))
 
-    async def until(self, *told: str) -> None:
-        for _ in range(100):
+    async def until(self, *told: str, within: float = 5.0) -> None:
+        for _ in range(round(within / 0.05)):
             if set(told) <= set(self.told):
                 return
             await asyncio.sleep(0.05)
@@ -127,3 +127,68 @@ async def test_changes_reach_those_who_asked_for_them(
             await two.until("note://two", "tools")
             assert "note://two" not in one.told
             assert "note://one" not in two.told
+
+
+async def test_who_may_not_read_is_told_nothing(start: Start, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        gw = start({"servers": {"notes": stack.enter_context(server("modern", tmp_path))}, "agents": AGENTS})
+        async with (
+            listening(gw, "caller", MODERN, "note://one") as deaf,
+            listening(gw, "reader", MODERN, "note://one") as hears,
+        ):
+            await touch(deaf.client, "note://one")
+            await hears.until("note://one")
+            assert deaf.told == []
+
+
+async def test_at_the_common_endpoint_a_resource_has_its_common_name(start: Start, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        gw = start({"servers": {"notes": stack.enter_context(server("legacy", tmp_path))}, "agents": AGENTS})
+        key = gw.key("reader")
+        async with connect(f"{gw.url}/mcp", key) as client:
+            uris = [str(one.uri) for one in (await client.list_resources()).resources]
+        for era in (LEGACY, MODERN):
+            async with listening(gw, "reader", era, uris[0], path="/mcp") as heard:
+                await heard.client.call_tool("notes__touch", {"uri": "note://one"})
+                await heard.until(uris[0])
+
+
+@pytest.mark.parametrize("kind", ["legacy", "modern"])
+async def test_a_server_that_was_away_is_listened_to_again(start: Start, tmp_path: Path, kind: str) -> None:
+    port = free_port()
+    command = [sys.executable, changing.__file__, kind, str(port)]
+    with ExitStack() as stack:
+        upstream = stack.enter_context(child(command, tmp_path / "first.log"))
+        upstream.wait_until(lambda: listens(port), "the server listens")
+        config = {"notes": {"url": f"http://{LOOPBACK}:{port}/mcp"}}
+        gw = start({"servers": config, "agents": AGENTS})
+        async with listening(gw, "reader", MODERN, "note://one") as heard:
+            await touch(heard.client, "note://one")
+            await heard.until("note://one")
+            heard.told.clear()
+            upstream.stop()
+            again = stack.enter_context(child(command, tmp_path / "second.log"))
+            again.wait_until(lambda: listens(port), "the server listens again")
+            await heard.until("note://one", within=20.0)  # it may have been missed
+            heard.told.clear()
+            await touch(heard.client, "note://one")
+            await heard.until("note://one")
+
+
+async def test_a_gateway_inside_its_client_listens_too(start: Start, tmp_path: Path) -> None:
+    config = {
+        "auth": "none",
+        "servers": {"notes": {"command": [sys.executable, changing.__file__, "stdio"]}},
+        "agents": {"anonymous": AGENTS["reader"]},
+    }
+    (tmp_path / "inside").mkdir()
+    inside = Gateway(tmp_path / "inside", config)
+    command = StdioServerParameters(command=DOORWARD, args=["serve", "--stdio", "-c", str(inside.config)])
+    async with Client(command, mode=MODERN, read_timeout_seconds=TIMEOUT_S) as client:
+        (uri,) = [str(one.uri) for one in (await client.list_resources()).resources if "one" in str(one.uri)]
+        async with client.listen(resource_subscriptions=[uri]) as subscription:
+            await asyncio.sleep(1.0)  # its own process is subscribed in the background
+            await client.call_tool("notes__touch", {"uri": "note://one"})
+            async with asyncio.timeout(10):
+                event = await anext(subscription)
+    assert getattr(event, "uri", None) == uri

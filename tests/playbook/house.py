@@ -159,12 +159,18 @@ class Watched:
 
     def __init__(self) -> None:
         self.wishes: dict[tuple[str, str], Wish] = {}
+        self.refused: set[str] = set()
+        """What the servers do not take."""
 
     def want(self, server: str, holder: str, wish: Wish | None) -> None:
         if wish is None:
             self.wishes.pop((server, holder), None)
         else:
             self.wishes[server, holder] = wish
+
+    async def settled(self, server: str, holder: str) -> frozenset[str]:
+        await asyncio.sleep(0)
+        return frozenset(self.wishes[server, holder].uris) - self.refused
 
 
 class House:

@@ -133,6 +133,18 @@ async def test_what_may_not_be_read_and_what_does_not_exist_are_left_out_alike()
     assert house.watched.wishes == {}
 
 
+async def test_what_the_server_refuses_is_not_honoured() -> None:
+    house = House()
+    house.watched.refused = {"acct://7"}
+
+    one = await listen(await modern(house), {"resourceSubscriptions": ["doc://rates", "acct://7"]})
+    nothing = await listen(await modern(house), {"resourceSubscriptions": ["acct://7"]}, 2)
+
+    assert one.ears.heard[0]["params"]["notifications"] == {"resourceSubscriptions": ["doc://rates"]}
+    assert nothing.ears.heard[0]["params"]["notifications"] == {}
+    assert [dict(wish.uris) for wish in house.watched.wishes.values()] == [{"doc://rates": "doc://rates"}, {}]
+
+
 async def test_only_what_was_asked_for_is_told_and_in_the_name_of_its_listen() -> None:
     house = House()
     caller = await modern(house)

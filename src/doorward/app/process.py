@@ -346,6 +346,11 @@ class Process:
         if server in self.world.servers:
             self.world.servers[server].want(holder, wish)
 
+    async def settled(self, server: str, holder: str) -> frozenset[str]:
+        """See ports.Watched."""
+        found = self.world.servers.get(server)
+        return frozenset() if found is None else await found.settled(holder)
+
     def _listeners_changed(self) -> None:
         """Servers are listened to while somebody listens to us."""
         heard = self.streams.endpoints | {one.endpoint for one in self.listens.listening() if one.kinds}

@@ -137,10 +137,10 @@ class Listens:
         self._open[listener.holder] = listener
         try:
             honoured = await self._honour(listener, call, wanted, uris)
+            self._changed()
+            await self._settle(listener, honoured)
             stamped = {"notifications": honoured, "_meta": {meta.SUBSCRIPTION_ID: call.id}}
             await events.emit(jsonrpc.encode_notification(ACKNOWLEDGED, stamped))
-            self.renew(listener)
-            self._changed()
             while (message := await listener.next()) is not None:
                 await events.emit(message)
         finally:
@@ -150,10 +150,26 @@ class Listens:
             self._changed()
         return Reply(listener.result(), None, Outcome.OK)
 
+    async def _settle(self, listener: Listener, honoured: dict[str, Any]) -> None:
+        """Have the servers take what is wanted of them; what they refuse is not honoured."""
+        self.renew(listener)
+        servers = list(listener.uris)
+        settling = [self._watched.settled(server, listener.holder) for server in servers]
+        for server, taken in zip(servers, await asyncio.gather(*settling), strict=True):
+            refused = {uri: name for uri, name in listener.uris[server].items() if uri not in taken}
+            for uri, name in refused.items():
+                del listener.uris[server][uri]
+                honoured[URIS].remove(name)
+            if refused:
+                uris = dict(listener.uris[server])
+                self._watched.want(server, listener.holder, Wish(None, listener.principal.owner, uris))
+        if not honoured.get(URIS, True):
+            del honoured[URIS]
+
     def renew(self, listener: Listener) -> None:
         """Say (again) at the servers what it wants there: they may be new ones after a reload."""
         for server, uris in listener.uris.items():
-            self._watched.want(server, listener.holder, Wish(None, listener.principal.owner, uris))
+            self._watched.want(server, listener.holder, Wish(None, listener.principal.owner, dict(uris)))
 
     def close_where(self, ended: Callable[[Principal], bool]) -> None:
         """End those of everybody of whom `ended` is true: their key was revoked."""

@@ -25,3 +25,9 @@ class Watched(Protocol):
     def want(self, server: str, holder: str, wish: Wish | None) -> None:
         """From now on `holder` wants exactly this; None takes everything back. Never waits, never raises."""
         ...
+
+    async def settled(self, server: str, holder: str) -> frozenset[str]:
+        """Returns when the server has taken or refused what `holder` wants, or a bounded wait is over.
+
+        Which of its own URIs it has not refused."""
+        ...

@@ -176,6 +176,10 @@ class Server:
         if self._running is not None:
             self._running.watches.want(holder, wish)
 
+    async def settled(self, holder: str) -> frozenset[str]:
+        """See ports.Watched."""
+        return await self._running.watches.settled(holder) if self._running is not None else frozenset()
+
     def holders(self, key: str | None, uri: str) -> list[tuple[str, str]]:
         """Who is to be told of a change of `uri` heard in conversation `key`, and how they call it."""
         return self._running.watches.holders(key, uri) if self._running is not None else []

@@ -31,6 +31,8 @@ LOOK_S: Final = 2.0
 """How often conversations that are kept are looked after."""
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
+SETTLE_S: Final = 3.0
+"""How long the acknowledgement of a caller's listen waits for a server."""
 MOST_URIS: Final = 1_000
 """Subscriptions of one legacy session at one server."""
 DEPTH: Final = 32
@@ -63,6 +65,9 @@ class _Kept:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self.uris: set[str] = set()
+        self.refused: set[str] = set()
+        """Those among them that the server does not take: it is not asked again."""
+        self.lists = False
 
 
 class Watches:
@@ -75,6 +80,8 @@ class Watches:
         """Holders by the server's own URIs."""
         self._kept: dict[str | None, _Kept] = {}
         self._listening: Listening | None = None
+        self._era: Era | None = None
+        """As last found out; None until then."""
         self._wait: dict[str | None, tuple[float, float]] = {}
         """After a failure, by conversation key: not before, and how long that was."""
         self._lost: set[str | None] = set()
@@ -116,6 +123,34 @@ class Watches:
                         holder, wish.uris[subscribed].rstrip("/") + below if below else wish.uris[uri]
                     )
         return sorted(found.items())
+
+    async def settled(self, holder: str) -> frozenset[str]:
+        """See ports.Watched."""
+        wish = self.wishes.get(holder)
+        if wish is None:
+            return frozenset()
+        key = self._host.key_of(wish.session, wish.owner)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while not self._settled(wish):
+                    self._tried.clear()
+                    await self._tried.wait()
+        except TimeoutError:
+            self._lost.add(key)  # once it is there, what happened meanwhile is asked for
+            return frozenset(wish.uris)
+        return frozenset(uri for uri in wish.uris if not self._refuses(wish, uri))
+
+    def _settled(self, wish: Wish) -> bool:
+        if self._era is Era.MODERN:
+            return self._fits() and (self._listening is None or not self._listening.over)
+        kept = self._kept.get(self._host.key_of(wish.session, wish.owner))
+        return kept is not None and kept.conversation.usable and wish.uris.keys() <= kept.uris
+
+    def _refuses(self, wish: Wish, uri: str) -> bool:
+        if self._era is Era.MODERN:
+            return not self._honours(uri)
+        kept = self._kept.get(self._host.key_of(wish.session, wish.owner))
+        return kept is None or uri in kept.refused
 
     def keep(self, now: float) -> None:
         """Conversations that are only listened to are in use all the same."""
@@ -200,13 +235,17 @@ class Watches:
 
     def _fits(self) -> bool:
         """Whether what we listen to is what is wanted by now."""
-        wanted = self._filter(self._host.found(None))
+        conversation = self._host.found(None)
+        if conversation is None:
+            return False
+        wanted = self._filter(conversation)
         return wanted == (self._listening.wanted if self._listening is not None else {})
 
     def _note(self, conversation: Conversation, uri: str, *, subscribed: bool) -> None:
         kept = self._kept.get(conversation.key)
         if kept is None or kept.conversation is not conversation:
             kept = self._kept[conversation.key] = _Kept(conversation)
+        kept.refused.discard(uri)
         if subscribed:
             kept.uris.add(uri)
             _open_stream(conversation)
@@ -244,6 +283,7 @@ class Watches:
         except UpstreamError:
             self._failed(None)
             return
+        self._era = era
         if era is Era.MODERN:
             self._kept.clear()
             await self._guarded(None, self._listen)
@@ -305,22 +345,27 @@ class Watches:
         if needed or lists:
             _open_stream(conversation)
         for uri in sorted(needed - kept.uris):
-            await self._say(conversation, SUBSCRIBE, uri)
+            if not await self._say(conversation, SUBSCRIBE, uri):
+                kept.refused.add(uri)
             kept.uris.add(uri)
         for uri in sorted(kept.uris - needed):
-            await self._say(conversation, "resources/unsubscribe", uri)
+            if uri not in kept.refused:
+                await self._say(conversation, "resources/unsubscribe", uri)
             kept.uris.discard(uri)
+            kept.refused.discard(uri)
         if not needed and not lists:
             self._kept.pop(key, None)
         if key in self._lost:
             self._lost.discard(key)
-            self._repaired(key, needed)
+            self._missed(key, needed)
+        if lists and not kept.lists:
+            self._lists_missed()
+        kept.lists = lists
 
-    async def _say(self, conversation: Conversation, method: str, uri: str) -> None:
-        """What the server refuses it refuses for good: nobody is told of this resource."""
+    async def _say(self, conversation: Conversation, method: str, uri: str) -> bool:
+        """Whether the server has taken it."""
         answer = await conversation.request(self._host.live(method), {"uri": uri})
-        if isinstance(answer, jsonrpc.UpstreamError):
-            self._host.relay.dropped["subscription that the server refused"] += 1
+        return not isinstance(answer, jsonrpc.UpstreamError)
 
     async def _listen(self) -> None:
         """Keep a modern server's one listen as wide as it has to be. Raises UpstreamError, SessionGone."""
@@ -342,11 +387,13 @@ class Watches:
             await old.end()
         if None in self._lost:
             self._lost.discard(None)
-            self._repaired(None, wanted.get("resourceSubscriptions", ()))
+            self._missed(None, wanted.get("resourceSubscriptions", ()))
+        if any(flag in wanted and (old is None or flag not in old.wanted) for _, flag in _LISTS):
+            self._lists_missed()
 
-    def _filter(self, conversation: Conversation | None) -> dict[str, Any]:
+    def _filter(self, conversation: Conversation) -> dict[str, Any]:
         """The union of what all want, as far as the server says that it can."""
-        can = conversation.introduction.capabilities if conversation is not None else {}
+        can = conversation.introduction.capabilities
         found: dict[str, Any] = {}
         if any(wish.lists for wish in self.wishes.values()):
             found = {flag: True for name, flag in _LISTS if _offers(can, name, "listChanged")}
@@ -355,12 +402,13 @@ class Watches:
             found["resourceSubscriptions"] = uris
         return found
 
-    def _repaired(self, key: str | None, uris: Iterable[str]) -> None:
-        tell = self._host.relay.on_notification
+    def _missed(self, key: str | None, uris: Iterable[str]) -> None:
         for uri in sorted(uris):
-            tell(key, UPDATED, {"uri": uri})
-        if any(wish.lists for wish in self.wishes.values()):
-            tell(key, "notifications/tools/list_changed", {})
+            self._host.relay.on_notification(key, UPDATED, {"uri": uri})
+
+    def _lists_missed(self) -> None:
+        """Nobody has told us of changes until now: all lists are asked for once."""
+        self._host.relay.on_notification(None, "notifications/tools/list_changed", {})
 
 
 def _offers(capabilities: Mapping[str, Any], name: str, what: str) -> bool:

@@ -294,7 +294,9 @@ async def test_modern_one_listen_carries_what_all_want_and_no_more() -> None:
     host.watches.want("listen:1", None)
     await host.settled()
     assert host.main.open == {}
-    assert host.told == []
+    assert host.told == [(None, "tools/list_changed", None)], (
+        "lists are asked for once when one begins to listen"
+    )
     assert not host.tasks
     assert host.relay.listens == {}
 
@@ -316,6 +318,7 @@ async def test_modern_a_lost_listen_is_opened_again_and_what_was_missed_is_asked
     await host.settled()
 
     (ended,) = host.main.open.values()
+    host.told.clear()
     host.down = True
     ended.set()
     await asyncio.sleep(0.05)
@@ -381,4 +384,36 @@ async def test_a_server_may_name_what_is_below_a_subscribed_resource(said: str, 
     host.watches.want("listen:1", wish("file:///a/b", owner="anna"))
     found = host.watches.holders("anna", said)
     assert found == ([("listen:1", known)] if known is not None else [])
+    await host.watches.close()
+
+
+@pytest.mark.parametrize("era", list(Era))
+async def test_a_listener_learns_what_the_server_has_taken(era: Era) -> None:
+    host = Host(era, shared=True)
+    host.refuses = {"u:2"}
+    host.watches.want("listen:1", wish("u:1", "u:2"))
+
+    assert await host.watches.settled("listen:1") == {"u:1"}
+    host.watches.want("listen:1", wish("u:1"))
+    assert await host.watches.settled("listen:1") == {"u:1"}
+    assert await host.watches.settled("listen:2") == frozenset()
+
+    await host.settled()
+    assert ("unsubscribe", "u:2") not in host.main.said
+    await host.watches.close()
+
+
+@pytest.mark.parametrize("era", list(Era))
+async def test_what_a_server_takes_too_late_is_said_to_have_changed(
+    era: Era, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "SETTLE_S", 0.05)
+    host = Host(era, shared=True)
+    host.down = True
+    host.watches.want("listen:1", wish("u:1"))
+    assert await host.watches.settled("listen:1") == {"u:1"}
+    assert host.told == []
+    host.down = False
+    await asyncio.sleep(0.3)
+    assert host.told == [(None, "resources/updated", "u:1")]
     await host.watches.close()

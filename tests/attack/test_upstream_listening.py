@@ -1,0 +1,289 @@
+"""Servers that misuse what we keep open to hear of changes: nobody is told what they did not ask for."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from doorward.model.call import Era, Outcome, Session
+from doorward.model.target import Kind
+from doorward.ports.watched import Wish
+from doorward.upstream import listening, watches
+from doorward.upstream.server import Server
+from tests.attack.hostile_server import (
+    END,
+    INITIALIZED,
+    STREAM,
+    Events,
+    Lab,
+    Message,
+    Request,
+    event,
+    http,
+    lab,
+    permit,
+    raw,
+    until,
+)
+
+pytestmark = [pytest.mark.asyncio]
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+UPDATED = "notifications/resources/updated"
+CAPABLE = {"tools": {"listChanged": True}, "resources": {"subscribe": True, "listChanged": True}}
+DISCOVERED = {
+    "resultType": "complete",
+    "supportedVersions": ["2026-07-28"],
+    "capabilities": CAPABLE,
+    "ttlMs": 0,
+    "cacheScope": "private",
+}
+SESSION = Session("mine", "tenant/subject/agent", None, "2025-11-25", {}, {})
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "LOOK_S", 0.05)
+    monkeypatch.setattr(watches, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(listening, "ACK_S", 0.2)
+
+
+def note(method: str, listen_id: Any, **params: Any) -> bytes:
+    return event(
+        {"jsonrpc": "2.0", "method": method, "params": {**params, "_meta": {SUBSCRIPTION: listen_id}}}
+    )
+
+
+def ack(request: Request, honoured: Any = None) -> bytes:
+    asked = request.message["params"]["notifications"]
+    said = asked if honoured is None else honoured
+    return note("notifications/subscriptions/acknowledged", request.id, notifications=said)
+
+
+class Modern:
+    """A modern server that acknowledges, and keeps the streams of its listens."""
+
+    def __init__(self, made: Lab) -> None:
+        self.open: list[tuple[Request, asyncio.StreamWriter]] = []
+        made.acts["server/discover"] = self.discover
+        made.acts["subscriptions/listen"] = self.listen
+
+    def discover(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(200, request.result(DISCOVERED)))
+
+    def listen(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        self.open.append((request, writer))
+        writer.write(STREAM + ack(request))
+
+
+class Heard:
+    """What the server makes known, with who would be told."""
+
+    def __init__(self, server: Server) -> None:
+        self.got: list[tuple[str, Any, list[tuple[str, str]]]] = []
+        server.on_notification = self._take
+        self._server = server
+
+    def _take(self, key: str | None, method: str, params: Message) -> None:
+        uri = params.get("uri")
+        told = self._server.holders(key, uri) if isinstance(uri, str) else []
+        self.got.append((method, uri, told))
+
+    @property
+    def told(self) -> list[list[tuple[str, str]]]:
+        return [told for _, _, told in self.got if told]
+
+
+def subscribe(
+    method: str = "resources/subscribe", uri: str = "note://one", events: Events | None = None
+) -> Any:
+    return permit(
+        method=method, params={"uri": uri}, kind=Kind.RESOURCE, name=uri, session=SESSION, events=events
+    )
+
+
+def wish(*uris: str) -> Wish:
+    return Wish(None, "tenant/subject/agent", {uri: uri for uri in uris})
+
+
+async def test_updates_of_what_nobody_subscribed_to_reach_nobody() -> None:
+    async with lab() as (made, server):
+        modern, heard = Modern(made), Heard(server)
+        server.want("listen:1", wish("note://one"))
+        await until(lambda: bool(modern.open))
+        request, writer = modern.open[0]
+        for uri in (
+            "note://two",
+            "note://",
+            "note://on",
+            "note://one2",
+            "NOTE://one",
+            "",
+            7,
+            None,
+            ["note://one"],
+        ):
+            writer.write(note(UPDATED, request.id, uri=uri))
+        writer.write(note(UPDATED, request.id, uri="note://one"))
+        await until(lambda: len(heard.got) >= 10)
+        assert heard.told == [[("listen:1", "note://one")]]
+
+
+async def test_acknowledgements_of_other_listens_count_for_nothing() -> None:
+    async with lab() as (made, server):
+        modern = Modern(made)
+
+        def foreign(request: Request, writer: asyncio.StreamWriter) -> None:
+            assert isinstance(request.id, int)
+            asked = request.message["params"]["notifications"]
+            writer.write(STREAM)
+            for listen_id in (request.id + 1, str(request.id), None):
+                writer.write(note("notifications/subscriptions/acknowledged", listen_id, notifications=asked))
+
+        made.acts["subscriptions/listen"] = foreign
+        await server.list("tools/list")
+        sent = asyncio.create_task(server.send(subscribe()))
+        with pytest.raises(Exception, match="does not let us listen now"):
+            await sent
+        assert modern.open == []
+        assert server.wishes == {}
+        assert server.dropped["acknowledgement of nothing we asked"] >= 3
+
+
+async def test_a_listen_that_is_always_ended_at_once_is_opened_again_at_a_measured_pace() -> None:
+    async with lab() as (made, server):
+        modern = Modern(made)
+
+        def brief(request: Request, writer: asyncio.StreamWriter) -> None:
+            modern.listen(request, writer)
+            writer.write(END)
+
+        made.acts["subscriptions/listen"] = brief
+        server.want("listen:1", wish("note://one"))
+        await asyncio.sleep(1.0)
+        assert 2 <= len(modern.open) <= 22
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(404),
+        http(500, b"{}"),
+        http(200, b'{"jsonrpc":"2.0","id":1,"result":{}}'),
+        http(404, b'{"jsonrpc":"2.0","error":{"code":-32601,"message":"no"}}'),
+        STREAM + END,
+        STREAM + event(b"{not json") + END,
+    ],
+    ids=["404", "500", "json", "unknown method", "nothing", "garbage"],
+)
+async def test_a_server_that_takes_no_listen_goes_on_serving_calls(answer: bytes) -> None:
+    async with lab() as (made, server):
+        Modern(made)
+        made.acts["subscriptions/listen"] = raw(answer)
+        server.want("listen:1", wish("note://one"))
+        await made.until("subscriptions/listen", 2)
+        reply = await server.send(permit(era=Era.MODERN))
+        assert reply.outcome in (Outcome.OK, Outcome.EMPTY)
+        assert server.state.level == "up"
+
+
+async def test_both_ways_of_ending_a_listen_are_understood_and_it_is_asked_for_again() -> None:
+    async with lab() as (made, server):
+        modern = Modern(made)
+        server.want("listen:1", wish("note://one"))
+        for number in range(2):
+            await until(lambda: len(modern.open) > number)  # noqa: B023 - awaited at once
+            request, writer = modern.open[number]
+            if number:
+                said: Message = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
+                writer.write(event({**said, "params": {"requestId": request.id}}))
+            else:
+                writer.write(event(request.result({"resultType": "complete"})))
+        await until(lambda: len(modern.open) == 3)
+
+
+async def test_a_flood_is_heard_without_holding_up_a_call() -> None:
+    async with lab() as (made, server):
+        modern, heard = Modern(made), Heard(server)
+        server.want("listen:1", wish("note://one"))
+        await until(lambda: bool(modern.open))
+        request, writer = modern.open[0]
+        writer.write(note(UPDATED, request.id, uri="note://one") * 5_000)
+        async with asyncio.timeout(2.0):
+            reply = await server.send(permit(era=Era.MODERN))
+        assert json.loads(reply.result or b"")["content"][0]["text"] == "hi"
+        await until(lambda: len(heard.got) == 5_000)
+
+
+class Legacy:
+    """A legacy server with a GET stream for each session."""
+
+    def __init__(self, made: Lab) -> None:
+        self.streams: dict[str, asyncio.StreamWriter] = {}
+        self.made = made
+        made.acts["initialize"] = self.initialize
+        made.acts["GET"] = self.get
+
+    def initialize(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        self.made.sessions += 1
+        said = request.result({**INITIALIZED, "capabilities": CAPABLE})
+        writer.write(http(200, said, extra=f"Mcp-Session-Id: s{self.made.sessions}\r\n"))
+
+    def get(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        self.streams[request.headers["mcp-session-id"]] = writer
+        writer.write(STREAM)
+
+
+async def test_a_legacy_server_cannot_tell_one_session_about_another_one_s_subscriptions() -> None:
+    async with lab() as (made, server):
+        legacy, heard = Legacy(made), Heard(server)
+        other = Session("other", "tenant/subject/agent", None, "2025-11-25", {}, {})
+        await server.send(subscribe())
+        theirs = permit(
+            method="resources/subscribe",
+            params={"uri": "note://two"},
+            kind=Kind.RESOURCE,
+            name="note://two",
+            session=other,
+        )
+        await server.send(theirs)
+        await until(lambda: len(legacy.streams) == 2)
+        for writer in legacy.streams.values():
+            writer.write(event({"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "note://two"}}))
+        await until(lambda: len(heard.got) == 2)
+        assert heard.told == [[("other", "note://two")]]
+
+
+async def test_a_subscription_outlives_the_idle_time_of_its_conversation() -> None:
+    async with lab(conversation_idle_s=0.2) as (made, server):
+        legacy, heard = Legacy(made), Heard(server)
+        await server.send(subscribe())
+        await until(lambda: bool(legacy.streams))
+        await asyncio.sleep(0.8)
+        assert made.times("DELETE") == 0
+        (writer,) = legacy.streams.values()
+        writer.write(event({"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "note://one"}}))
+        await until(lambda: heard.told == [[("mine", "note://one")]])
+
+        await server.send(subscribe("resources/unsubscribe"))
+        await until(lambda: any(one.verb == "DELETE" for one in made.seen))
+
+
+async def test_a_session_that_the_server_forgets_is_opened_and_subscribed_again() -> None:
+    async with lab() as (made, server):
+        legacy, heard = Legacy(made), Heard(server)
+        await server.send(subscribe())
+        await until(lambda: bool(legacy.streams))
+        first = next(iter(legacy.streams))
+
+        def get(request: Request, writer: asyncio.StreamWriter) -> None:
+            if request.headers["mcp-session-id"] == first:
+                writer.write(http(404))
+            else:
+                legacy.get(request, writer)
+
+        made.acts["GET"] = get
+        legacy.streams[first].write(END)
+        await made.until("resources/subscribe", 2)
+        await until(lambda: heard.told == [[("mine", "note://one")]])  # what was missed is asked for
+        assert made.sessions >= 2
