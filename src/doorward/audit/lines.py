@@ -27,6 +27,10 @@ _ID: Final = "\x00"
 _SPELLED_ID: Final = "\\u0000"
 _NUMBER: Final = 0
 _OUTCOME: Final = f'{{"kind":"outcome","v":{records.VERSION},"id":"'
+_NUMBERS: Final = tuple(str(n) for n in range(2048))
+"""Looking a number up costs a third of spelling it."""
+_FEW: Final = len(_NUMBERS)
+_SOON: Final = _FEW * 1000  # microseconds
 _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000))
 
 
@@ -51,7 +55,7 @@ class CallLines:
 
     __slots__ = (
         "_gateway", "_keys", "_millisecond", "_modes", "_network", "_origins", "_prefix", "_revision",
-        "_templates",
+        "_templates", "_ts",
     )  # fmt: skip
 
     def __init__(
@@ -73,8 +77,8 @@ class CallLines:
         self._origins: dict[str, str] = {}
         """By tenant: what stands between the time and the call's id."""
         self._millisecond = -1
-        self._prefix = ""
-        """How ids of that millisecond begin."""
+        self._ts = self._prefix = ""
+        """That millisecond spelled, and how its ids begin."""
 
     def decision(
         self, call_id: str, now: float, permit: Permit, inbound: Inbound, controls: Sequence[ControlRun] | str
@@ -95,13 +99,17 @@ class CallLines:
         if not names:
             return None
         ran = controls if isinstance(controls, str) else _ENCODE(controls).decode()
+        ts = int(now * 1000)
+        if ts != self._millisecond:
+            self._turn(ts)
         keys, canonical = self._keys, spelled.canonical
+        size = len(canonical)
         key = keys.key if now < keys.until else keys.at(now)
         return "".join(
             (
-                template.to_id, call_id, template.to_ts, str(int(now * 1000)), template.to_call_id, call_id,
+                template.to_id, call_id, template.to_ts, self._ts, template.to_call_id, call_id,
                 template.to_request_id, str(call.id), template.to_hmac, key.digest(canonical),
-                key.before_bytes, str(len(canonical)), names, ran, "}",
+                key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names, ran, "}",
             )
         ).encode()  # fmt: skip
 
@@ -123,20 +131,28 @@ class CallLines:
         milliseconds = now * 1000
         ts = int(milliseconds)
         if ts != self._millisecond:
-            self._millisecond, self._prefix = ts, prefix_of(ts)
-        keys = self._keys
+            self._turn(ts)
+        keys, size = self._keys, len(result)
         key = keys.key if now < keys.until else keys.at(now)
         # The random part is that of the call's id: unique with another time, and time has moved since.
         return "".join(
             (
                 _OUTCOME, self._prefix, FRACTIONS[int((milliseconds - ts) * 4096)], call_id[18:], '","ts":',
-                str(ts), self._origins.get(tenant) or self._remember_tenant(tenant), call_id,
-                '","result":{"outcome":"', outcome, '","bytes":', str(len(result)), ',"hmac":"',
-                key.digest(result), key.before_latency, str(total // 1000), _THOUSANDTHS[total % 1000],
-                ',"upstream":', str(upstream // 1000), _THOUSANDTHS[upstream % 1000],
-                ',"gateway":', str(ours // 1000), _THOUSANDTHS[ours % 1000], "}}",
+                self._ts, self._origins.get(tenant) or self._remember_tenant(tenant), call_id,
+                '","result":{"outcome":"', outcome, '","bytes":',
+                _NUMBERS[size] if size < _FEW else str(size), ',"hmac":"', key.digest(result),
+                key.before_latency,
+                _NUMBERS[total // 1000] if total < _SOON else str(total // 1000), _THOUSANDTHS[total % 1000],
+                ',"upstream":', _NUMBERS[upstream // 1000] if upstream < _SOON else str(upstream // 1000),
+                _THOUSANDTHS[upstream % 1000],
+                ',"gateway":', _NUMBERS[ours // 1000] if ours < _SOON else str(ours // 1000),
+                _THOUSANDTHS[ours % 1000], "}}",
             )
         ).encode()  # fmt: skip
+
+    def _turn(self, ts: int) -> None:
+        """Another millisecond since 1970."""
+        self._millisecond, self._ts, self._prefix = ts, str(ts), prefix_of(ts)
 
     def _remember(self, known: tuple[object, ...], permit: Permit, inbound: Inbound) -> Template:
         """Encode one such record as a whole and cut it at what differs."""

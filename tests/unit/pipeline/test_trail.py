@@ -54,7 +54,9 @@ def test_what_was_not_reached_did_not_run() -> None:
 
 def test_the_usual_controls_are_spelled_as_they_would_be_encoded() -> None:
     usual = trail()
+    quick = trail(identified=10.0000015, understood=10.0001, routed=10.000101, judged=10.001)
 
+    assert quick.spelled() == msgspec.json.encode(quick.controls()).decode()
     assert usual.spelled() == msgspec.json.encode(usual.controls()).decode()
 
 
