@@ -15,7 +15,7 @@ from doorward.ports.asks import Asks, Inquiry
 from doorward.upstream.live import Live
 from doorward.upstream.rounds import unbridged, undeclared
 from doorward.upstream.waiting import Timed, Waiting
-from doorward.wire import asking, jsonrpc
+from doorward.wire import asking, jsonrpc, versions
 from doorward.wire.asking import Objection, Question
 
 MOST: Final = 32
@@ -24,6 +24,11 @@ AT_ONCE: Final = 8
 """Questions of one call, or of one conversation outside of any call, that wait at the same time."""
 METHOD_NOT_FOUND: Final = -32601
 INTERNAL_ERROR: Final = -32603
+_EVERYTHING: Final = {
+    "elicitation": {"form": {}, "url": {}},
+    "sampling": {"tools": {}, "context": {}},
+    "roots": {},
+}
 
 Say = Callable[[bytes], None]
 
@@ -50,8 +55,16 @@ class Questions:
         """By conversation: those that belong to no call."""
 
     def declared(self, key: str | None) -> dict[str, Any]:
-        """The capabilities that a conversation is opened with: of its client, as far as it may be asked."""
-        client = self._asks.client(key) if key is not None and self._may_ask else None
+        """The capabilities that a conversation is opened with: of its client, as far as it may be asked.
+
+        Ours (None), in which no call is made, has all that may be asked: some servers list what asks their
+        client only to those who can be asked.
+        """
+        if not self._may_ask:
+            return {}
+        if key is None:
+            return asking.declared(_EVERYTHING, self._may_ask, versions.LATEST_LEGACY)
+        client = self._asks.client(key)
         return {} if client is None else asking.declared(client.capabilities, self._may_ask, client.version)
 
     def put(

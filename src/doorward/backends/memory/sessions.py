@@ -60,7 +60,14 @@ class MemorySessions:
             if len(self._sessions) >= self._in_total:
                 raise GatewayError(Reason.OVERLOADED, "too many sessions are open")
         session = Session(
-            secrets.token_urlsafe(24), owner, endpoint, version, capabilities, client, last_used=now
+            secrets.token_urlsafe(24),
+            owner,
+            endpoint,
+            version,
+            capabilities,
+            client,
+            last_used=now,
+            holder=principal,
         )
         self._sessions[session.id] = session
         self._owned.setdefault(owner, set()).add(session.id)
