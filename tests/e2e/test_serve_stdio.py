@@ -70,9 +70,9 @@ def test_standard_output_carries_notices_of_the_session(prepared: Gateway) -> No
         assert heard()["id"] == 1
         say({"method": "notifications/initialized"})
 
-        # Marking a tool changes what is listed about it: the catalogue notices, and so does the client.
+        # What this client sees changes, so it is told.
         document = json.loads(prepared.config.read_text())
-        document["servers"]["files"]["tools"] = {"list_*": {"class": "destructive"}}
+        document["agents"]["anonymous"]["grants"][0]["tools"]["allow"] = ["list_*"]
         prepared.config.write_text(json.dumps(document))
 
         assert heard()["method"] == "notifications/tools/list_changed"
