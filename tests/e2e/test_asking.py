@@ -1,0 +1,186 @@
+"""Servers that ask their clients, through the gateway, with the official Python SDK on both sides."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    CreateMessageResult,
+    ElicitRequestFormParams,
+    ElicitResult,
+    ListRootsResult,
+    Root,
+    TextContent,
+)
+
+from tests.e2e.conftest import Start
+from tests.e2e.support.clients import LEGACY, MODERN, text
+from tests.e2e.support.gateway import Gateway
+from tests.e2e.support.processes import LOOPBACK, child, free_port, listens
+from tests.e2e.support.servers import ROOT, everything
+
+pytestmark = [pytest.mark.asyncio]
+ALL = ["elicitation", "sampling", "roots"]
+MODULE = "tests.e2e.support.curious"
+ENV = {"PYTHONPATH": str(ROOT)}
+
+
+class Person:
+    """What the client's callbacks say, and what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def elicit(self, context: Any, params: Any) -> ElicitResult:
+        if not isinstance(params, ElicitRequestFormParams):
+            self.asked.append(params.url)
+            return ElicitResult(action="accept")
+        self.asked.append(params.message)
+        return ElicitResult(action="accept", content={"name": "Anna"})
+
+    async def sample(self, context: Any, params: Any) -> CreateMessageResult:
+        self.asked.append("sample")
+        return CreateMessageResult(
+            role="assistant", model="m1", content=TextContent(type="text", text="more")
+        )
+
+    async def roots(self, context: Any) -> ListRootsResult:
+        self.asked.append("roots")
+        return ListRootsResult(roots=[Root(uri="file:///work")])
+
+
+@asynccontextmanager
+async def client(url: str, key: str, mode: str, person: Person | None) -> AsyncIterator[Client]:
+    answers: dict[str, Any] = {}
+    if person is not None:
+        answers = {
+            "elicitation_callback": person.elicit,
+            "sampling_callback": person.sample,
+            "list_roots_callback": person.roots,
+        }
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=30) as http,
+        Client(
+            streamable_http_client(url, http_client=http), mode=mode, read_timeout_seconds=30, **answers
+        ) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def asking(start: Start, folder: Path, era: str, may_ask: list[str] | None) -> Iterator[Gateway]:
+    grant = {"servers": ["curious"], "tools": {"allow": ["*"]}}
+    agents = {"user": {"grants": [grant]}}
+    asks = {} if may_ask is None else {"may_ask": may_ask}
+    port = free_port()
+    with child([sys.executable, "-m", MODULE, era, str(port)], folder / "server.log", ENV) as upstream:
+        upstream.wait_until(lambda: listens(port), "the server listens")
+        url = {"url": f"http://{LOOPBACK}:{port}/mcp", **asks}
+        yield start({"servers": {"curious": url}, "agents": agents})
+
+
+SAME = [(LEGACY, "legacy"), (MODERN, "modern")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "era", "path"),
+    [(LEGACY, "legacy", "/mcp/curious"), (MODERN, "modern", "/mcp/curious"), (MODERN, "modern", "/mcp")],
+)
+async def test_a_client_is_asked_and_its_answer_arrives(
+    start: Start, tmp_path: Path, mode: str, era: str, path: str
+) -> None:
+    person = Person()
+    prefix = "" if path == "/mcp/curious" else "curious__"
+    with asking(start, tmp_path, era, ALL) as gw:
+        async with client(gw.url + path, gw.key("user"), mode, person) as made:
+            greeted = await made.call_tool(prefix + "greet", {"greeting": "Hello"})
+            assert text(greeted) == "Hello, Anna"
+            assert text(await made.call_tool(prefix + "poem", {})) == "m1: more"
+            assert text(await made.call_tool(prefix + "roots", {})) == "file:///work"
+            assert person.asked == ["Who are you?", "sample", "roots"]
+            assert text(await made.call_tool(prefix + "plain", {"text": "still here"})) == "still here"
+        if mode == LEGACY:
+            records = gw.records()
+            asked = [one for one in records if one.get("mcp", {}).get("kind") == "question"]
+            methods = [one["mcp"]["method"] for one in asked]
+            assert methods == ["elicitation/create", "sampling/createMessage", "roots/list"]
+            decided = {one["id"]: one for one in records if one["kind"] == "decision"}
+            for one in asked:
+                assert one["decision"]["effect"] == "permit"
+                assert one["mcp"]["server"] == "curious"
+                assert decided[one["during"]]["mcp"]["method"] == "tools/call"
+            outcomes = {
+                one["call_id"]: one["result"]["outcome"] for one in records if one["kind"] == "outcome"
+            }
+            assert [outcomes[one["id"]] for one in asked] == ["ok"] * 3
+
+
+@pytest.mark.parametrize(("mode", "era"), SAME)
+async def test_nothing_is_asked_by_default(start: Start, tmp_path: Path, mode: str, era: str) -> None:
+    person = Person()
+    with asking(start, tmp_path, era, None) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
+            with pytest.raises(MCPError, match="server curious needs elicitation") as refused:
+                await made.call_tool("greet", {"greeting": "Hello"})
+            assert refused.value.error.data["reason"] == "ask_not_allowed"
+            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    assert person.asked == []
+
+
+@pytest.mark.parametrize(("mode", "era"), SAME)
+async def test_a_client_that_cannot_be_asked_is_not(
+    start: Start, tmp_path: Path, mode: str, era: str
+) -> None:
+    with asking(start, tmp_path, era, ALL) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, None) as made:
+            with pytest.raises(MCPError, match="capability") as refused:
+                await made.call_tool("greet", {"greeting": "Hello"})
+            assert refused.value.error.code == -32021
+            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+
+
+@pytest.mark.parametrize(("mode", "era"), [(MODERN, "legacy"), (LEGACY, "modern")])
+async def test_across_eras_it_fails_by_name_and_does_not_hang(
+    start: Start, tmp_path: Path, mode: str, era: str
+) -> None:
+    person = Person()
+    with asking(start, tmp_path, era, ALL) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
+            with pytest.raises(MCPError, match="server curious needs elicitation") as failed:
+                await made.call_tool("greet", {"greeting": "Hello"})
+            assert failed.value.error.code == -32603
+            assert failed.value.error.data["reason"] == "bridge_unsupported"
+            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    assert person.asked == []
+
+
+async def test_a_url_is_visited(start: Start, tmp_path: Path) -> None:
+    person = Person()
+    with asking(start, tmp_path, "legacy", ["elicitation"]) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), LEGACY, person) as made:
+            assert text(await made.call_tool("visit", {})) == "accept"
+    assert person.asked == ["https://example.com/sign-in"]
+
+
+async def test_a_local_server_asks_among_everything_else(start: Start) -> None:
+    """npm's everything server lists what asks only to those who can be asked, and wants roots at once."""
+    person = Person()
+    grant = {"servers": ["every"], "tools": {"allow": ["*"]}}
+    server = {"command": everything(), "may_ask": ALL}
+    gw = start({"servers": {"every": server}, "agents": {"user": {"grants": [grant]}}})
+    async with client(gw.url + "/mcp/every", gw.key("user"), LEGACY, person) as made:
+        names = {tool.name for tool in (await made.list_tools()).tools}
+        assert {"trigger-elicitation-request", "trigger-sampling-request", "get-roots-list"} <= names
+        sampled = await made.call_tool("trigger-sampling-request", {"prompt": "a rhyme", "maxTokens": 5})
+        assert "more" in text(sampled)
+        elicited = await made.call_tool("trigger-elicitation-request", {})
+        assert "Anna" in text(elicited)
+        assert "file:///work" in text(await made.call_tool("get-roots-list", {}))
+    assert {"sample", "roots"} <= set(person.asked)
