@@ -83,7 +83,7 @@ def fuzz_shapes(data: bytes) -> None:
             continue
         if again is None:
             if isinstance(message, jsonrpc.Request):
-                known.learn(body, message)
+                known.learn(body, message, "alice")
             continue
         shape, request_id, spelled = again
         assert isinstance(message, jsonrpc.Request)

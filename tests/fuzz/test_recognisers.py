@@ -14,7 +14,7 @@ def test_the_seeds_hold_calls_that_come_again(stream: bytes) -> None:
     first, *others = stream.split(fuzz_recognisers.APART)
     message = jsonrpc.parse(first)
     assert isinstance(message, jsonrpc.Request)
-    known.learn(first, message)
+    known.learn(first, message, "alice")
     assert any(known.find(body) is not None for body in others)
     fuzz_recognisers.fuzz_shapes(stream)
 

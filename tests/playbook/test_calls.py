@@ -208,3 +208,23 @@ async def test_the_aggregate_finds_a_tool_by_its_exposed_name_and_sends_its_own(
     assert "result" in body(answer)
     assert house.servers.sent[0].target.name == "balance"
     assert error(await caller.ask("tools/call", {"name": "balance"}))[:2] == (200, -32602)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_no_more_is_kept_of_calls_that_come_again_than_there_are_sessions(era) -> None:
+    house = House()
+    caller = await era(house)
+    usual = dict(caller.headers)
+    for n in range(20):
+        odd = {b"mcp-name": b"odd-%d" % n} if not caller.modern else {b"mcp-session-id": b"odd-%d" % n}
+        for headers in (usual, usual | odd):
+            caller.headers = headers
+            answer = await caller.ask(
+                "tools/call", {"name": "balance", "arguments": {"n": n}}, id=f"call-{n}"
+            )
+            assert body(answer)["id"] == f"call-{n}"
+            assert "result" in body(answer)
+
+    shapes = [shape for known in house.gateway.reader._shapes._known.values() for shape in known]
+    assert [len(shape.series) for shape in shapes] == [1]
+    assert [one["mcp"]["request_id"] for one in house.log.kind("decision")][-1] == "call-19"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.build import actor_of, mcp_of, names_of, ruling_of
+from doorward.audit.build import actor_of, bounded, mcp_of, names_of, ruling_of
 from doorward.audit.digests import DigestKeys
 from doorward.audit.ids import FRACTIONS, prefix_of
 from doorward.model.call import Inbound
@@ -102,13 +102,14 @@ class CallLines:
         ts = int(now * 1000)
         if ts != self._millisecond:
             self._turn(ts)
-        keys, canonical = self._keys, spelled.canonical
+        keys, canonical, request_id = self._keys, spelled.canonical, call.id
         size = len(canonical)
         key = keys.key if now < keys.until else keys.at(now)
+        number = str(request_id) if type(request_id) is int else _spell(bounded(request_id))
         return "".join(
             (
                 template.to_id, call_id, template.to_ts, self._ts, template.to_call_id, call_id,
-                template.to_request_id, str(call.id), template.to_hmac, key.digest(canonical),
+                template.to_request_id, number, template.to_hmac, key.digest(canonical),
                 key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names, ran, "}",
             )
         ).encode()  # fmt: skip

@@ -46,13 +46,15 @@ class Reader:
             again = self._shapes.find(inbound.body)
             if again is not None:
                 shape, request_id, spelled = again
-                return self._again(shape, request_id, spelled, inbound, principal, trail)
+                known = self._again(shape, request_id, spelled, inbound, principal, trail)
+                if known is not None:
+                    return known
         message = jsonrpc.parse(inbound.body)
         if isinstance(message, jsonrpc.Batch):
             raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
         call = self._first(message, inbound, principal, trail)
         if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
-            self._shapes.learn(inbound.body, message)
+            self._shapes.learn(inbound.body, message, principal.owner)
         return call
 
     async def read_large(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
@@ -89,8 +91,11 @@ class Reader:
         inbound: Inbound,
         principal: Principal,
         trail: Trail,
-    ) -> Call:
-        """A call of a known shape: only its head and its session are still to be judged."""
+    ) -> Call | None:
+        """A call of a known shape: only its head and its session are still to be judged.
+
+        None for a head that is not usual.
+        """
         trail.request_id = request_id
         field = inbound.headers.get
         key = (
@@ -100,6 +105,8 @@ class Reader:
         series = shape.series.get(key)
         if series is None:
             series = self._begin(shape, key, inbound, principal, trail)
+            if series is None:
+                return None
         session = series.session
         if session is None:
             era_, scope = _MODERN, None
@@ -108,6 +115,8 @@ class Reader:
             now = self._sessions.get(scope, principal, inbound.endpoint)
             if now is not session or now.log_level != series.log_level:
                 series = self._begin(shape, key, inbound, principal, trail)
+                if series is None:
+                    return None
                 session = series.session
         trail.era = era_
         if series.plain:
@@ -122,12 +131,21 @@ class Reader:
 
     def _begin(
         self, shape: Shape, key: tuple[object, ...], inbound: Inbound, principal: Principal, trail: Trail
-    ) -> Series:
-        """Judge head and session as of any other message. Raises as `read`."""
+    ) -> Series | None:
+        """Judge head and session as of any other message. Raises as `read`.
+
+        None, and nothing is kept, for a head with more in it than clients write: a series would be as long
+        and as many as a caller likes.
+        """
         session_id = inbound.headers.get(SESSION_HEADER)
         seen = era.classify(inbound.headers, shape.request, has_session=session_id is not None)
         trail.era = seen.era
         envelope, name = shape.envelope, str(shape.params.get("name"))
+        said = (inbound.headers.get(headers.METHOD), inbound.headers.get(headers.NAME))
+        if said != (None, None) and said != (b"tools/call", name.encode()):
+            return None
+        if seen.era is _MODERN and session_id is not None:
+            return None
         if seen.era is _MODERN:
             version, session = seen.version, None
             capabilities, client = envelope.capabilities or {}, envelope.client or {}
@@ -139,6 +157,8 @@ class Reader:
             version, log_level = session.version, session.log_level
             capabilities, client = session.capabilities, session.client
         _require_method(version, shape.request.method)
+        if inbound.headers.get(headers.PROTOCOL_VERSION) not in (None, version.encode()):
+            return None
         series = Series(session, version, capabilities, client, log_level, name, shape.plain)
         if len(shape.series) >= MAX_SERIES:
             shape.series.clear()

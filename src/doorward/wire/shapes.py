@@ -6,30 +6,35 @@ and when what now stands there is one whole integer and one whole object in stri
 reading, the message is then what it was, but for these two. Everything else is left to `jsonrpc.parse`.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Series, Spelled
+from doorward.model.call import RequestId, Series, Spelled
 from doorward.model.errors import CallerError
 from doorward.wire import jsonrpc, meta, strict
 
-MAX_HEADS: Final = 1024
+MAX_SHAPES: Final = 4096
+MAX_TAUGHT: Final = 512
+"""Shapes that one caller may teach, or try to: by itself nobody can push out what others have taught."""
+MAX_CALLERS: Final = 65_536
 MAX_TAILS: Final = 4
 """Of one head: whoever has more writes something new into every call."""
 MAX_TEXT: Final = 1024
 """Bytes of a head or a tail."""
 MAX_BODY: Final = 256 * 1024
 """Longer ones are read as if for the first time: the whole message has bounds that its parts do not."""
-_MAX_TRIES: Final = 20_000
-"""Messages that taught nothing; then nobody tries any more."""
-
 _ARGUMENTS: Final = b'"arguments":'
 _SKIP: Final = len(_ARGUMENTS)
 _ID_FIRST: Final = b'{"jsonrpc":"2.0","id":'
 _ID_AT: Final = len(_ID_FIRST)
+_ID_AFTER_METHOD: Final = b'{"jsonrpc":"2.0","method":"tools/call","id":'
+"""As the Java SDK writes it, its ids being texts."""
 _DIGITS: Final = 16
-_ID_MOST: Final = _ID_AT + _DIGITS
+_TEXT_MOST: Final = 66
+_text_id: Final = re.compile(rb'"([A-Za-z0-9_.-]{1,64})"').fullmatch
+"""Texts of these stand for themselves in JSON."""
 _ONE: Final = b"1"
 # Put into the two places to see what they are.
 _OTHER_ID: Final = 715_302_846_991_357
@@ -59,80 +64,126 @@ class Shapes:
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[Shape, ...]] = {}
         """By the text before the arguments, without the id where the id comes first."""
-        self._tries = _MAX_TRIES
+        self._shapes = 0
+        self._taught: dict[str, int] = {}
+        """By caller."""
 
-    def find(self, body: bytes) -> tuple[Shape, int, Spelled] | None:
+    def find(self, body: bytes) -> tuple[Shape, RequestId, Spelled] | None:
         """The shape, the id and the arguments of a call whose like was read before. Never raises."""
         if len(body) > MAX_BODY:
             return None
         at = body.find(_ARGUMENTS) + _SKIP
         if body.startswith(_ID_FIRST):
-            end = body.find(b",", _ID_AT, _ID_MOST)
+            end = body.find(b",", _ID_AT, _ID_AT + _TEXT_MOST + 1)
             digits = body[_ID_AT:end]
             stop = len(body)
             shapes = self._known.get(body[end:at])
+        elif body.startswith(_ID_AFTER_METHOD):
+            start = len(_ID_AFTER_METHOD)
+            end = body.find(b",", start, start + _TEXT_MOST + 1)
+            digits = body[start:end]
+            stop = len(body)
+            shapes = self._known.get(_ID_AFTER_METHOD + body[end:at])
         else:
             stop = body.rfind(b":") + 1
-            digits = body[stop:-1] if body.endswith(b"}") and len(body) - stop <= _DIGITS else b""
+            digits = body[stop:-1] if body.endswith(b"}") and len(body) - stop <= _TEXT_MOST + 1 else b""
             shapes = self._known.get(body[:at])
-        if shapes is None or not digits.isdigit() or digits < _ONE:  # zeros at the front are no JSON
+        if shapes is None:
+            return None
+        request_id: RequestId
+        if digits.isdigit() and digits >= _ONE and len(digits) <= _DIGITS:  # zeros at the front are no JSON
+            request_id = int(digits)
+        elif (text := _text_id(digits)) is not None:
+            request_id = text[1].decode()
+        else:
             return None
         for shape in shapes:
             if body.endswith(shape.tail, at, stop):
                 found = strict.compact(body[at : stop - len(shape.tail)])
-                return None if found is None else (shape, int(digits), found)
+                return None if found is None else (shape, request_id, found)
         return None
 
-    def learn(self, body: bytes, request: jsonrpc.Request) -> None:
-        """`body` was read strictly as `request` and found good."""
-        if self._tries <= 0 or request.method != "tools/call" or len(body) > MAX_BODY:
+    def learn(self, body: bytes, request: jsonrpc.Request, caller: str) -> None:
+        """`body` was read strictly as `request` of that caller, and found good."""
+        if request.method != "tools/call" or len(body) > MAX_BODY or _always_new(request):
             return
         holes = _holes(body, request)
-        if holes is None or not self._room(holes[0], holes[1]):
+        if holes is None or not self._room(holes.head, holes.tail) or not self._may_teach(caller):
             return
-        self._tries -= 1
-        shape = _prove(*holes, request)
-        if shape is None:
-            return
-        self._tries += 1
-        head = holes[0]
-        if len(self._known) >= MAX_HEADS:
+        shape = _prove(holes, request)
+        if shape is not None:
+            self._shapes += 1
+            self._known[holes.head] = (*self._known.get(holes.head, ()), shape)
+
+    def _may_teach(self, caller: str) -> bool:
+        """Also counts it."""
+        if self._shapes >= MAX_SHAPES or len(self._taught) >= MAX_CALLERS:
             self._known.clear()
-        self._known[head] = (*self._known.get(head, ()), shape)
+            self._taught.clear()
+            self._shapes = 0
+        taught = self._taught.get(caller, 0)
+        self._taught[caller] = taught + 1
+        return taught < MAX_TAUGHT
 
     def _room(self, head: bytes, tail: bytes) -> bool:
         shapes = self._known.get(head, ())
         return len(shapes) < MAX_TAILS and all(shape.tail != tail for shape in shapes)
 
 
-def _holes(body: bytes, request: jsonrpc.Request) -> tuple[bytes, bytes, bool] | None:
-    """The text before and after the arguments, without the id, and whether the id comes first."""
-    params = request.params or {}
-    arguments = params.get("arguments")
+class _Holes(msgspec.Struct, frozen=True):
+    """A spelling without its id and its arguments."""
+
+    head: bytes
+    """The key: the text before the arguments; where the id stands in it, what is before that only as far as
+    it has to tell one form from another."""
+    before: bytes
+    """What is before the id, or before the arguments where the id is last."""
+    between: bytes
+    """What is between the two, whichever comes first."""
+    tail: bytes
+    """What is after the arguments; without the end where the id is last."""
+    id_last: bool
+
+    def filled(self, request_id: bytes, arguments: bytes) -> bytes:
+        if self.id_last:
+            return b"".join((self.before, arguments, self.tail, request_id, b"}"))
+        return b"".join((self.before, request_id, self.between, arguments, self.tail))
+
+
+def _always_new(request: jsonrpc.Request) -> bool:
+    """Whether no call is spelled like it again: the SDKs number progress as they number calls."""
+    given = (request.params or {}).get("_meta")
+    return isinstance(given, dict) and "progressToken" in given
+
+
+def _holes(body: bytes, request: jsonrpc.Request) -> _Holes | None:
+    arguments = (request.params or {}).get("arguments")
     at = body.find(_ARGUMENTS) + _SKIP
-    id_text = str(request.id).encode()
-    if at < _SKIP or not isinstance(arguments, dict) or type(request.id) is not int:
+    id_text = strict.encode(request.id)
+    if at < _SKIP or not isinstance(arguments, dict):
         return None
     written = strict.encode(arguments)
     if not body.startswith(written, at):
         return None
     after = body[at + len(written) :]
-    if body.startswith(_ID_FIRST + id_text + b","):
-        head, tail, first = body[_ID_AT + len(id_text) : at], after, True
-    elif after.endswith(b":" + id_text + b"}"):
-        head, tail, first = body[:at], after[: -len(id_text) - 1], False
-    else:
+    found = None
+    for opening, key in ((_ID_FIRST, b""), (_ID_AFTER_METHOD, _ID_AFTER_METHOD)):
+        if body.startswith(opening + id_text + b","):
+            between = body[len(opening) + len(id_text) : at]
+            found = _Holes(key + between, opening, between, after, id_last=False)
+    if found is None and after.endswith(b":" + id_text + b"}"):
+        found = _Holes(body[:at], body[:at], b"", after[: -len(id_text) - 1], id_last=True)
+    if found is None or len(found.head) > MAX_TEXT or len(found.tail) > MAX_TEXT:
         return None
-    return (head, tail, first) if len(head) <= MAX_TEXT and len(tail) <= MAX_TEXT else None
+    return found
 
 
-def _prove(head: bytes, tail: bytes, id_first: bool, request: jsonrpc.Request) -> Shape | None:
-    """Fill the holes with something else and read that: nothing but the id and the arguments may be new."""
-    other_id, other = b"%d" % _OTHER_ID, strict.encode(_OTHER_ARGUMENTS)
-    if id_first:
-        probe = b"".join((_ID_FIRST, other_id, head, other, tail))
-    else:
-        probe = b"".join((head, other, tail, other_id, b"}"))
+def _prove(holes: _Holes, request: jsonrpc.Request) -> Shape | None:
+    """Fill the holes with something else and read that: nothing but the id and the arguments may be new.
+
+    One value of JSON may stand wherever another one does, so a number proves the place for texts as well.
+    """
+    probe = holes.filled(b"%d" % _OTHER_ID, strict.encode(_OTHER_ARGUMENTS))
     params = {**(request.params or {}), "arguments": _OTHER_ARGUMENTS}
     try:
         said = jsonrpc.parse(probe)
@@ -143,4 +194,4 @@ def _prove(head: bytes, tail: bytes, id_first: bool, request: jsonrpc.Request) -
     bare, envelope, rest = meta.split_meta(params)
     named = len(bare) == 2 and isinstance(bare.get("name"), str)
     plain = named and envelope.progress_token is None and not rest
-    return Shape(tail, said, bare, envelope, rest, plain)
+    return Shape(holes.tail, said, bare, envelope, rest, plain)

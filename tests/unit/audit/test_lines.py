@@ -102,7 +102,7 @@ def decision_of(permit: Permit, inbound: Inbound, controls: Any) -> bytes:
 
 
 @given(
-    PRINCIPALS, TARGETS, RULES, RULES | st.none(), st.integers(1, 10**15), ARGUMENTS, NAME, NAME,
+    PRINCIPALS, TARGETS, RULES, RULES | st.none(), st.integers(1, 10**15) | NAME, ARGUMENTS, NAME, NAME,
     NAME | st.none(), CONTROLS,
 )  # fmt: skip
 def test_the_decision_line_is_the_encoded_record(  # noqa: PLR0917
@@ -110,7 +110,7 @@ def test_the_decision_line_is_the_encoded_record(  # noqa: PLR0917
     target: Target,
     rules: tuple[RuleRef, ...],
     softened: tuple[RuleRef, ...] | None,
-    request_id: int,
+    request_id: int | str,
     arguments: dict[str, Any],
     client: str,
     peer: str,

@@ -45,7 +45,7 @@ def taught(body: bytes) -> Shapes:
     known = Shapes()
     request = jsonrpc.parse(body)
     assert isinstance(request, jsonrpc.Request)
-    known.learn(body, request)
+    known.learn(body, request, "alice")
     return known
 
 
@@ -161,29 +161,91 @@ def test_the_members_are_where_the_strict_reader_finds_them() -> None:
         assert found is None or found == jsonrpc.parse(body)
 
 
-def test_only_calls_of_tools_with_numbered_ids_are_learnt() -> None:
+def id_after_method(request_id: Any, name: str, arguments: Any, more: Any = None) -> bytes:
+    """As the Java SDK writes it."""
+    params = {"name": name, "arguments": arguments} | ({} if more is None else {"_meta": more})
+    message = {"jsonrpc": "2.0", "method": "tools/call", "id": request_id, "params": params}
+    return msgspec.json.encode(message)
+
+
+ALL_SPELLINGS = pytest.mark.parametrize("spell", [id_first, id_last, id_after_method])
+PLAIN_IDS = st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
+
+
+@ALL_SPELLINGS
+@given(NAMES, META, IDS | PLAIN_IDS, PLAIN_IDS, ARGUMENTS, ARGUMENTS)
+def test_ids_that_are_texts_are_recognised(  # noqa: PLR0917
+    spell: Any, name: str, more: Any, one: Any, other: str, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    known = taught(spell(one, name, first, more))
+    body = spell(other, name, second, more)
+    found = read_again(known, body)
+    assert found is None or found == jsonrpc.parse(body)
+
+
+@ALL_SPELLINGS
+def test_the_ids_of_the_sdks_are_recognised(spell: Any) -> None:
+    known = taught(spell("6f1d2c3b-0", "echo", {"a": "b"}))
+    for other in ("6f1d2c3b-1", "9ecf2d52-3c1e-4b7e-8b32-2f9d3d0a1b2c", 7, "x" * 64):
+        found = read_again(known, spell(other, "echo", {"a": "c"}))
+        assert found is not None
+        assert found.id == other
+        assert type(found.id) is type(other)
+
+
+@ALL_SPELLINGS
+@pytest.mark.parametrize("other", ["", "x" * 65, 'a"b', "a\\b", "a,b", "a:b", "\u00e9", "\n", 10**17, -1, 0])
+def test_ids_that_need_reading_are_read(spell: Any, other: Any) -> None:
+    known = taught(spell(1, "echo", {}))
+    assert known.find(spell(other, "echo", {})) is None
+
+
+def test_only_calls_of_tools_are_learnt() -> None:
     for body in (
-        id_first("a", "echo", {}),
         id_first(1, "echo", {}).replace(b"tools/call", b"tools/list"),
         b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}',
         id_first(1, "x" * shapes.MAX_TEXT, {}),
+        id_first(1, "echo", {}, {"progressToken": 1}),
     ):
         assert taught(body).find(body) is None
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def teach(known: Shapes, name: str, caller: str, more: Any = None) -> bytes:
+    body = id_first(1, name, {}, more)
+    request = jsonrpc.parse(body)
+    assert isinstance(request, jsonrpc.Request)
+    known.learn(body, request, caller)
+    return body
+
+
+def test_one_caller_cannot_push_out_what_another_has_taught() -> None:
     known = Shapes()
-    for n in range(shapes.MAX_HEADS + 5):
-        body = id_first(1, f"tool-{n}", {})
-        request = jsonrpc.parse(body)
-        assert isinstance(request, jsonrpc.Request)
-        known.learn(body, request)
-        assert known.find(body) is not None
-    assert len(known._known) <= shapes.MAX_HEADS
+    hers = teach(known, "hers", "alice")
+    for n in range(shapes.MAX_SHAPES + 5):
+        body = teach(known, f"tool-{n}", "mallory")
+        assert (known.find(body) is not None) is (n < shapes.MAX_TAUGHT)
+    assert known.find(hers) is not None
+
+
+def test_nor_use_up_what_others_may_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, tries = Shapes(), []
+    monkeypatch.setattr(shapes, "_prove", lambda *_: tries.append(1))
+    for n in range(shapes.MAX_TAUGHT + 9):
+        teach(known, f"tool-{n}", "mallory")
+    assert len(tries) == shapes.MAX_TAUGHT
+    monkeypatch.undo()
+    assert known.find(teach(known, "hers", "alice")) is not None
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "MAX_SHAPES", 50)
+    monkeypatch.setattr(shapes, "MAX_CALLERS", 30)
+    known = Shapes()
+    for n in range(200):
+        assert known.find(teach(known, f"tool-{n}", f"caller-{n % 40}")) is not None
+        assert sum(map(len, known._known.values())) <= 50
+        assert len(known._taught) <= 30
     for n in range(shapes.MAX_TAILS + 5):  # something new in every call
-        body = id_first(1, "echo", {}, {"progressToken": n})
-        request = jsonrpc.parse(body)
-        assert isinstance(request, jsonrpc.Request)
-        known.learn(body, request)
+        body = teach(known, "echo", "alice", {"trace": n})
         assert (known.find(body) is not None) is (n < shapes.MAX_TAILS)
