@@ -277,7 +277,7 @@ class Connection(asyncio.Protocol):
                 self._done = True
                 response = Response(known.status, known.headers, known.content_type, False, body)
                 if type(waiter) is Arrival:
-                    if not waiter.done():
+                    if waiter.failure is None:  # cancelled, if anything: what else ends it ends the exchange
                         waiter.land(response)
                 elif waiter is not None and not waiter.done():
                     waiter.set_result(response)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.ports.waits import Arrival
 from doorward.upstream.h1 import CRUMB, CRUMBS, FRESH_S, Connection, Response
 
 REPLY = (
@@ -224,3 +225,42 @@ def test_a_flood_of_crumbs_on_a_stream_is_cut_and_pieces_that_are_read_do_not_ad
         assert len(read.value.value) == CRUMBS
     made.data_received(b"1\r\n:\r\n" * 2 * CRUMBS)
     assert not made.in_flight
+
+
+class Steps:
+    """A waiter that counts what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def step(self) -> None:
+        self.said.append("step")
+
+    def pace(self) -> None:
+        self.said.append("pace")
+
+    def fail(self, failure: Exception) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.asyncio
+async def test_a_usual_answer_wakes_its_waiter_at_once_unless_that_has_given_up() -> None:
+    loop = asyncio.get_running_loop()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    told: list[list[str]] = []
+    made, _ = connection()
+    for gives_up in (False, False, True):
+        arrival, waiter = Arrival(loop, asyncio.CancelledError), Steps()
+        arrival.attend(waiter)
+        made.send(b"POST", 1000, arrival)
+        if gives_up:
+            assert arrival.cancel()
+        made.data_received(answer)
+        told.append(list(waiter.said))
+        await asyncio.sleep(0)
+        told.append(list(waiter.said))
+
+    first, usual, given_up = (told[n : n + 2] for n in (0, 2, 4))
+    assert first == [[], ["step"]]  # llhttp was fed: whoever waits goes on when that is done
+    assert usual == [["pace"], ["pace"]]
+    assert given_up == [[], ["step"]]
