@@ -12,7 +12,6 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)\r\n", re.IGNORECAS
 _OK: Final = b"HTTP/1.1 200 "
 _END: Final = b"\r\n\r\n"
 _REPEATABLE: Final = 4096
-_DIGITS: Final = 10
 _LENGTHS: Final = 256
 _LF: Final = 10
 _CR: Final = 13
@@ -103,11 +102,11 @@ class RepeatedHead:
         if not self._before:
             return b""
         head = b""
-        around = len(self._before) + len(self._after) + len(self._tail)
-        for digits in range(1, _DIGITS + 1):
-            content = length - around - digits
-            number = self._spell(max(content, 0) + self._counted)
-            if len(number) == digits and content >= 0:
+        counted = length - len(self._before) - len(self._after) - len(self._tail) + self._counted
+        longest = len(self._spell(max(counted, 0)))
+        for digits in (longest, longest - 1):  # they are not counted, and there are few of them
+            number = self._spell(max(counted - digits, 0))
+            if len(number) == digits and counted - digits >= self._counted:
                 head = self._before + number + self._after
                 break
         if len(self._heads) >= _LENGTHS:

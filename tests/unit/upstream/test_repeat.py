@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -234,3 +235,18 @@ class Lonely:
 
     async def rest_of(self, broken: object, live: Live) -> Answer | None:
         raise AssertionError
+
+
+@pytest.mark.parametrize("make", [whole, streamed], ids=["body", "stream"])
+def test_every_length_has_its_head(make: Callable[[bytes], bytes]) -> None:
+    head, around = RepeatedHead(), len(answer(""))
+    first = make(answer("a"))
+    if make is whole:
+        head.remember(first, answer("a"))
+    else:
+        assert head.remember_event(first, FORMS[0][0] + answer("a") + FORMS[0][1])
+    for length in (*range(around, 300), *range(990, 1040), *range(4060, 4110), *range(9990, 10_010), 65_600):
+        said = answer("x" * (length - around))
+        assert head.body(make(said)) == said
+        assert head.body(make(said) + b"x") is None
+        assert head.body(make(said)[:-1]) is None
