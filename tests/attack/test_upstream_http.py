@@ -355,13 +355,18 @@ async def test_a_subscription_opens_the_sessions_stream() -> None:
         made.acts["GET"] = listen
         heard: asyncio.Queue[Any] = asyncio.Queue()
         server.on_notification = lambda *what: heard.put_nowait(what)
+        session = Session("caller-session", "tenant|subject|agent", None, "2025-11-25", {}, {})
         subscribe = permit(
-            method="resources/subscribe", params={"uri": "memo:1"}, kind=Kind.RESOURCE, name="memo:1"
+            method="resources/subscribe",
+            params={"uri": "memo:1"},
+            session=session,
+            kind=Kind.RESOURCE,
+            name="memo:1",
         )
         await server.send(subscribe)
         async with asyncio.timeout(5):
             assert await heard.get() == (
-                "tenant|subject|agent",
+                "caller-session",
                 "notifications/resources/updated",
                 {"uri": "memo:1"},
             )
@@ -410,10 +415,6 @@ async def test_a_modern_server_is_served_without_sessions() -> None:
         assert call.headers["mcp-name"] == "echo"
         assert "mcp-session-id" not in call.headers
         assert made.times("initialize") == 0
-        error = await refused(
-            server, method="resources/subscribe", params={"uri": "a:b"}, kind=Kind.RESOURCE, name="a:b"
-        )
-        assert error.reason is Reason.BRIDGE_UNSUPPORTED
         made.acts["tools/call"] = silent
         task = asyncio.create_task(server.send(permit()))
         await made.until("tools/call", 2)
