@@ -122,6 +122,20 @@ async def test_a_client_is_asked_and_its_answer_arrives(
             assert [outcomes[one["id"]] for one in asked] == ["ok"] * 3
 
 
+async def test_what_belongs_to_no_call_is_heard_from_the_first_call_on(start: Start, tmp_path: Path) -> None:
+    """Such a server forgets what it says while nobody listens."""
+    port, person = free_port(), Person()
+    command = [sys.executable, "-m", "tests.e2e.support.forgetful", str(port)]
+    with child(command, tmp_path / "server.log", ENV) as upstream:
+        upstream.wait_until(lambda: listens(port), "the server listens")
+        url = {"url": f"http://{LOOPBACK}:{port}/mcp", "may_ask": ALL}
+        agents = {"user": {"grants": [{"servers": ["forgetful"], "tools": {"allow": ["*"]}}]}}
+        gw = start({"servers": {"forgetful": url}, "agents": agents})
+        async with client(gw.url + "/mcp/forgetful", gw.key("user"), LEGACY, person) as made:
+            assert text(await made.call_tool("ask", {})) == "Anna"
+    assert person.asked == ["Who are you?"]
+
+
 @pytest.mark.parametrize(("mode", "era"), SAME)
 async def test_nothing_is_asked_by_default(start: Start, tmp_path: Path, mode: str, era: str) -> None:
     person = Person()

@@ -33,6 +33,8 @@ NOTICE_S: Final = 5.0
 """For what nobody waits for: notifications, answers to the server, DELETE."""
 FAILURES: Final = (SessionGone, asyncio.CancelledError, UpstreamError)
 MAX_HEADS: Final = 1024
+LISTENED_S: Final = 1.0
+"""How long a session may take to answer GET before calls go without."""
 _SESSION_ID: Final = re.compile(rb"[\x21-\x7e]{1,512}").fullmatch
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -82,6 +84,8 @@ class HttpConversation:
         self._listening = False
         self._stream: EventReader | None = None
         """The GET stream while it is open."""
+        self._tried: asyncio.Event | None = None
+        """Set once a server has answered GET in one way or another, where somebody waits for that."""
         self._loop = asyncio.get_running_loop()
         self.key = key
         self.era = era
@@ -225,6 +229,15 @@ class HttpConversation:
             self._listening = True
             self._spawn(self._listen())
 
+    async def listened(self) -> None:
+        """`listen`, and wait until the server has heard of it: some forget what they say before (the official
+        TypeScript SDK, unless it was given an event store). Not for longer than LISTENED_S."""
+        self._tried = asyncio.Event()
+        self.listen()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LISTENED_S):
+                await self._tried.wait()
+
     async def _answer(self, message: bytes) -> None:
         try:
             with contextlib.suppress(UpstreamError):
@@ -237,7 +250,11 @@ class HttpConversation:
         while not self._gone:
             began, stream = self._loop.time(), None
             try:
-                self._stream = stream = await self._leg.listen(self._listen_head() + resume)
+                try:
+                    self._stream = stream = await self._leg.listen(self._listen_head() + resume)
+                finally:
+                    if self._tried is not None:
+                        self._tried.set()
                 if stream is None:
                     return
                 await self._hear(stream)
@@ -368,7 +385,7 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
     conversation = HttpConversation(means, key, Era.LEGACY, introduction, session_id)
     await conversation.notify("notifications/initialized", None)
     if capabilities:
-        conversation.listen()  # what it asks that belongs to no call comes on a stream of its own
+        await conversation.listened()  # what it asks that belongs to no call comes on a stream of its own
     return conversation
 
 
