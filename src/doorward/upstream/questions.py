@@ -24,7 +24,7 @@ AT_ONCE: Final = 8
 """Questions of one call, or of one conversation outside of any call, that wait at the same time."""
 METHOD_NOT_FOUND: Final = -32601
 INTERNAL_ERROR: Final = -32603
-_EVERYTHING: Final = {
+_EVERYTHING: Final[dict[str, Any]] = {
     "elicitation": {"form": {}, "url": {}},
     "sampling": {"tools": {}, "context": {}},
     "roots": {},
