@@ -185,7 +185,11 @@ async def test_a_gateway_inside_its_client_listens_too(start: Start, tmp_path: P
     inside = Gateway(tmp_path / "inside", config)
     command = StdioServerParameters(command=DOORWARD, args=["serve", "--stdio", "-c", str(inside.config)])
     async with Client(command, mode=MODERN, read_timeout_seconds=TIMEOUT_S) as client:
-        (uri,) = [str(one.uri) for one in (await client.list_resources()).resources if "one" in str(one.uri)]
+        uris: list[str] = []
+        async with asyncio.timeout(TIMEOUT_S):
+            while not uris:  # a list waits a bounded time for a process that is being started
+                uris = [str(one.uri) for one in (await client.list_resources()).resources]
+        uri = next(uri for uri in uris if "one" in uri)
         async with client.listen(resource_subscriptions=[uri]) as subscription:
             await asyncio.sleep(1.0)  # its own process is subscribed in the background
             await client.call_tool("notes__touch", {"uri": "note://one"})
