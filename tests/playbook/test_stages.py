@@ -1,5 +1,6 @@
 """What a stage says, and what it means when it says nothing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -64,6 +65,24 @@ async def test_a_pass_lets_it_through_and_hands_its_findings_on() -> None:
     assert verdicts(house.log.records[0]) | {"first": "pass", "second": "pass"} == verdicts(
         house.log.records[0]
     )
+
+
+async def test_a_stage_may_use_a_timeout_wherever_it_stands() -> None:
+    class Hasty(Before):
+        async def check(self, *of: Any) -> Any:
+            try:
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(3600)
+            except TimeoutError:
+                self.seen.append(of)
+            return Pass()
+
+    first, last = Hasty("first", None), Hasty("last", None)
+    house = House(before=(slot(first),), after=(AfterSlot(last, "a test"),))
+    caller = await modern(house)
+
+    assert "result" in body(await caller.ask("tools/call", GOOD))
+    assert len(first.seen) == len(last.seen) == 1
 
 
 async def test_a_change_is_what_is_recorded_and_sent() -> None:
