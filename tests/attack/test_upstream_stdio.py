@@ -18,6 +18,7 @@ import pytest
 from doorward.model.call import Era, Outcome
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
+from doorward.upstream import process
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.warden import Warden
@@ -311,11 +312,16 @@ async def test_calls_wait_for_a_child_that_does_not_read_and_are_then_told_that_
         assert (await ask(server, agent="b"))["calls"] == 2
 
 
-async def test_closed_input_ends_the_process() -> None:
+async def test_closed_input_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "SILENT_S", 2.0)
     async with child() as server:
         pid = (await ask(server))["pid"]
-        error = await refused(server, "close-input")
-        assert error.reason is Reason.UPSTREAM_CONNECTION_LOST
+        cut = asyncio.create_task(refused(server, "close-input"))
+        await asyncio.sleep(0.7)
+        late = await refused(server, "")  # before it is killed: nothing of this one was sent
+        assert late.reason is Reason.UPSTREAM_UNREACHABLE
+        assert late.message == "server lab has closed its standard input"
+        assert (await cut).reason is Reason.UPSTREAM_CONNECTION_LOST
         await until_gone(pid)
 
 

@@ -116,7 +116,8 @@ class Process:
         write wakes the child.
         """
         if self._over or self._stdin is None:
-            raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is not running")
+            text = "is not running" if self._over else "has closed its standard input"
+            raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, text)
         if not self._queued:
             self._loop.call_soon(self._flush)
         self._queued += (line, b"\n")
