@@ -1,5 +1,5 @@
-"""A legacy server that asks on its session's GET stream, as the official TypeScript SDK does with what
-belongs to no call, and forgets what it asks while nobody listens there. Its answers to GET take their time."""
+"""A legacy server that asks on its session's GET stream and forgets what it asks while nobody listens there,
+as the official TypeScript SDK does with what belongs to no call. Its answers to GET take their time."""
 
 import asyncio
 import json
