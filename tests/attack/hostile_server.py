@@ -170,6 +170,10 @@ class Events:
         self.got.append(json.loads(message))
 
 
+SESSION = Session("caller-session", "tenant|subject|agent", None, "2025-11-25", {}, {})
+"""Of a legacy caller who subscribes, because only those with a session can."""
+
+
 def permit(
     *,
     method: str = "tools/call",

@@ -16,7 +16,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.timeouts import Timeouts, ToolTimeouts
-from tests.attack.hostile_server import END, STREAM, Request, event, lab, permit, raw, silent, until
+from tests.attack.hostile_server import END, SESSION, STREAM, Request, event, lab, permit, raw, silent, until
 
 pytestmark = [pytest.mark.asyncio]
 
@@ -248,7 +248,7 @@ async def test_listening_is_not_answering() -> None:
 
     async with lab(idle_s=0.1, first_byte_s=0.1, timeout_s=0.3) as (made, server):
         made.acts["GET"] = listen
-        await server.send(permit(method="resources/subscribe", params={"uri": "a:b"}))
+        await server.send(permit(method="resources/subscribe", params={"uri": "a:b"}, session=SESSION))
         await until(lambda: opened == 1)
         await asyncio.sleep(0.8)
         assert (opened, closed) == (1, 0)

@@ -14,6 +14,7 @@ from doorward.upstream import events as events_module
 from doorward.upstream.server import Server
 from tests.attack.hostile_server import (
     END,
+    SESSION,
     STREAM,
     Events,
     Lab,
@@ -230,7 +231,7 @@ async def test_a_session_s_own_stream_goes_on_after_its_last_event() -> None:
     async with lab() as (made, server):
         made.acts["GET"] = listen
         assert (
-            await server.send(permit(method="resources/subscribe", params={"uri": "a:b"}))
+            await server.send(permit(method="resources/subscribe", params={"uri": "a:b"}, session=SESSION))
         ).outcome is Outcome.OK
         async with asyncio.timeout(6.0):
             while len(asked_with) < 2:  # noqa: ASYNC110 - there is nothing to be woken by
