@@ -1,6 +1,7 @@
 """Servers that ask too much, or when nobody can answer, over a real socket: the call ends by name."""
 
 import asyncio
+import json
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from doorward.model.reasons import Reason
 from doorward.ports.asks import Inquiry
 from doorward.upstream.questions import AT_ONCE, MOST
 from doorward.upstream.server import Server
-from tests.attack.hostile_server import END, STREAM, Events, Lab, Request, event, lab, permit, until
+from tests.attack.hostile_server import END, STREAM, Events, Lab, Request, event, http, lab, permit, until
 
 pytestmark = [pytest.mark.asyncio]
 FORMS = {"elicitation": {"form": {}}}
@@ -39,6 +40,18 @@ class Client:
         finally:
             self.withdrawn += 1
         return b"{}"
+
+
+class Later(Client):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def ask(self, inquiry: Inquiry) -> bytes | RpcError:
+        await self.let.wait()
+        return await super().ask(inquiry)
 
 
 def question(number: object, method: str = "elicitation/create") -> dict[str, Any]:
@@ -124,6 +137,30 @@ async def test_a_question_stops_the_clock_and_a_silent_server_does_not() -> None
         assert error.value.reason is Reason.UPSTREAM_TIMEOUT
         call.cancel()
         await until(lambda: client.withdrawn == 1)
+
+
+async def test_a_question_outlives_the_stream_that_it_came_on() -> None:
+    def breaks(request: Request, writer: asyncio.StreamWriter) -> None:
+        text = b"id: 1\nretry: 100\ndata: " + json.dumps(question("q")).encode() + b"\n\n"
+        writer.write(STREAM + b"%x\r\n%b\r\n" % (len(text), text) + END)
+        calls.append(request)
+
+    async def goes_on(request: Request, writer: asyncio.StreamWriter) -> None:
+        if "last-event-id" not in request.headers:
+            writer.write(http(405))
+            return
+        client.let.set()
+        await until(lambda: len(answers(made)) == 1)
+        writer.write(STREAM + event(calls[0].result({"content": []})) + END)
+
+    calls: list[Request] = []
+    async with lab(may_ask=("elicitation",)) as (made, server):
+        client = Later()
+        server.relay.questions._asks = client
+        made.acts |= {"tools/call": breaks, "GET": goes_on}
+        reply = await server.send(permit(session=SESSION, events=Events()))
+        assert reply.result == b'{"content":[]}'
+        assert answers(made)[0]["result"] == {"action": "accept"}
 
 
 async def test_the_capabilities_are_those_of_each_client_and_sessions_are_not_shared() -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from doorward.model.call import Outcome, Reply, RpcError
+from doorward.model.principal import Principal
 from doorward.model.verdict import Permit
 from doorward.pipeline.asking import MOST_PROGRESS, Asking
 from doorward.pipeline.rescue import Answer
@@ -54,7 +56,13 @@ class Streams:
 class Bank:
     """A server in whose tool is a question."""
 
-    def __init__(self, *, may_ask: tuple[str, ...] = ALL, within: float = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        may_ask: tuple[str, ...] = ALL,
+        within: float = 5.0,
+        reaches: Callable[[Principal, str], bool] | None = None,
+    ) -> None:
         self.house = House()
         self.streams = Streams()
         self.roots: list[str] = []
@@ -63,8 +71,9 @@ class Bank:
             self.house.sessions.find,
             self.house.calls.trail,
             self.streams,
-            lambda: recorder,
-            lambda session: self.roots.append(session.id),
+            recorder=lambda: recorder,
+            roots_changed=lambda session: self.roots.append(session.id),
+            reaches=reaches or self.house.offer.policy.reaches,
         )
         self.house.calls.others = self.asking.note
         self.house.servers.script = self.script
@@ -283,6 +292,33 @@ async def test_nobody_is_asked_in_a_conversation_without_a_session() -> None:
     assert bank.house.log.records == []
 
 
+async def test_a_server_that_a_principal_may_not_know_of_asks_it_nothing() -> None:
+    bank = Bank()
+    caller = await bank.client()
+    session = caller.headers[b"mcp-session-id"].decode()
+    theirs = Inquiry("files", ALL, session, None, bank.method, bank.params, 1.0, bank.progress.append)
+    assert await bank.asking.ask(theirs) == RpcError(-32601, "Method not found")
+    assert bank.streams.pushed == []
+    assert bank.house.log.records == []
+
+
+async def test_a_large_answer_arrives_exact() -> None:
+    bank = Bank()
+    caller, stream = await bank.client(), Stream()
+    call = bank.call(caller, stream)
+    await stream.arrived.wait()
+    result = b'{"content":{"type":"text","text":"%b"},"n":1.50,"big":[%b]}' % (
+        b"x" * 300_000,
+        b"1.0," * 9_999 + b"7",
+    )
+    answer = b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (stream.got[0]["id"], result)
+    assert (await bank.house.send(answer, headers=caller.headers)).status == 202
+    await call
+    assert isinstance(bank.told[0], bytes)
+    assert json.loads(bank.told[0]) == json.loads(result)
+    assert b"1.0,1.0" in bank.told[0]
+
+
 async def test_a_call_without_a_stream_asks_nobody() -> None:
     bank = Bank()
     await bank.call(await bank.client(), None)
@@ -333,7 +369,7 @@ async def test_only_the_server_that_asked_says_that_a_url_was_visited() -> None:
 
 
 async def test_an_elicitation_of_another_server_is_not_taken_over() -> None:
-    bank = Bank()
+    bank = Bank(reaches=lambda *_: True)
     caller = await bank.client()
     session = caller.headers[b"mcp-session-id"].decode()
     bank.params = {"mode": "url", "url": "https://example.com", "message": "go", "elicitationId": "e1"}

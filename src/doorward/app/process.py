@@ -85,8 +85,9 @@ class Process:
             self.sessions.find,
             self.calls.trail,
             self.streams,
-            lambda: self.world.recorder,
-            self._roots_changed,
+            recorder=lambda: self.world.recorder,
+            roots_changed=self._roots_changed,
+            reaches=self._reaches,
         )
         self.calls.others = self.asking.note
         self.unadopted: str | None = None
@@ -335,6 +336,9 @@ class Process:
             self.asking.completed(server, key, params)
         elif method == "notifications/message":
             self.notices.logged(server, key, params)
+
+    def _reaches(self, principal: Principal, server: str) -> bool:
+        return self.world.policy.reaches(principal, server)
 
     def _roots_changed(self, session: Session) -> None:
         for name, server in self.world.servers.items():

@@ -64,15 +64,21 @@ class Asking:
         session: Callable[[str], Session | None],
         trail: Callable[[Call], Trail | None],
         streams: Streams,
+        *,
         recorder: Callable[[], Recorder],
         roots_changed: Callable[[Session], None],
+        reaches: Callable[[Principal, str], bool],
     ) -> None:
-        """`session`: by id. `trail`: of a call in flight. `roots_changed`: told when a client says so."""
+        """`session`: by id. `trail`: of a call in flight. `roots_changed`: told when a client says so.
+
+        `reaches`: whether a principal may know of a server, by the rules of this moment.
+        """
         self._session = session
         self._trail = trail
         self._streams = streams
         self._recorder = recorder
         self._roots_changed = roots_changed
+        self._reaches = reaches
         self._ids = itertools.count(1)
         self._waiting: dict[Key, _Waiting] = {}
         self._over: OrderedDict[Key, None] = OrderedDict()
@@ -92,7 +98,7 @@ class Asking:
         """See ports.Asks."""
         session = self._session(inquiry.key)
         principal = None if session is None else session.holder
-        if session is None or principal is None:
+        if session is None or principal is None or not self._reaches(principal, inquiry.server):
             return NOT_FOUND
         question = Question(inquiry.method, inquiry.params)
         objection = asking.judge(question, session.capabilities, inquiry.may_ask, session.version)

@@ -297,27 +297,26 @@ class HttpLeg:
             if answer is None:
                 raise
             return answer
+        finally:
+            if live.questions is not None:  # they outlive a stream that goes on elsewhere
+                await live.questions.close()
 
     async def answer_in(self, events: EventReader, live: Live, talk: Talk) -> Answer:
         """What answers `live` on a stream; what else is on it goes where it belongs. Raises UpstreamError."""
-        try:
-            while (data := await events.next()) is not None:
-                try:
-                    message = jsonrpc.parse_upstream(data)
-                except WireError as error:
-                    raise self._nonsense(error) from error
-                match message:
-                    case jsonrpc.UpstreamNotification():
-                        await self._heard(message, live, talk)
-                    case jsonrpc.UpstreamRequest():
-                        talk.asked(message, live, events.connection)
-                    case _ if _is_for(message, live):
-                        return message
-                    case _:
-                        self._relay.dropped["answer to nothing we asked"] += 1
-        finally:
-            if live.questions is not None:
-                await live.questions.close()
+        while (data := await events.next()) is not None:
+            try:
+                message = jsonrpc.parse_upstream(data)
+            except WireError as error:
+                raise self._nonsense(error) from error
+            match message:
+                case jsonrpc.UpstreamNotification():
+                    await self._heard(message, live, talk)
+                case jsonrpc.UpstreamRequest():
+                    talk.asked(message, live, events.connection)
+                case _ if _is_for(message, live):
+                    return message
+                case _:
+                    self._relay.dropped["answer to nothing we asked"] += 1
         raise self._unanswered()
 
     def _unanswered(self) -> UpstreamError:

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from doorward.wire.errors import WireError
 
 NONCE_BYTES: Final = 12
-MAX_STATE: Final = 64 * 1024
-"""Characters of a server's own state. The caller keeps it and sends it in a body that is bounded as well."""
-MAX_SEAL: Final = 8 * MAX_STATE
+MAX_SEAL: Final = 60 * 1024
+"""Characters. Of a large message no such member may be longer than 64 KiB (wire/large.py), so what a client
+could not send back is not sealed: a server's own state may have some 45 KB."""
 _FORMAT: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _BEFORE: Final = _HEAD.size + NONCE_BYTES
@@ -66,11 +66,12 @@ def digest_of(arguments: Any) -> bytes:
 
 def seal(sealed: Sealed, key: bytes, version: int, nonce: bytes) -> str:
     """`nonce`: NONCE_BYTES that were never used with this key. Raises WireError for too large a state."""
-    if len(sealed.state) > MAX_STATE:
-        raise WireError(f"requestState has more than {MAX_STATE} characters")
     head = _HEAD.pack(_FORMAT, version)
     box = AESGCM(key).encrypt(nonce, _encoder.encode(sealed), head)
-    return base64.urlsafe_b64encode(head + nonce + box).rstrip(b"=").decode()
+    token = base64.urlsafe_b64encode(head + nonce + box).rstrip(b"=").decode()
+    if len(token) > MAX_SEAL:
+        raise WireError("its requestState is larger than a client could send back")
+    return token
 
 
 def key_version(token: str) -> int:

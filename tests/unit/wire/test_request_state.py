@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.wire.errors import WireError
+from doorward.wire.large import MAX_MEMBER
 from doorward.wire.request_state import (
-    MAX_STATE,
+    MAX_SEAL,
     NONCE_BYTES,
     Bound,
     Sealed,
@@ -60,8 +61,13 @@ def test_another_key_does_not_open_it() -> None:
 
 
 def test_a_state_that_is_too_large_is_not_carried() -> None:
-    with pytest.raises(WireError, match="more than"):
-        sealed("x" * (MAX_STATE + 1))
+    assert unseal(sealed("x" * 45_000), KEY).state == "x" * 45_000
+    with pytest.raises(WireError, match="larger than a client could send back"):
+        sealed("x" * MAX_SEAL)
+
+
+def test_a_seal_fits_into_a_large_message() -> None:
+    assert MAX_SEAL + 2 <= MAX_MEMBER  # with its quotes
 
 
 def test_arguments_count_whatever_order_they_are_written_in() -> None:
