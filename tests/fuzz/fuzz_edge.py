@@ -81,6 +81,7 @@ STREAMS = (
     CUT.join((corpus.SECOND, corpus.SECOND, b"\r\n", corpus.SECOND)),
     CUT.join((CHUNKED, CHUNKED, ONE, CHUNKED)),
     CUT.join((H2C, ONE, H2C)),
+    CUT.join((H2C, ONE, H2C.replace(b"AA", b"\0AA"))),
     CUT.join((ONE.replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: keep-alive"), ONE)),
     CUT.join((ONE.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"), ONE)),
     b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + ONE,

@@ -44,7 +44,9 @@ def no_empty_lines(data: bytes) -> bytes:
 def no_h2c(head: bytes) -> bytes:
     if not re.search(rb"\r\nupgrade:[ \t]*h2c[ \t]*\r\n", head, re.IGNORECASE):
         return head
-    head = re.sub(rb"\r\n(?:upgrade|http2-settings):[^\r]*(?=\r\n)", b"", head, flags=re.IGNORECASE)
+    # A value that nobody may write stays: it is refused whether or not the upgrade is there.
+    offer = rb"\r\n(?:upgrade|http2-settings):[\t -~\x80-\xff]*(?=\r\n)"
+    head = re.sub(offer, b"", head, flags=re.IGNORECASE)
 
     def kept(field: "re.Match[bytes]") -> bytes:
         tokens = [token.strip(b" \t") for token in field[1].split(b",")]
