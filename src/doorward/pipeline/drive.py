@@ -60,6 +60,7 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
     def close(self) -> None:
         """Nothing follows."""
         self.over = True
+        self._waits = None  # an Arrival holds who waits for it
         if self._end is not None:
             self._end.set_result(None)
 

@@ -1,6 +1,7 @@
 """A coroutine without a task: steps, waits, cancellation, and what the standard library expects of a task."""
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any
 
@@ -371,3 +372,25 @@ async def test_what_is_no_future_is_a_bug_and_told() -> None:
         await Odd()
 
     assert isinstance(await over(drive(work())), AttributeError)
+
+
+async def test_nothing_is_left_to_the_garbage_collector() -> None:
+    """A cycle in each call is a collection of some milliseconds for every few hundred calls."""
+
+    async def wait(arrival: Arrival) -> Any:
+        await arrival
+        return arrival.result()
+
+    loop = asyncio.get_running_loop()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(50):
+            arrival = Arrival(loop, asyncio.CancelledError)
+            told = drive(wait(arrival))
+            arrival.land(number + 1)
+            assert told.said == [number + 1]
+        del arrival, told
+        assert gc.collect() < 50
+    finally:
+        gc.enable()
