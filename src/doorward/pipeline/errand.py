@@ -75,10 +75,7 @@ class Errand(Drive, eq=False):
             self._gw.calls.leave(trail)
         trail.drive = None  # they held each other
         self._running.discard(self)
-        self._waits = None  # so did what it waited for: left to the collector, each call costs it 12 objects
-        self.over = True
-        if self._end is not None:
-            self._end.set_result(None)
+        super().close()
 
 
 class Waiting:
