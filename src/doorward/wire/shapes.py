@@ -36,6 +36,7 @@ _TEXT_MOST: Final = 66
 _text_id: Final = re.compile(rb'"([A-Za-z0-9_.-]{1,64})"').fullmatch
 """Texts of these stand for themselves in JSON."""
 _ONE: Final = b"1"
+_NEW: Final = frozenset({"progressToken", "traceparent", "tracestate"})
 # Put into the two places to see what they are.
 _OTHER_ID: Final = 715_302_846_991_357
 _OTHER_ARGUMENTS: Final = {"\x00": _OTHER_ID}
@@ -100,7 +101,8 @@ class Shapes:
         for shape in shapes:
             if body.endswith(shape.tail, at, stop):
                 found = strict.compact(body[at : stop - len(shape.tail)])
-                return None if found is None else (shape, request_id, found)
+                if found is not None:
+                    return shape, request_id, found
         return None
 
     def learn(self, body: bytes, request: jsonrpc.Request, caller: str) -> None:
@@ -113,7 +115,9 @@ class Shapes:
         shape = _prove(holes, request)
         if shape is not None:
             self._shapes += 1
-            self._known[holes.head] = (*self._known.get(holes.head, ()), shape)
+            # The longest first: a call that says `_meta` after its arguments ends like one without, too.
+            tails = (*self._known.get(holes.head, ()), shape)
+            self._known[holes.head] = tuple(sorted(tails, key=lambda one: len(one.tail), reverse=True))
 
     def _may_teach(self, caller: str) -> bool:
         """Also counts it."""
@@ -151,9 +155,10 @@ class _Holes(msgspec.Struct, frozen=True):
 
 
 def _always_new(request: jsonrpc.Request) -> bool:
-    """Whether no call is spelled like it again: the SDKs number progress as they number calls."""
+    """Whether no call is spelled like it again: the SDKs number progress as they number calls, and each call
+    has a span of its own (SEP-414)."""
     given = (request.params or {}).get("_meta")
-    return isinstance(given, dict) and "progressToken" in given
+    return isinstance(given, dict) and not _NEW.isdisjoint(given)
 
 
 def _holes(body: bytes, request: jsonrpc.Request) -> _Holes | None:

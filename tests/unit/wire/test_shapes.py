@@ -249,3 +249,25 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(shapes.MAX_TAILS + 5):  # something new in every call
         body = teach(known, "echo", "alice", {"trace": n})
         assert (known.find(body) is not None) is (n < shapes.MAX_TAILS)
+
+
+@pytest.mark.parametrize("metas", [(None, {"a": 1}), ({"a": 1}, None), ({"a": 1}, None, {"a": 2, "b": {}})])
+@SPELLINGS
+def test_calls_that_differ_in_their_meta_alone_do_not_hide_each_other(spell: Any, metas: Any) -> None:
+    """The text around the arguments of one of them ends as that of another does."""
+    known = Shapes()
+    for number, more in enumerate(metas):
+        body = spell(number + 1, "echo", {"text": "first"}, more)
+        request = jsonrpc.parse(body)
+        assert isinstance(request, jsonrpc.Request)
+        known.learn(body, request, "alice")
+
+    for more in metas:
+        body = spell(77, "echo", {"text": "then"}, more)
+        assert read_again(known, body) == jsonrpc.parse(body)
+
+
+@pytest.mark.parametrize("key", ["progressToken", "traceparent"])
+def test_what_is_new_in_each_call_teaches_nothing(key: str) -> None:
+    known = taught(id_first(1, "echo", {}, {key: "1"}))
+    assert known.find(id_first(2, "echo", {}, {key: "1"})) is None
