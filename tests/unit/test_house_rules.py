@@ -14,9 +14,9 @@ MINT = SOURCE / "policy" / "engine.py"
 # Where an exception that nobody foresaw ends, with the number of handlers that stand there.
 BOUNDARIES = {
     SOURCE / "pipeline" / "rescue.py": 1,  # every call: its answer and record (DESIGN section 3)
-    # Every step of a message, which ends with its answer whatever it met. It is taken in three ways: as the
-    # current task, without being it, and with a failure. A helper around them would cost each call.
-    SOURCE / "pipeline" / "drive.py": 3,
+    # Every step of a message, which ends with its answer whatever it met. It is taken in two ways: as the
+    # current task and without being it. A helper around them would cost each call.
+    SOURCE / "pipeline" / "drive.py": 2,
     # The event loop's callback, where it hands a request to the handler and where it has a head screened
     # before its body is here: a bug costs this one connection, is reported, and answered 500 if it still can.
     SOURCE / "edge" / "connection.py": 2,

@@ -117,30 +117,25 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
         except (Exception, CancelledError) as failure:  # noqa: BLE001 - a boundary: `failed` looks at what it got
             self.failed(failure)
 
-    def pace(self) -> None:
+    def pace(self, failure: BaseException | None = None) -> None:
         """As `step`, and not the current task: that is a quarter of the price of a step."""
         try:
             try:
-                waits = self._throw(CancelledError()) if self._cut else self._doing.send(None)
+                if failure is not None or self._cut:
+                    waits = self._throw(failure or CancelledError())
+                else:
+                    waits = self._doing.send(None)
             except StopIteration as stop:
                 self.ended(stop.value)
             else:
                 if waits is not PARKED:
                     self._wait(waits)
-        except (Exception, CancelledError) as failure:  # noqa: BLE001 - as in `step`
-            self.failed(failure)
+        except (Exception, CancelledError) as failed:  # noqa: BLE001 - as in `step`
+            self.failed(failed)
 
     def fail(self, failure: Exception) -> None:
         """Raise what has gone wrong where the coroutine is parked; a cancellation has to wait."""
-        try:
-            try:
-                waits = self._throw(failure)
-            except StopIteration as stop:
-                self.ended(stop.value)
-            else:
-                self._wait(waits)
-        except (Exception, CancelledError) as failed:  # noqa: BLE001 - as in `step`
-            self.failed(failed)
+        self.pace(failure)
 
     def _wait(self, waits: Any) -> None:
         if type(waits) is Arrival:
