@@ -7,6 +7,7 @@ from typing import Any, Final
 from doorward.model.globs import matches
 from doorward.model.target import Definition, Kind, OperationClass, ToolRule
 from doorward.wire import strict
+from doorward.wire.presentable import can_be_shown, presentable
 
 NAME_MEMBER: Final = {
     Kind.TOOL: "name",
@@ -27,24 +28,28 @@ MAX_NAME: Final = 2048
 def definitions(
     server: str, kind: Kind, listed: Iterable[dict[str, Any]], rules: Sequence[ToolRule]
 ) -> tuple[Definition, ...]:
-    """The usable ones, in the server's order. Nameless objects and repeated names are left out: of two tools
-    with one name nobody could say which of them was approved."""
+    """The usable ones, in the server's order, as they may be shown.
+
+    Nameless objects, names that do not show what they are and repeated names are left out: of two tools with
+    one name nobody could say which of them was approved.
+    """
     found: dict[str, Definition] = {}
     repeated: set[str] = set()
     for item in listed:
         name = item.get(NAME_MEMBER[kind])
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not can_be_shown(name):
             continue
         if name in found:
             repeated.add(name)
             continue
         rule = _rule(name, rules) if kind is Kind.TOOL else None
+        shown = presentable(item)
         found[name] = Definition(
             server=server,
             kind=kind,
             name=name,
-            listed=item,
-            digest=hashlib.sha256(strict.canonical(item)).hexdigest(),
+            listed=shown,
+            digest=hashlib.sha256(strict.canonical(shown)).hexdigest(),
             op_class=_operation_class(kind, item, rule),
             safe=rule.safe if rule else (),
         )

@@ -15,9 +15,8 @@ from doorward.upstream.rounds import Rounds
 from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported, WireError
 from doorward.wire.members import members_of
+from doorward.wire.presentable import SIGNATURE
 
-SIGNATURE: Final = "dev.doorward/"
-"""Keys of `_meta` by which the gateway speaks for itself; a server may not sign as we do."""
 _LF: Final = 10
 _CR: Final = 13
 _RESULT: Final = b'{"result":'

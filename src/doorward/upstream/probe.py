@@ -89,5 +89,5 @@ def _of_error(error: jsonrpc.UpstreamError) -> Verdict:
 
 def _supported(data: Any) -> list[str]:
     supported = data.get("supported") if isinstance(data, dict) else None
-    known = {*versions.LEGACY_VERSIONS, *versions.MODERN_VERSIONS}
+    known = (*versions.LEGACY_VERSIONS, *versions.MODERN_VERSIONS)  # no set: what is offered may be anything
     return [v for v in supported if v in known] if isinstance(supported, list) else []

@@ -34,10 +34,22 @@ def test_they_keep_the_servers_order_and_its_very_object() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", [{}, {"name": ""}, {"name": 5}, {"name": None}, {"name": "x" * (MAX_NAME + 1)}]
+    "item",
+    [
+        *({}, {"name": ""}, {"name": 5}, {"name": None}, {"name": "x" * (MAX_NAME + 1)}),
+        *({"name": "pay\x1b[2K"}, {"name": "pay\n"}, {"name": "p\u200bay"}, {"name": "\u202eyap"}),
+    ],
 )
 def test_what_has_no_usable_name_is_left_out(item: dict[str, Any]) -> None:
     assert tools(item, {"name": "good"}) == [("good", WRITE)]
+
+
+def test_what_a_client_would_act_on_by_itself_is_taken_out_and_digested_so() -> None:
+    icons = [{"src": "file:///etc/passwd"}, {"src": "https://a/b.png"}]
+    said = {"name": "a", "icons": icons, "_meta": {"dev.doorward/denial": {}, "theirs": 1}}
+    shown = {"name": "a", "icons": icons[1:], "_meta": {"theirs": 1}}
+
+    assert definitions("s", Kind.TOOL, [said], ()) == definitions("s", Kind.TOOL, [shown], ())
 
 
 def test_a_repeated_name_is_left_out_altogether() -> None:

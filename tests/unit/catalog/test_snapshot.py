@@ -9,9 +9,16 @@ from msgspec.structs import replace
 
 from doorward.catalog.snapshot import Snapshot, describe, unknown
 from doorward.model.target import Kind
+from doorward.wire.presentable import can_be_shown
 from tests.unit.catalog.build import listing, snapshot
 
-NAMES = st.lists(st.text(min_size=1, max_size=80), unique=True, max_size=4).map(tuple)
+NAMES = st.lists(
+    st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=80).filter(
+        can_be_shown
+    ),
+    unique=True,
+    max_size=4,
+).map(tuple)
 
 
 def shown(offer: Snapshot, endpoint: str | None, kind: Kind) -> list[str]:

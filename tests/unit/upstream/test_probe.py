@@ -29,6 +29,8 @@ def error(code: int, **data: Any) -> dict[str, Any]:
         (400, error(-32022, supported=["2026-07-28"]), Evidence.MODERN),
         (400, error(-32022, supported=["2025-11-25"]), Evidence.LEGACY),
         (400, error(-32022), Evidence.LEGACY),
+        (400, error(-32022, supported=[[], {}, None, "2026-07-28"]), Evidence.MODERN),
+        (400, error(-32022, supported=[{}]), Evidence.LEGACY),
         (400, error(-32020), Evidence.MODERN),
         (400, error(-32021), Evidence.MODERN),
         (404, error(-32601), Evidence.LEGACY),
