@@ -46,10 +46,11 @@ class Door:
         """From now on; calls in flight end on the world they began in."""
         self.gateway = gateway
 
-    def begin(self, inbound: Inbound, caller: Caller, part: bool = False) -> Errand:
+    def begin(self, inbound: Inbound, caller: Caller, part: bool = False, *, within: bool = False) -> Errand:
         """Take a message in and work on it until it waits for the first time; `caller` gets its answer.
 
-        `part`: of a batch, so no batch itself.
+        `part`: of a batch, so no batch itself. `within`: the one who calls this is in a step of its own task,
+        so work begins in the next turn of the loop (drive.py).
         Cancel what is returned to cancel the message: it is recorded as such and answered as such.
         """
         loop = self._loop
@@ -65,7 +66,10 @@ class Door:
         errand = Errand(gw, trail, caller, self._answer, self.running, _loop=loop, _doing=doing)
         trail.drive = errand
         self.running.add(errand)
-        errand.begin()
+        if within:
+            errand.begin_soon()
+        else:
+            errand.begin()
         return errand
 
     async def serve(self, inbound: Inbound, part: bool = False) -> Answer:
@@ -74,7 +78,7 @@ class Door:
         Raises only what is a bug in the making of the answer.
         """
         caller = Waiting(asyncio.get_running_loop())
-        errand = self.begin(inbound, caller, part)
+        errand = self.begin(inbound, caller, part, within=True)
         while caller.answer is None:
             if caller.bug is not None:
                 raise caller.bug

@@ -10,8 +10,8 @@ gives them; a cancellation is raised where the coroutine waits. Coroutine and dr
 (library reference, asyncio, "Extending").
 
 Two kinds of wait are cheaper still, because whoever ends them steps the coroutine itself (ports/waits.py).
-And it is not the current task in its first step, nor in the one after an `Arrival`: what needs a task there
-begins with `await asyncio.sleep(0)`.
+And it is not the current task in its first step, unless that was left to the loop (`begin_soon`), nor in the
+one after an `Arrival`: no task is current then, and what needs one begins with `await asyncio.sleep(0)`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from doorward.ports.waits import PARKED, Arrival
 
 
 class Drive(msgspec.Struct, eq=False, kw_only=True):
-    """Call `begin` once. Belongs to the loop that it is given; a subclass says what follows."""
+    """Call `begin` or `begin_soon`, once. Belongs to its loop; a subclass says what follows."""
 
     _loop: asyncio.AbstractEventLoop
     _doing: Coroutine[Any, Any, Any]
@@ -48,8 +48,14 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Take the first step now, whatever task may be in the middle of one of its own."""
+        """Take the first step now. Not for callers within a task: what asks for the current one there, as
+        `asyncio.timeout` does, would take theirs for its own. Where there is none it raises RuntimeError."""
         self.pace()
+
+    def begin_soon(self) -> None:
+        """Take the first step in the next turn of the loop, and be the current task in it: for callers that
+        are within a task of their own."""
+        self._loop.call_soon(self.step)
 
     def follow(self, doing: Coroutine[Any, Any, Any]) -> None:
         """Go on with `doing`. A cancellation that its predecessor did not live to see is forgotten."""

@@ -209,6 +209,44 @@ async def test_timeouts_work_inside() -> None:
     assert await over(drive(work())) == "timed out, 0 left"
 
 
+async def hasty() -> str:
+    """Uses a timeout before it has waited for anything."""
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(3600)
+    except TimeoutError:
+        return "timed out"
+    return "missed"
+
+
+async def test_one_that_begins_soon_may_use_a_timeout_at_once_and_its_own_one() -> None:
+    outer = asyncio.current_task()
+    assert outer is not None
+    told = Told([], [], _loop=asyncio.get_running_loop(), _doing=hasty())
+    told.begin_soon()
+    assert not told.over
+
+    assert await over(told) == "timed out"
+    assert outer.cancelling() == 0
+
+
+async def test_one_that_begins_outside_of_any_task_is_told_that_it_is_in_none() -> None:
+    loop = asyncio.get_running_loop()
+    told = Told([], [], _loop=loop, _doing=hasty())
+    loop.call_soon(told.begin)
+    await asyncio.sleep(0)
+
+    assert isinstance(await over(told), RuntimeError)
+
+
+async def test_one_that_is_cancelled_before_its_first_step_never_begins() -> None:
+    told = Told([], [], _loop=asyncio.get_running_loop(), _doing=hasty())
+    told.begin_soon()
+    assert told.cancel()
+
+    assert isinstance(await over(told), asyncio.CancelledError)
+
+
 async def test_task_groups_work_inside() -> None:
     async def work() -> str:
         await asyncio.sleep(0)
