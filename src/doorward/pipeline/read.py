@@ -73,15 +73,51 @@ class Reader:
             trail.request_id = message.id
         else:
             trail.unanswerable = True
-        session_id = inbound.headers.get(SESSION_HEADER)
+        has_session = SESSION_HEADER in inbound.headers
         if inbound.transport == "http":
-            seen = era.classify(inbound.headers, message, has_session=session_id is not None)
+            seen = era.classify(inbound.headers, message, has_session=has_session)
         else:
-            seen = era.classify_stdio(message, has_session=session_id is not None)
+            seen = era.classify_stdio(message, has_session=has_session)
         trail.era = seen.era
+        if seen.era is _LEGACY and isinstance(message, jsonrpc.Request) and message.method == "initialize":
+            return _opening(message, inbound)
+        session = self._session(seen, inbound, principal)
+        scope = session.id if session else STDIO_SCOPE if inbound.transport == "stdio" else None
+        if not isinstance(message, jsonrpc.Request):
+            return _note(message, seen.era, inbound, session, scope)
+        version = session.version if session else seen.version
+        _require_method(version, message.method)
+        params, envelope, rest = meta.split_meta(message.params or {})
+        capabilities, client, log_level = _sender(session, envelope)
+        return Call(
+            id=message.id,
+            method=message.method,
+            params=params,
+            meta=rest,
+            era=seen.era,
+            version=version,
+            endpoint=inbound.endpoint,
+            session=session,
+            capabilities=capabilities,
+            client=client,
+            log_level=log_level,
+            progress_token=envelope.progress_token,
+            events=inbound.events,
+            scope=scope,
+            received=inbound.received,
+        )
+
+    def _session(self, seen: era.Classified, inbound: Inbound, principal: Principal) -> Session | None:
+        """The session that a message lives in; none of 2026-07-28 does.
+
+        Raises CallerError(SESSION_REQUIRED | SESSION_UNKNOWN).
+        """
         if seen.era is _MODERN:
-            return self._modern(message, inbound, seen.version)
-        return self._legacy(message, inbound, principal, session_id, seen.version)
+            return None
+        session_id = inbound.headers.get(SESSION_HEADER)
+        if session_id is None:
+            raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
+        return self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
 
     def _again(  # noqa: PLR0917 - what was found, and what `read` was given
         self,
@@ -137,28 +173,21 @@ class Reader:
         None, and nothing is kept, for a head with more in it than clients write: a series would be as long
         and as many as a caller likes.
         """
-        session_id = inbound.headers.get(SESSION_HEADER)
-        seen = era.classify(inbound.headers, shape.request, has_session=session_id is not None)
+        has_session = SESSION_HEADER in inbound.headers
+        seen = era.classify(inbound.headers, shape.request, has_session=has_session)
         trail.era = seen.era
         envelope, name = shape.envelope, str(shape.params.get("name"))
         said = (inbound.headers.get(headers.METHOD), inbound.headers.get(headers.NAME))
         if said != (None, None) and said != (b"tools/call", name.encode()):
             return None
-        if seen.era is _MODERN and session_id is not None:
+        if seen.era is _MODERN and has_session:
             return None
-        if seen.era is _MODERN:
-            version, session = seen.version, None
-            capabilities, client = envelope.capabilities or {}, envelope.client or {}
-            log_level = envelope.log_level
-        else:
-            if session_id is None:
-                raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
-            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
-            version, log_level = session.version, session.log_level
-            capabilities, client = session.capabilities, session.client
+        session = self._session(seen, inbound, principal)
+        version = session.version if session else seen.version
         _require_method(version, shape.request.method)
         if inbound.headers.get(headers.PROTOCOL_VERSION) not in (None, version.encode()):
             return None
+        capabilities, client, log_level = _sender(session, envelope)
         series = Series(session, version, capabilities, client, log_level, name, shape.plain)
         if len(shape.series) >= MAX_SERIES:
             shape.series.clear()
@@ -181,71 +210,40 @@ class Reader:
                 self._unmirrored.clear()
             self._unmirrored[id(schema)] = schema
 
-    def _modern(self, message: jsonrpc.Message, inbound: Inbound, version: str) -> Call | Note:
-        scope = STDIO_SCOPE if inbound.transport == "stdio" else None
-        if not isinstance(message, jsonrpc.Request):
-            return _note(message, _MODERN, inbound, None, scope)
-        _require_method(version, message.method)
-        params, envelope, rest = meta.split_meta(message.params or {})
-        return Call(
-            id=message.id,
-            method=message.method,
-            params=params,
-            meta=rest,
-            era=_MODERN,
-            version=version,
-            endpoint=inbound.endpoint,
-            session=None,
-            capabilities=envelope.capabilities or {},
-            client=envelope.client or {},
-            log_level=envelope.log_level,
-            progress_token=envelope.progress_token,
-            events=inbound.events,
-            scope=scope,
-            received=inbound.received,
-        )
 
-    def _legacy(
-        self,
-        message: jsonrpc.Message,
-        inbound: Inbound,
-        principal: Principal,
-        session_id: bytes | None,
-        version: str,
-    ) -> Call | Note:
-        session: Session | None = None
-        opening = isinstance(message, jsonrpc.Request) and message.method == "initialize"
-        if not opening:
-            if session_id is None:
-                raise CallerError(Reason.SESSION_REQUIRED, "no Mcp-Session-Id: send initialize first")
-            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
-            version = session.version
-        if not isinstance(message, jsonrpc.Request):
-            return _note(message, _LEGACY, inbound, session, session.id if session else None)
-        if opening:
-            if len(inbound.body) > MAX_INITIALIZE:
-                text = f"initialize: larger than {MAX_INITIALIZE} bytes"
-                raise CallerError(Reason.INVALID_PARAMS, text)
-            version = _negotiated(message.params)
-        _require_method(version, message.method)
-        params, envelope, rest = meta.split_meta(message.params or {})
-        return Call(
-            id=message.id,
-            method=message.method,
-            params=params,
-            meta=rest,
-            era=_LEGACY,
-            version=version,
-            endpoint=inbound.endpoint,
-            session=session,
-            capabilities=session.capabilities if session else params["capabilities"],
-            client=session.client if session else params["clientInfo"],
-            log_level=session.log_level if session else None,
-            progress_token=envelope.progress_token,
-            events=inbound.events,
-            scope=session.id if session else None,
-            received=inbound.received,
-        )
+def _sender(
+    session: Session | None, envelope: meta.Envelope
+) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+    """What a sender has said of itself, at initialize or with this very message: capabilities, clientInfo,
+    log level."""
+    if session is not None:
+        return session.capabilities, session.client, session.log_level
+    return envelope.capabilities or {}, envelope.client or {}, envelope.log_level
+
+
+def _opening(message: jsonrpc.Request, inbound: Inbound) -> Call:
+    """`initialize`, which belongs to no session yet."""
+    if len(inbound.body) > MAX_INITIALIZE:
+        raise CallerError(Reason.INVALID_PARAMS, f"initialize: larger than {MAX_INITIALIZE} bytes")
+    version = _negotiated(message.params)
+    params, envelope, rest = meta.split_meta(message.params or {})
+    return Call(
+        id=message.id,
+        method=message.method,
+        params=params,
+        meta=rest,
+        era=_LEGACY,
+        version=version,
+        endpoint=inbound.endpoint,
+        session=None,
+        capabilities=params["capabilities"],
+        client=params["clientInfo"],
+        log_level=None,
+        progress_token=envelope.progress_token,
+        events=inbound.events,
+        scope=None,
+        received=inbound.received,
+    )
 
 
 def _require_method(version: str, name: str) -> None:
