@@ -7,6 +7,7 @@ reading, the message is then what it was, but for these two. Everything else is 
 """
 
 import re
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,9 @@ MAX_TAUGHT: Final = 512
 """Shapes that one caller may teach, or try to: by itself nobody can push out what others have taught."""
 MAX_CALLERS: Final = 65_536
 MAX_TAILS: Final = 4
-"""Of one head: whoever has more writes something new into every call."""
+"""Of one head and one caller: whoever has more writes something new into every call."""
+MOST_TAILS: Final = 16
+"""Of one head, whoever taught them: they are tried one after the other."""
 MAX_TEXT: Final = 1024
 """Bytes of a head or a tail."""
 MAX_BODY: Final = 256 * 1024
@@ -55,6 +58,8 @@ class Shape(msgspec.Struct, eq=False):
     """What else `_meta` held."""
     plain: bool
     """Nothing but a name and arguments is in `params`, and nothing beside them has to be sent on."""
+    teacher: str
+    """The caller that was the first to spell a call so."""
     series: dict[tuple[object, ...], Series] = {}
     """By what of a head makes a difference: for whoever reads calls of this shape."""
 
@@ -110,14 +115,32 @@ class Shapes:
         if request.method != "tools/call" or len(body) > MAX_BODY or _always_new(request):
             return
         holes = _holes(body, request)
-        if holes is None or not self._room(holes.head, holes.tail) or not self._may_teach(caller):
+        if holes is None or self._beside(holes, caller) is None or not self._may_teach(caller):
             return
-        shape = _prove(holes, request)
-        if shape is not None:
-            self._shapes += 1
+        shape = _prove(holes, request, caller)
+        tails = self._beside(holes, caller)
+        if shape is not None and tails is not None:
+            self._shapes += 1 + len(tails) - len(self._known.get(holes.head, ()))
             # The longest first: a call that says `_meta` after its arguments ends like one without, too.
-            tails = (*self._known.get(holes.head, ()), shape)
+            tails = (*tails, shape)
             self._known[holes.head] = tuple(sorted(tails, key=lambda one: len(one.tail), reverse=True))
+
+    def _beside(self, holes: "_Holes", caller: str) -> tuple[Shape, ...] | None:
+        """Those of the same head that stay when this caller teaches one more; None where it may not.
+
+        Where there is no more room one makes way of whoever has the most, if that is fairer than before.
+        """
+        shapes = self._known.get(holes.head, ())
+        held = Counter(shape.teacher for shape in shapes)
+        if held[caller] >= MAX_TAILS or any(shape.tail == holes.tail for shape in shapes):
+            return None
+        if len(shapes) < MOST_TAILS:
+            return shapes
+        [(greediest, most)] = held.most_common(1)
+        if most < held[caller] + 2:
+            return None
+        out = next(shape for shape in shapes if shape.teacher == greediest)
+        return tuple(shape for shape in shapes if shape is not out)
 
     def _may_teach(self, caller: str) -> bool:
         """Also counts it."""
@@ -128,10 +151,6 @@ class Shapes:
         taught = self._taught.get(caller, 0)
         self._taught[caller] = taught + 1
         return taught < MAX_TAUGHT
-
-    def _room(self, head: bytes, tail: bytes) -> bool:
-        shapes = self._known.get(head, ())
-        return len(shapes) < MAX_TAILS and all(shape.tail != tail for shape in shapes)
 
 
 class _Holes(msgspec.Struct, frozen=True):
@@ -183,7 +202,7 @@ def _holes(body: bytes, request: jsonrpc.Request) -> _Holes | None:
     return found
 
 
-def _prove(holes: _Holes, request: jsonrpc.Request) -> Shape | None:
+def _prove(holes: _Holes, request: jsonrpc.Request, caller: str) -> Shape | None:
     """Fill the holes with something else and read that: nothing but the id and the arguments may be new.
 
     One value of JSON may stand wherever another one does, so a number proves the place for texts as well.
@@ -199,4 +218,4 @@ def _prove(holes: _Holes, request: jsonrpc.Request) -> Shape | None:
     bare, envelope, rest = meta.split_meta(params)
     named = len(bare) == 2 and isinstance(bare.get("name"), str)
     plain = named and envelope.progress_token is None and not rest
-    return Shape(holes.tail, said, bare, envelope, rest, plain)
+    return Shape(holes.tail, said, bare, envelope, rest, plain, caller)

@@ -251,6 +251,28 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (known.find(body) is not None) is (n < shapes.MAX_TAILS)
 
 
+def test_who_spells_one_call_in_many_ways_keeps_nobody_from_spelling_it_in_one() -> None:
+    known = Shapes()
+    crowd = shapes.MOST_TAILS // shapes.MAX_TAILS
+    for n in range(crowd * shapes.MAX_TAILS):
+        teach(known, "echo", f"greedy-{n % crowd}", {"trace": n})
+    for n in range(crowd):
+        mine = teach(known, "echo", f"modest-{n}", {"mine": n})
+        assert known.find(mine) is not None
+        for again in range(50):  # who has made way tries again, and takes nothing from who has less
+            teach(known, "echo", f"greedy-{again % crowd}", {"more": again})
+        assert known.find(mine) is not None
+    assert [len(tails) for tails in known._known.values()] == [shapes.MOST_TAILS]
+    assert known._shapes == shapes.MOST_TAILS
+
+
+def test_one_more_is_not_taken_in_where_all_have_as_little() -> None:
+    known = Shapes()
+    first = [teach(known, "echo", f"caller-{n}", {"trace": n}) for n in range(shapes.MOST_TAILS)]
+    assert known.find(teach(known, "echo", "late", {"late": 1})) is None
+    assert all(known.find(body) is not None for body in first)
+
+
 @pytest.mark.parametrize("metas", [(None, {"a": 1}), ({"a": 1}, None), ({"a": 1}, None, {"a": 2, "b": {}})])
 @SPELLINGS
 def test_calls_that_differ_in_their_meta_alone_do_not_hide_each_other(spell: Any, metas: Any) -> None:
