@@ -71,10 +71,12 @@ test: check test-setup ## Everything, end to end; installs what that needs
 	@out=$$($(MAKE) wheel-test 2>&1) || { echo "$$out"; exit 1; }
 	@echo "test: $(FUZZ_TEST_S) s of fuzzing"
 	@out=$$(FUZZ_S=$(FUZZ_TEST_S) $(BIN)/python -m tests.fuzz.run 2>&1) || { echo "$$out"; exit 1; }
+	@echo "test: the official suite"
+	@$(BIN)/python -m tests.conformance.run
 	@$(BIN)/pytest -q $(PYTEST_ARGS)
 
 .PHONY: test-setup
-test-setup: setup $(SERVER_GIT) $(NODE_MODULES)
+test-setup: setup $(SERVER_GIT) $(NODE_MODULES) $(CONFORMANCE_MODULES)
 	@scripts/debian-packages git nginx
 	@command -v javac >/dev/null || scripts/debian-packages default-jdk-headless
 

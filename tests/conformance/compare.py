@@ -36,6 +36,18 @@ class Worse:
 
 
 @dataclass(frozen=True)
+class Wrong:
+    """What makes `make conformance` fail."""
+
+    run: str
+    scenario: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.scenario}: {self.text}"
+
+
+@dataclass(frozen=True)
 class Row:
     """One scenario of one run."""
 
@@ -85,18 +97,18 @@ def reason(run: str, found: Row, excepted: Sequence[Excepted]) -> str | None:
     return None
 
 
-def judge(run: str, found: Sequence[Row], excepted: Sequence[Excepted]) -> list[str]:
-    """What is wrong with a run, in words: unlisted differences, and listed ones that are none any more."""
+def judge(run: str, found: Sequence[Row], excepted: Sequence[Excepted]) -> list[Wrong]:
+    """What is wrong with a run: unlisted differences, and listed ones that are none any more."""
     wrong = [
-        f"{run}: {each.scenario}: " + "; ".join(map(str, each.worse))
+        Wrong(run, each.scenario, "; ".join(map(str, each.worse)))
         for each in found
         if each.worse and reason(run, each, excepted) is None
     ]
     listed = {name for each in excepted if run in each.runs for name in each.scenarios}
     equal = {each.scenario for each in found if not each.worse}
-    wrong += [f"{run}: {name}: listed as a difference, and is none" for name in sorted(listed & equal)]
+    wrong += [Wrong(run, name, "listed as a difference, and is none") for name in sorted(listed & equal)]
     unknown = listed - {each.scenario for each in found}
-    wrong += [f"{run}: {name}: listed as a difference, and was not run" for name in sorted(unknown)]
+    wrong += [Wrong(run, name, "listed as a difference, and was not run") for name in sorted(unknown)]
     return wrong
 
 

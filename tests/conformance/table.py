@@ -1,13 +1,15 @@
 """The report for people: a line for each run, and a matrix of the scenarios that differ somewhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 SAME, EXCEPTED, DIFFERENT, FAILING = ".", "e", "X", "-"
 
 
-def lines(runs: Mapping[str, Mapping[str, Any]], wrong: list[str]) -> Iterator[str]:
-    """`runs` as in build/conformance.json."""
+def lines(
+    runs: Mapping[str, Mapping[str, Any]], second_try: Iterable[object], wrong: Iterable[object]
+) -> Iterator[str]:
+    """`runs` as in build/conformance.json; in words, what was right the second time, and what is wrong."""
     yield f"{'run':<24}{'direct':>8}{'through':>9}{'of':>5}{'excepted':>10}{'different':>11}"
     for name, run in runs.items():
         different = len(run["different"]) - run["excepted"]
@@ -16,8 +18,10 @@ def lines(runs: Mapping[str, Mapping[str, Any]], wrong: list[str]) -> Iterator[s
             f"{run['excepted']:>10}{different:>11}"
         )
     yield from _matrix(runs)
+    for each in second_try:
+        yield f"  right the second time only: {each}"[:400]
     for each in wrong:
-        yield f"  {each[:400]}"
+        yield f"  wrong: {each}"[:400]
 
 
 def _matrix(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

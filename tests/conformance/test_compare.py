@@ -51,18 +51,22 @@ def listed(run: str, *scenarios: str, says: str = "words") -> Excepted:
     return Excepted((run,), scenarios, "because", says)
 
 
+def judged(rows: list[compare.Row], *excepted: Excepted) -> list[str]:
+    return list(map(str, compare.judge("run", rows, excepted)))
+
+
 def test_a_difference_has_to_be_listed_with_its_words() -> None:
     rows = compare.rows(("x",), {"x": GOOD}, {"x": BAD})
     unlisted = ["run: x: a SUCCESS -> FAILURE (words)"]
-    assert compare.judge("run", rows, ()) == unlisted
-    assert compare.judge("run", rows, (listed("run", "x"),)) == []
-    assert compare.judge("run", rows, (listed("other", "x"),)) == unlisted
-    assert compare.judge("run", rows, (listed("run", "x", says="other words"),)) == unlisted
+    assert judged(rows) == unlisted
+    assert judged(rows, listed("run", "x")) == []
+    assert judged(rows, listed("other", "x")) == unlisted
+    assert judged(rows, listed("run", "x", says="other words")) == unlisted
 
 
 def test_a_listed_difference_has_to_be_one() -> None:
     same = compare.rows(("x",), {"x": GOOD}, {"x": GOOD})
-    assert compare.judge("run", same, (listed("run", "x", "y"),)) == [
+    assert judged(same, listed("run", "x", "y")) == [
         "run: x: listed as a difference, and is none",
         "run: y: listed as a difference, and was not run",
     ]
@@ -78,10 +82,10 @@ def test_the_figures_name_what_is_excepted_and_why() -> None:
 
 def test_the_table_marks_what_differs() -> None:
     rows = compare.rows(("x", "y"), {"x": GOOD, "y": GOOD}, {"x": BAD, "y": BAD})
-    shown = list(table.lines({"run": compare.figures("run", rows, (listed("run", "y"),))}, ["run: x"]))
+    shown = list(table.lines({"run": compare.figures("run", rows, (listed("run", "y"),))}, ["z"], ["x"]))
     assert "  X  x" in shown
     assert "  e  y" in shown
-    assert shown[-1] == "  run: x"
+    assert shown[-2:] == ["  right the second time only: z", "  wrong: x"]
 
 
 @pytest.mark.parametrize(

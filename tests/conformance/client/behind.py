@@ -10,8 +10,8 @@ from tests.conformance import world
 from tests.e2e.support.gateway import DOORWARD, Gateway
 from tests.e2e.support.processes import GRACE_S, wait_until
 
-CLIENT_S: Final = 30.0
-START_S: Final = 20.0
+CLIENT_S: Final = 60.0
+START_S: Final = 60.0
 
 
 def main() -> int:
