@@ -107,9 +107,11 @@ SESSION = "idle_session"
 """Sessions without a stream: sessions.py."""
 AGGREGATE = "aggregate_1k_c16"
 """The call of relay_json_1k_c16 through /mcp, beside it."""
+CROSS = {"cross_l2m_1k_c16": (False, "modern"), "cross_m2l_1k_c16": (True, "echo")}
+"""The same call by a caller of the other era: whether that one is modern, and the endpoint it calls."""
 LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
 """Of 200 servers with 65 tools each: listing.py."""
-SCENES = (*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, *LISTS)
+SCENES = (*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, *CROSS, *LISTS)
 """Figures that are no single run of calls at one target: scenes.py."""
 
 

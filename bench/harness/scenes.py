@@ -43,6 +43,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
                 found[name] = sessions.idle_sessions(relay)
         elif name == plan.AGGREGATE:
             found[name] = aggregate(stage, rounds, pace)
+        elif name in plan.CROSS:
+            found[name] = cross(stage, name, rounds, pace)
         say(name, found[name])
     return {name: found[name] for name in scenes}
 
@@ -106,6 +108,26 @@ def aggregate(stage: Stage, rounds: int, pace: Pace) -> Figures:
             runs[way] = charged(stage, target, pace, JSON_1K, connections=16, **more)
         one, other = runs["together"], runs["own"]
         found.append({**one, "own_cpu_us": other["cpu_us"], "added_us": one["cpu_us"] - other["cpu_us"]})
+    return _condense(found)
+
+
+def cross(stage: Stage, name: str, rounds: int, pace: Pace) -> Figures:
+    """One call whose caller and server are of different eras, and both calls between which it stands: the
+    caller's era on both sides, and the server's. `added_us` is what lies over the mean of those two, because
+    half of each is what this one has to do anyway."""
+    stage.choose_replies(JSON_1K.echo_set)
+    relay, (modern, endpoint) = stage.targets["relay"], plan.CROSS[name]
+    ways = {
+        "caller_era": replace(JSON_1K, modern=modern, endpoint="modern" if modern else "echo"),
+        "cross": replace(JSON_1K, modern=modern, endpoint=endpoint),
+        "server_era": replace(JSON_1K, modern=not modern, endpoint=endpoint),
+    }
+    found = []
+    for number in range(rounds):
+        order = reversed(ways) if number % 2 else iter(ways)
+        runs = {way: charged(stage, relay, pace, ways[way], connections=16) for way in order}
+        same = {f"{way}_cpu_us": runs[way]["cpu_us"] for way in ("caller_era", "server_era")}
+        found.append({**runs["cross"], **same, "added_us": runs["cross"]["cpu_us"] - sum(same.values()) / 2})
     return _condense(found)
 
 

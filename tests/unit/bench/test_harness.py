@@ -21,6 +21,7 @@ def test_the_names_that_the_project_promises_are_measured() -> None:
         *("idle_sse_connection", "connections_2000", "refused_request", "relay_half_load", "idle_session"),
         *("small_beside_1mb", "small_beside_4mb", "relay_tls_1k_c16"),
         *("aggregate_1k_c16", "list_13000_cold", "list_13000_warm", "list_13000"),
+        *("cross_l2m_1k_c16", "cross_m2l_1k_c16"),
     }
     assert promised <= set(plan.names())
 
