@@ -104,7 +104,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/discovery",
         "upstream/failure",
         "upstream/http",
-        "upstream/introduction",
         "upstream/outgoing",
         "upstream/relay",
         "upstream/server",

@@ -119,6 +119,8 @@ class Discovery:
             self._say("down", error)
             return
         self.introduction = conversation.introduction
+        if self.introduction.note is not None:
+            self.remark(self.introduction.note)
         self._problem = None
         self._say("up", None)
 

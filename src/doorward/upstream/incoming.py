@@ -1,6 +1,6 @@
 """A server's answer as the caller's era knows it."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ from doorward.wire.errors import BridgeUnsupported, WireError
 from doorward.wire.members import members_of
 from doorward.wire.presentable import SIGNATURE
 
+OUR_CODES: Final = range(-31099, -31000)
+"""Of JSON-RPC errors by which the gateway refuses (pipeline/rescue.py)."""
+_DECISION: Final = "decision_id"
+_REASONS: Final = frozenset(reason.value for reason in Reason)
 _LF: Final = 10
 _CR: Final = 13
 _RESULT: Final = b'{"result":'
@@ -49,9 +53,7 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
     if isinstance(answer, jsonrpc.UpstreamError):
         if answer.code == bridge.CAPABILITY_MISSING:
             rounds.explain_missing(call, era, answer.data)
-        code, message, data = bridge.error_down(
-            answer.code, answer.message, answer.data, upstream_era=era, caller_era=call.era
-        )
+        code, message, data = bridge.error_down(*disowned(answer), upstream_era=era, caller_era=call.era)
         error = RpcError(code, message, data)
         return Reply(None, error, outcome.of_error(error), upstream_s)
     try:
@@ -59,8 +61,8 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
     except WireError as error:
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent an unusable result: {error}") from error
     if era is call.era:  # as `bridge.result_down` has it
-        if era is Era.MODERN and not _complete(said):
-            said = rounds.incoming(permit, said)
+        if era is Era.MODERN:
+            said = _modern(permit, said, rounds)
         return Reply(said, None, outcome.of_result(call.method, said), upstream_s)
     try:
         result = bridge.result_down(
@@ -77,6 +79,51 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
     except WireError as error:
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent an unusable result: {error}") from error
     return Reply(result, None, outcome.of_result(call.method, result), upstream_s)
+
+
+def _modern(permit: Permit, said: bytes, rounds: Rounds) -> bytes:
+    """A result of 2026-07-28 for a caller of it."""
+    if not _complete(said):
+        return rounds.incoming(permit, said)
+    if permit.call.method not in bridge.CACHEABLE:
+        return said
+    try:
+        return bridge.kept_by_one(said)
+    except WireError as error:
+        text = f"sent an unusable result: {error}"
+        raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, rounds.server, text) from error
+
+
+def disowned(error: jsonrpc.UpstreamError) -> tuple[int, str, Any]:
+    """Code, message and data of a server's error, so that nobody takes it for a refusal of ours."""
+    code = bridge.INTERNAL_ERROR if error.code in OUR_CODES else error.code
+    data = error.data
+    if isinstance(data, msgspec.Raw):
+        try:
+            data = members_of(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return code, error.message, data  # no object: nothing in it has a name
+        except WireError:
+            return code, error.message, None
+    if not isinstance(data, dict):
+        return code, error.message, data
+    kept = {name: value for name, value in data.items() if not _speaks_as_we_do(name, value)}
+    return code, error.message, data if len(kept) == len(data) else kept
+
+
+def _speaks_as_we_do(name: str, value: Any) -> bool:
+    """Whether a member of an error's data is one by which the gateway explains a refusal."""
+    if name == "reason":
+        word = _text(value) if isinstance(value, msgspec.Raw) else value
+        return isinstance(word, str) and word in _REASONS
+    return name == _DECISION
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.MsgspecError:
+        return None
 
 
 def usual(body: bytes, number: bytes) -> bytes | None:

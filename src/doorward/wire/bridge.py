@@ -36,6 +36,8 @@ _SPEC_OWNED: Final = range(-32099, -32019)
 
 _STRUCTURED_SINCE: Final = "2025-06-18"
 _COMPLETE: Final = msgspec.Raw(b'"complete"')
+MAX_TTL_MS: Final = 24 * 3600 * 1000
+"""A server's word on how long its answer holds is believed for so long: rules and grants change."""
 _NO_TTL: Final = msgspec.Raw(b"0")
 _PRIVATE: Final = msgspec.Raw(b'"private"')
 _MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
@@ -71,6 +73,26 @@ def result_down(raw: bytes, method: str, *, upstream_era: Era, caller_era: Era, 
         if method in CACHEABLE:
             members["ttlMs"], members["cacheScope"] = _NO_TTL, _PRIVATE
     return strict.encode(members)
+
+
+def kept_by_one(raw: bytes) -> bytes:
+    """A cacheable modern result as the caller may keep it: for itself alone, because the next caller may not
+    read it, and for a time that is one. Every other value keeps its bytes.
+
+    Raises WireError for what is no JSON object.
+    """
+    members = _members(raw)
+    members["cacheScope"] = _PRIVATE
+    members["ttlMs"] = _believable(members.get("ttlMs", _NO_TTL))
+    return strict.encode(members)
+
+
+def _believable(ttl: msgspec.Raw) -> msgspec.Raw:
+    try:
+        said = msgspec.json.decode(ttl, type=int)
+    except msgspec.MsgspecError:
+        return _NO_TTL
+    return msgspec.Raw(b"%d" % min(max(said, 0), MAX_TTL_MS))
 
 
 def _members(raw: bytes) -> dict[str, msgspec.Raw]:

@@ -2,14 +2,16 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.model.call import Outcome
-from doorward.upstream.incoming import unsigned, usual
+from doorward.pipeline import rescue
+from doorward.upstream.incoming import disowned, unsigned, usual
 from doorward.upstream.outcome import SMALL, of_result
-from doorward.wire import jsonrpc
+from doorward.wire import bridge, jsonrpc
 
 DENIAL = "dev.doorward/denial"
 
@@ -118,3 +120,31 @@ def test_what_is_usual_is_what_the_strict_reader_reads(spell, edits) -> None:
     if found is not None:
         assert jsonrpc.parse_upstream(body) == jsonrpc.UpstreamResult(7, found)
         assert of_result("tools/call", found) is Outcome.OK
+
+
+def error(code: int, data: object) -> jsonrpc.UpstreamError:
+    return jsonrpc.UpstreamError(1, code, "said", data)
+
+
+@pytest.mark.parametrize("code", sorted({form.code for form in rescue.FORMS.values()} | {rescue.HELD}))
+def test_a_server_does_not_refuse_with_a_code_of_ours(code: int) -> None:
+    passed, message, _ = disowned(error(code, None))
+
+    assert message == "said"
+    assert passed == (bridge.INTERNAL_ERROR if code > -32000 else code)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_server_s_error_does_not_explain_itself_as_a_refusal_of_ours(large: bool) -> None:
+    said = {"decision_id": "x", "reason": "no_grant", "theirs": 1, "uri": "a:b"}
+    data = msgspec.Raw(json.dumps(said).encode()) if large else said
+
+    _, _, kept = disowned(error(-32602, data))
+
+    assert json.loads(msgspec.json.encode(kept)) == {"theirs": 1, "uri": "a:b"}
+
+
+@pytest.mark.parametrize("data", [None, 7, "no_grant", [], {"reason": "quota"}, {"reason": ["no_grant"]}])
+def test_what_a_server_explains_in_words_of_its_own_stays(data: object) -> None:
+    assert disowned(error(-32602, data)) == (-32602, "said", data)
+    assert disowned(error(5, msgspec.Raw(msgspec.json.encode(data))))[0] == 5

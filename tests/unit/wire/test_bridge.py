@@ -198,3 +198,36 @@ def test_the_handshakes() -> None:
     }
     assert "instructions" not in bridge.initialize_result(version="x", capabilities={}, server_info={})
     assert bridge.discover_result(capabilities={}, server_info={}, instructions="i")["instructions"] == "i"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('"ttlMs":5,"cacheScope":"public"', 5),
+        ('"ttlMs":5,"cacheScope":"private"', 5),
+        ('"cacheScope":"public","cache\\u0053cope":"public"', 0),
+        ('"ttlMs":-1', 0),
+        ('"ttlMs":1e300', 0),
+        ('"ttlMs":"60000"', 0),
+        ('"ttlMs":true', 0),
+        ('"ttlMs":null', 0),
+        ('"ttlMs":9223372036854775807', bridge.MAX_TTL_MS),
+        ('"ttlMs":99999999999999999999999999', bridge.MAX_TTL_MS),
+        ('"ttlMs":1,"ttlMs":2', 2),
+    ],
+)
+def test_what_a_caller_keeps_it_keeps_for_itself_and_not_for_ever(said: str, kept: int) -> None:
+    result = '{"contents":[{"uri":"a:b","text":"\\u00e9 1.50"}],' + said + ',"x":1.50}'
+
+    private = bridge.kept_by_one(result.encode())
+
+    assert private.count(b"cacheScope") == private.count(b"ttlMs") == 1
+    assert json.loads(private)["cacheScope"] == "private"
+    assert json.loads(private)["ttlMs"] == kept
+    assert b'"contents":[{"uri":"a:b","text":"\\u00e9 1.50"}]' in private
+    assert b'"x":1.50' in private
+
+
+def test_what_is_no_object_can_be_kept_by_nobody() -> None:
+    with pytest.raises(WireError):
+        bridge.kept_by_one(b"[]")
