@@ -67,6 +67,7 @@ def server_settings(
         umask=processes.umask,
         stop_s=processes.stop,
         restart_budget=processes.restarts,
+        unanswered=processes.unanswered,
         max_conversations=processes.max if config.command else SESSIONS,
         conversation_idle_s=processes.idle,
         timeout_s=usual.total_s,

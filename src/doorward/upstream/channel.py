@@ -59,7 +59,7 @@ class Channel(ABC):
     @abstractmethod
     async def notify(self, method: str, params: dict[str, Any] | None) -> None: ...
 
-    async def _room(self, deadline: float) -> None:
+    async def _room(self, live: Live) -> None:
         """Returns when the other side takes messages again. Raises UpstreamError; nothing was sent then."""
         assert not self._full, "a channel that can be full waits for room"
 
@@ -78,7 +78,7 @@ class Channel(ABC):
         self.busy += 1
         try:
             if self._full:
-                await self._room(live.deadline)
+                await self._room(live)
             self._live[live.id] = live
             self._deadlines.watch(live)
             self._send(live, message)
@@ -86,14 +86,16 @@ class Channel(ABC):
                 heard = await live.next()
                 if not isinstance(heard, jsonrpc.UpstreamNotification):
                     return heard
-                await self._relay.note(heard, live.id, live.call, self.key)
+                await self._relay.note(heard, live, self.key)
         except asyncio.CancelledError:
             if live.id in self._live and not live.done:
                 self._cancel(live, "cancelled by the caller")
+                self._unanswered(live)
             raise
         except UpstreamError as error:
             if error.reason is Reason.UPSTREAM_TIMEOUT and live.id in self._live:
                 self._cancel(live, "timed out")
+                self._unanswered(live, error)
             raise
         finally:
             self._deadlines.forget(live)
@@ -116,6 +118,13 @@ class Channel(ABC):
         if live.method != "initialize":
             params = {"requestId": live.id, "reason": why}
             self._tell(jsonrpc.encode_notification("notifications/cancelled", params))
+
+    def _unanswered(self, live: Live, error: UpstreamError | None = None) -> None:
+        """A request was given up: by its caller, or because its time is over, which is what `error` says.
+
+        Whoever draws conclusions raises UpstreamError in the place of `error`.
+        """
+        return
 
     def _end(self, error: UpstreamError) -> None:
         """Nothing more will come: what is in flight fails with it."""

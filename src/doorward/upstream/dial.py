@@ -14,7 +14,7 @@ from doorward.upstream.h1 import Connection
 from doorward.upstream.names import Names
 from doorward.upstream.proxy import Proxy, TunnelRefused, ask_tunnel
 from doorward.upstream.race import connect_tcp, first_connected
-from doorward.upstream.timeouts import Timeouts
+from doorward.upstream.timeouts import Timeouts, limit
 from doorward.upstream.tls import said
 
 OnLost = Callable[[Connection], None]
@@ -69,7 +69,8 @@ class Dial:
             async with asyncio.timeout(within):
                 return await self._reached()
         except TimeoutError:
-            raise self._unreachable(f"did not accept a connection within {within:g} s") from None
+            text = f"did not accept a connection within {limit(within, 'connect')}"
+            raise self._unreachable(text) from None
         except TunnelRefused as error:
             raise self._unreachable(f"cannot be reached: the proxy {error}") from error
         except socket.gaierror as error:
@@ -98,7 +99,7 @@ class Dial:
 
     async def _secured(self, sock: socket.socket, on_lost: OnLost, within: float) -> Connection:
         def protocol() -> Connection:
-            return Connection(self.server, self._keep_alive_s, on_lost)
+            return Connection(self.server, self._keep_alive_s, on_lost, self.timeouts)
 
         try:
             if not self.tls:
@@ -112,7 +113,8 @@ class Dial:
                 )
                 return connection
         except TimeoutError:
-            raise self._unreachable(f"did not finish the TLS handshake within {within:g} s") from None
+            text = f"did not finish the TLS handshake within {limit(within, 'tls')}"
+            raise self._unreachable(text) from None
         except ssl.SSLError as error:
             raise self._unreachable(f"failed the TLS handshake: {said(error)}") from error
         except _RESET as error:

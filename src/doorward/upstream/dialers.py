@@ -11,7 +11,7 @@ from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.conversation import LATEST_MODERN, Conversation, own_params, result_of
 from doorward.upstream.deadlines import Deadlines
-from doorward.upstream.failure import failure
+from doorward.upstream.failure import failure, told
 from doorward.upstream.http import refused
 from doorward.upstream.introduction import Introduction, read_discover
 from doorward.upstream.live import Live
@@ -22,6 +22,7 @@ from doorward.upstream.session import HttpConversation, Means, NoSession, open_s
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.sse import NoStream, SseConversation
 from doorward.upstream.stdio import StdioConversation
+from doorward.upstream.timeouts import Ours
 from doorward.upstream.warden import Warden
 
 MAX_WAIT_S: Final = 2.0
@@ -75,7 +76,7 @@ class HttpDialer:
         live = self._ask("server/discover")
         settings, leg = self._means.settings, self._means.leg
         head, body = probe_request(leg, settings, live)
-        deadline = asyncio.get_running_loop().time() + settings.probe_s
+        deadline = Ours.within(settings.probe_s, settings.timeouts, asyncio.get_running_loop().time())
         response, streamed = await leg.probe(head, body, live, deadline)
         if response.status < 300:
             self.transport = "http"  # it takes POSTs by now
@@ -262,8 +263,7 @@ class StdioDialer:
         wait = known.wait(asyncio.get_running_loop().time())
         if wait > MAX_WAIT_S:
             name, why = self._settings.name, self._why[key]
-            last = why.message.removeprefix(f"server {name} ")
-            text = f"keeps crashing ({last}) and is not restarted for another {wait:.0f} s"
+            text = f"keeps crashing ({told(why)}) and is not restarted for another {wait:.0f} s"
             error = failure(Reason.UPSTREAM_UNREACHABLE, name, text)
             for words in getattr(why, "__notes__", ()):
                 error.add_note(words)

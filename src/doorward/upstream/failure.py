@@ -14,6 +14,11 @@ def failure(reason: Reason, server: str, text: str) -> UpstreamError:
     return UpstreamError(reason, server, f"server {server} {text}")
 
 
+def told(error: UpstreamError) -> str:
+    """The words that `failure` was given."""
+    return error.message.removeprefix(f"server {error.server} ")
+
+
 async def shared(task: asyncio.Task[T], server: str) -> T:
     """The result of work that several callers wait for; a caller that gives up stops it for nobody else.
 

@@ -20,6 +20,7 @@ from doorward.ports.waits import Arrival
 from doorward.upstream.failure import failure
 from doorward.upstream.framing import FRAMING, framing_fault
 from doorward.upstream.repeat import RepeatedHead
+from doorward.upstream.timeouts import NO_LIMITS, Timeouts, span
 from doorward.upstream.tls import said
 
 MAX_HEADERS: Final = 100
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         "_to_end",
         "_transport",
         "_unbodied",
+        "_usual",
         "_waiter",
         "deadline",
         "heard",
@@ -92,9 +94,17 @@ class Connection(asyncio.Protocol):
         "socket",
     )
 
-    def __init__(self, server: str, idle_limit: float, on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self,
+        server: str,
+        idle_limit: float,
+        on_lost: Callable[["Connection"], None],
+        usual: Timeouts = NO_LIMITS,
+    ) -> None:
+        """`usual`: what its deadlines come from, unless they say so themselves."""
         self._server = server
         self._on_lost = on_lost
+        self._usual = usual
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._repeated = RepeatedHead()
@@ -243,7 +253,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def expire(self) -> None:
-        self.fail(failure(Reason.UPSTREAM_TIMEOUT, self._server, "did not answer in time"))
+        what = "begin to answer" if self._fresh else "finish its answer"
+        text = f"did not {what} within {span(self.deadline, self._usual)}"
+        self.fail(failure(Reason.UPSTREAM_TIMEOUT, self._server, text))
 
     def fail(self, error: UpstreamError) -> None:
         """End the exchange in flight, and with it the connection."""

@@ -27,7 +27,7 @@ from doorward.upstream.incoming import usual
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.session import FAILURES, HttpConversation
 from doorward.upstream.settings import Fields, ServerSettings
-from doorward.upstream.timeouts import Clockwork
+from doorward.upstream.timeouts import Clockwork, Due
 
 MAX_LANES: Final = 4096
 _OK: Final = Outcome.OK  # a member of an enum costs 80 ns in CPython 3.11
@@ -163,4 +163,5 @@ class Lanes:
         return await self._ways.finish(permit, conversation, answer, began)
 
     def _live(self, permit: Permit, number: bytes, due: float) -> Live:
-        return Live(self._name, int(number), permit.call.method, permit.call, due)
+        within = self._total_s if not isinstance(due, Due) else due.timeouts.total_s
+        return Live(self._name, int(number), permit.call.method, permit.call, due, within)

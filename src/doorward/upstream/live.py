@@ -1,6 +1,7 @@
 """One request on its way to a server."""
 
 import asyncio
+import math
 from collections import deque
 from typing import Final
 
@@ -10,6 +11,7 @@ from doorward.model.call import Call
 from doorward.model.errors import DoorwardError
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
+from doorward.upstream.timeouts import limit
 from doorward.upstream.waiting import Waiting
 from doorward.wire import jsonrpc
 
@@ -28,10 +30,14 @@ class Live(msgspec.Struct, eq=False):
     call: Call | None
     """None for what we ask ourselves: the handshake, lists."""
     deadline: float
+    within: float = math.inf
+    """Seconds that it had when it began, for who is told that they are over."""
     lost: int = 0
     """Notifications dropped because the caller reads too slowly."""
     questions: Waiting | None = None
     """What the server has asked about it, if anything."""
+    progress: float = -math.inf
+    """As the server last said."""
     _notes: deque[jsonrpc.UpstreamNotification] | None = None
     _over: Answer | DoorwardError | None = None
     _wake: asyncio.Future[None] | None = None
@@ -68,7 +74,7 @@ class Live(msgspec.Struct, eq=False):
             self._rouse()
 
     def expire(self) -> None:
-        self.end(failure(Reason.UPSTREAM_TIMEOUT, self.server, "did not answer in time"))
+        self.end(failure(Reason.UPSTREAM_TIMEOUT, self.server, f"did not answer within {limit(self.within)}"))
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -40,6 +40,8 @@ class Lines(asyncio.Protocol):
         self._transport: asyncio.ReadTransport | None = None
         self._over = False
         self._loop = asyncio.get_running_loop()
+        self.spoke = False
+        """Set by every byte, for who wants to know whether any came since they unset it."""
 
     def close(self) -> None:
         """Whatever else comes, nobody hears of it."""
@@ -66,6 +68,7 @@ class Lines(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._over:
             return
+        self.spoke = True
         first = data.find(b"\n")
         if first == len(data) - 1 and not self._rest and not self._waiting and first <= self._limit:
             if first:

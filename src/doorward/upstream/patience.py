@@ -12,7 +12,7 @@ from typing import Final
 from doorward.model.reasons import Reason
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
-from doorward.upstream.timeouts import Timeouts, ToolTimeouts, timeouts_of
+from doorward.upstream.timeouts import Timeouts, ToolTimeouts, limit, timeouts_of
 
 SHORTEST_TICK_S: Final = 0.05
 LONGEST_TICK_S: Final = 1.0
@@ -63,11 +63,11 @@ class Patience:
 
     def _lost(self, connection: Connection, silence: float) -> bool:
         timeouts = timeouts_of(connection.deadline, self._usual)
-        limit = timeouts.first_byte_s if connection.silent else timeouts.idle_s
-        if silence < limit:
+        bound = timeouts.first_byte_s if connection.silent else timeouts.idle_s
+        if silence < bound:
             return False
-        text = f"sent no more of its answer for {limit:g} s"
+        text = f"sent no more of its answer for {limit(bound, 'idle')}"
         if connection.silent:
-            text = f"did not begin to answer within {limit:g} s"
+            text = f"did not begin to answer within {limit(bound, 'first_byte')}"
         connection.fail(failure(Reason.UPSTREAM_TIMEOUT, self._server, text))
         return True

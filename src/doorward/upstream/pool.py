@@ -15,7 +15,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.dial import Dial
 from doorward.upstream.failure import failure
 from doorward.upstream.h1 import Connection
-from doorward.upstream.timeouts import Timeouts, timeouts_of
+from doorward.upstream.timeouts import Timeouts, limit, span, timeouts_of
 
 SWEEP_S = 1.0
 """How often idle connections are looked at; half of `keep_alive_s` where that is less."""
@@ -26,11 +26,13 @@ GRACE_S = 0.1
 class _Place:
     """A place in the line."""
 
-    __slots__ = ("dialled", "timeouts", "waiter")
+    __slots__ = ("dialled", "timeouts", "waiter", "within")
 
-    def __init__(self, waiter: asyncio.Future[Connection], timeouts: Timeouts) -> None:
+    def __init__(self, waiter: asyncio.Future[Connection], timeouts: Timeouts, within: str) -> None:
         self.waiter = waiter
         self.timeouts = timeouts
+        self.within = within
+        """How long it waits at the most, in words."""
         self.dialled = False
         """Whether a connection is being opened on its account: if that fails it is told."""
 
@@ -87,12 +89,14 @@ class Pool:
         """
         timeouts = timeouts_of(due, self._dial.timeouts)
         patience = timeouts.connect_s + (timeouts.tls_s if self._dial.tls else 0.0)
-        end = min(due, self._loop.time() + patience + GRACE_S)
+        now = self._loop.time()
+        end = min(due, now + patience + GRACE_S)
+        within = span(due, timeouts) if due == end else limit(patience, "connect")
         at = self._line.append
         while True:
             if self._closed:
                 raise failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is being closed")
-            connection = await self._stand_in_line(at, end, timeouts)
+            connection = await self._stand_in_line(at, end, timeouts, within)
             if connection.clean:
                 return connection
             connection.close()
@@ -147,9 +151,9 @@ class Pool:
             _tell(self._line.popleft(), failure(Reason.UPSTREAM_UNREACHABLE, self._server, "is being closed"))
 
     async def _stand_in_line(
-        self, at: Callable[[_Place], None], end: float, timeouts: Timeouts
+        self, at: Callable[[_Place], None], end: float, timeouts: Timeouts, within: str
     ) -> Connection:
-        place = _Place(self._loop.create_future(), timeouts)
+        place = _Place(self._loop.create_future(), timeouts, within)
         at(place)
         timer = self._loop.call_at(end, self._give_up, place)
         self._dial_more()
@@ -175,10 +179,10 @@ class Pool:
         if place in self._line:
             self._line.remove(place)
         if place.dialled or self._dialling:
-            text = "did not accept a connection, or its TLS, in time"
+            text = f"did not accept a connection within {place.within}"
             _tell(place, failure(Reason.UPSTREAM_UNREACHABLE, self._server, text))
         else:
-            text = "has all its connections in use"
+            text = f"had all its connections in use for {place.within}"
             _tell(place, failure(Reason.UPSTREAM_OVERLOADED, self._server, text))
 
     def _hand_over(self, connection: Connection) -> bool:

@@ -103,6 +103,11 @@ class Process:
         """Bytes that neither it nor the pipe had taken when something was last written."""
         return self._unread
 
+    def spoke(self) -> bool:
+        """Whether it has written anything since this was asked last."""
+        spoke, self._lines.spoke = self._lines.spoke, False
+        return spoke
+
     def look(self) -> int:
         """`unread` as it is now."""
         if self._stdin is not None and not self._queued:
@@ -145,6 +150,11 @@ class Process:
             self._signal(signal.SIGKILL)
         await self._waited(KILLED_S)
         self._finish()
+
+    def give_up(self, text: str) -> None:
+        """It is of no use any more, for the reason that `text` gives: calls in flight end with it."""
+        self._end(Reason.UPSTREAM_CONNECTION_LOST, text)
+        self.kill()
 
     def kill(self) -> None:
         """At once, with its group."""
@@ -199,8 +209,7 @@ class Process:
 
     def _useless(self, text: str) -> None:
         if not self._has_exited:
-            self._end(Reason.UPSTREAM_CONNECTION_LOST, text)
-            self.kill()
+            self.give_up(text)
 
     def _exited(self) -> None:
         self._has_exited = True

@@ -13,6 +13,7 @@ from doorward.upstream.events import USUAL_RETRY_S, EventReader
 from doorward.upstream.failure import failure
 from doorward.upstream.http import HttpLeg, SessionGone, Talk
 from doorward.upstream.live import Answer, Live
+from doorward.upstream.timeouts import limit
 
 MOST_IN_VAIN: Final = 5
 """Streams in a row that brought no new event, and attempts at one, before the answer is given up."""
@@ -29,7 +30,7 @@ async def rest(leg: HttpLeg, head: bytes, broken: EventReader, live: Live, talk:
     while field and in_vain < MOST_IN_VAIN:
         await asyncio.sleep(min(retry_s or USUAL_RETRY_S, max(live.deadline - loop.time(), 0.0)))
         if loop.time() >= live.deadline:
-            raise failure(Reason.UPSTREAM_TIMEOUT, live.server, "did not answer in time")
+            raise failure(Reason.UPSTREAM_TIMEOUT, live.server, f"did not answer within {limit(live.within)}")
         in_vain += 1
         stream = await _next_stream(leg, head + field, live)
         if stream is None:

@@ -20,7 +20,7 @@ from doorward.ports.watched import Wish
 from doorward.upstream import pages, watches
 from doorward.upstream.conversation import Conversation, own_params, result_of
 from doorward.upstream.conversations import Conversations
-from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.deadlines import SWEEP_S, Deadlines
 from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
 from doorward.upstream.discovery import Discovery
 from doorward.upstream.events import LARGE
@@ -34,7 +34,7 @@ from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.rounds import OwnKey, Rounds
 from doorward.upstream.session import Means
 from doorward.upstream.settings import ServerSettings, ServerState
-from doorward.upstream.timeouts import Clockwork
+from doorward.upstream.timeouts import Clockwork, limit
 from doorward.upstream.tls import ReloadingContext
 from doorward.upstream.warden import Warden
 from doorward.upstream.watches import Watches
@@ -44,6 +44,8 @@ from doorward.wire.errors import BridgeUnsupported
 Items = list[dict[str, Any]]
 
 _IDLE_CHECK_S: Final = 15.0
+LATE_S: Final = 2 * SWEEP_S
+"""By how much deadlines may be missed."""
 # Read on every call: a member of an enum costs 80 ns in CPython 3.11.
 _MODERN: Final = Era.MODERN
 
@@ -240,19 +242,22 @@ class Server:
     async def list(self, method: str) -> list[dict[str, Any]]:
         """See ports.Lister. All pages must arrive within one call's time."""
         running = self._require()
+        within = self.settings.timeout_s
+        end = running.loop.time() + within
         try:
-            async with asyncio.timeout(self.settings.timeout_s):
+            async with asyncio.timeout_at(end + LATE_S):  # a request ends by its own deadline, and says so
                 await running.discovery.ready()
-                return await self._list(method, running)
+                return await self._list(method, running, end)
         except TimeoutError:
-            raise failure(Reason.UPSTREAM_TIMEOUT, self.name, f"did not finish {method} in time") from None
+            text = f"did not finish {method} within {limit(within)}"
+            raise failure(Reason.UPSTREAM_TIMEOUT, self.name, text) from None
         except UpstreamError as error:
             running.discovery.failed(error)
             raise
 
-    async def _list(self, method: str, running: "_Running") -> Items:
+    async def _list(self, method: str, running: "_Running", end: float) -> Items:
         async def fetch(params: dict[str, Any]) -> bytes:
-            answer = await self._ask(running, method, params)
+            answer = await self._ask(running, method, params, end)
             if isinstance(answer, jsonrpc.UpstreamError) and pages.has_no_templates(method, answer.code):
                 return pages.NO_TEMPLATES
             return result_of(self.name, method, answer)
@@ -262,13 +267,13 @@ class Server:
             return []
         return await pages.walk(self.name, method, fetch, self.settings.max_pages)
 
-    async def _ask(self, running: "_Running", method: str, params: dict[str, Any]) -> Answer:
+    async def _ask(self, running: "_Running", method: str, params: dict[str, Any], end: float) -> Answer:
         """A request of our own through discovery's conversation; reading again after a 404 harms nobody."""
         for _ in range(2):
             conversation = await running.conversations.get(None)
             own = own_params(params, conversation.era, conversation.introduction.version)
             try:
-                return await conversation.request(self.live(method), own)
+                return await conversation.request(self.live(method, end), own)
             except SessionGone:
                 continue
         raise failure(Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened")
@@ -280,7 +285,7 @@ class Server:
         now = running.loop.time()
         deadline = now + self._total_s if self.clockwork is None else self.clockwork.due(permit.target, now)
         version = conversation.introduction.version
-        live = Live(self.name, next(self.minted), call.method, call, deadline)
+        live = Live(self.name, next(self.minted), call.method, call, deadline, deadline - now)
         params = outgoing(permit, era, version, live.id, self.settings.may_ask)
         self._rounds.outgoing(permit, params, era)
         if call.method in watches.METHODS:
@@ -300,7 +305,8 @@ class Server:
                 await self._set_level(permit.call.log_level, conversation)
                 return conversation
         except TimeoutError:
-            raise failure(Reason.UPSTREAM_UNREACHABLE, self.name, "was not ready in time") from None
+            text = f"was not ready within {limit(within)}"
+            raise failure(Reason.UPSTREAM_UNREACHABLE, self.name, text) from None
         except UpstreamError as error:
             if error.reason not in (Reason.UPSTREAM_CONNECTION_LOST, Reason.UPSTREAM_TIMEOUT):
                 raise
@@ -322,10 +328,11 @@ class Server:
             conversation.log_level = level
             await conversation.request(self.live("logging/setLevel"), {"level": level})
 
-    def live(self, method: str) -> Live:
-        """A request of our own."""
-        deadline = asyncio.get_running_loop().time() + self.settings.timeout_s
-        return Live(self.name, next(self.minted), method, None, deadline)
+    def live(self, method: str, end: float | None = None) -> Live:
+        """A request of our own. `end`: when it must be over, where others come before and after it."""
+        within = self.settings.timeout_s
+        deadline = asyncio.get_running_loop().time() + within if end is None else end
+        return Live(self.name, next(self.minted), method, None, deadline, within)
 
     def _require(self) -> "_Running":
         if self._running is None:

@@ -23,6 +23,7 @@ from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import Relay
 from doorward.upstream.resume import rest
 from doorward.upstream.settings import Fields, ServerSettings
+from doorward.upstream.timeouts import Ours
 from doorward.upstream.waiting import Timed
 from doorward.wire import asking, headers, jsonrpc, versions
 from doorward.wire.errors import WireError
@@ -306,9 +307,13 @@ class HttpConversation:
         head = self._post_head()
         if self.era is Era.MODERN and method:
             head += self._modern_fields(method, params, None)
-        response = await self._leg.post(head, message, self._loop.time() + NOTICE_S)
+        response = await self._leg.post(head, message, self._soon())
         if response.status >= 300:
             raise refused(self._server, response)
+
+    def _soon(self) -> float:
+        """When what is said in passing must have been taken."""
+        return Ours.within(NOTICE_S, self._settings.timeouts, self._loop.time())
 
     def _post_head(self) -> bytes:
         auth = self._settings.auth_headers()

@@ -76,6 +76,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     restart_budget: int = 5
     """Restarts of one stdio process within `restart_window_s`; then none until the window passes."""
     restart_window_s: float = 60.0
+    unanswered: int = 3
+    """Calls in a row that a silent stdio process may leave unanswered before it is ended; 0: any number."""
     stop_s: float = 5.0
     """How long a stdio process may take to end by itself, from closing its stdin to SIGKILL."""
 

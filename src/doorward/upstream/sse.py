@@ -24,6 +24,7 @@ from doorward.upstream.live import Live
 from doorward.upstream.output import REST_S
 from doorward.upstream.session import BOTH, NOTICE_S, TYPE, Means
 from doorward.upstream.settings import Fields
+from doorward.upstream.timeouts import Ours
 from doorward.wire import headers, jsonrpc
 from doorward.wire.errors import WireError
 from doorward.wire.sse import SseEvent, SseParser
@@ -88,7 +89,7 @@ class SseConversation(Channel):
         self._watch = self._loop.call_later(QUIET_S, self._look)
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
-        await self._post(jsonrpc.encode_notification(method, params), self._loop.time() + NOTICE_S)
+        await self._post(jsonrpc.encode_notification(method, params), self._soon())
 
     async def close(self, within: float) -> None:
         """The stream's end is the session's end: there is nothing to say before it."""
@@ -104,7 +105,7 @@ class SseConversation(Channel):
         head = self._leg.head(b"GET", [], self._settings.auth_headers(), b"text/event-stream")
         connection = await self._leg.pool.dedicated()
         waiter: asyncio.Future[Response] = self._loop.create_future()
-        connection.deadline = self._loop.time() + self._settings.probe_s
+        connection.deadline = Ours.within(self._settings.probe_s, self._settings.timeouts, self._loop.time())
         self._deadlines.watch(connection)
         streams = False
         try:
@@ -231,6 +232,9 @@ class SseConversation(Channel):
             self._loop.call_soon(self._lose, lost)
         raise refused(self._server, response)
 
+    def _soon(self) -> float:
+        return Ours.within(NOTICE_S, self._settings.timeouts, self._loop.time())
+
     def _post_head(self) -> bytes:
         auth = self._settings.auth_headers()
         if auth is not self._auth or self.introduction is not self._introduced:
@@ -256,6 +260,6 @@ class SseConversation(Channel):
 
     async def _pass_on(self, message: bytes) -> None:
         try:
-            await self._post(message, self._loop.time() + NOTICE_S)
+            await self._post(message, self._soon())
         except UpstreamError:
             self._relay.dropped["message that the server did not take"] += 1

@@ -1,19 +1,22 @@
 """Conversations over stdio: one child process each, requests in flight told apart by id."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
 from doorward.model.call import Era
+from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.upstream.channel import Channel
 from doorward.upstream.deadlines import Deadlines
-from doorward.upstream.failure import failure
+from doorward.upstream.failure import failure, told
 from doorward.upstream.live import Live
 from doorward.upstream.process import CROWDED, MAX_UNREAD, Process
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.warden import Warden
+from doorward.upstream.wedged import Silence
 from doorward.wire import jsonrpc
 
 
@@ -35,6 +38,7 @@ class StdioConversation(Channel):
         self._warden = warden
         self._process: Process | None = None
         self._noisy = False
+        self._silence = Silence(settings.unanswered, settings.timeout_s)
         self.on_noise: Callable[[str], None] | None = None
         """Told once, in words for an operator, that its stdout carries what is not JSON-RPC."""
 
@@ -80,16 +84,38 @@ class StdioConversation(Channel):
         process.write(message)
         self._full = process.unread > CROWDED
 
-    async def _room(self, deadline: float) -> None:
+    async def _room(self, live: Live) -> None:
         """Nothing wakes us: what the pipe takes, it takes without a word. Only callers of a server that does
         not read its input ever wait here."""
         process = self._process
         assert process is not None
         while process.alive and process.look() > CROWDED:
-            if self._loop.time() >= deadline:
-                raise failure(Reason.UPSTREAM_OVERLOADED, self._server, "does not read its input")
+            if self._loop.time() >= live.deadline:
+                error = failure(Reason.UPSTREAM_OVERLOADED, self._server, "does not read its input")
+                self._unanswered(live, error)
+                raise error
             await asyncio.sleep(0.01)
         self._full = False
+
+    def _unanswered(self, live: Live, error: UpstreamError | None = None) -> None:
+        """A process that says nothing while one call after the other is given up is ended, and its next call
+        starts another."""
+        process = self._process
+        assert process is not None
+        if live.deadline == math.inf or any(one.questions is not None for one in self._live.values()):
+            return  # a listen is not to be answered, and who has asked a person may wait for the person
+        wedged = process.alive and self._silence.unanswered(
+            began=live.deadline - live.within,
+            now=self._loop.time(),
+            spoke=process.spoke(),
+        )
+        if not wedged:
+            return
+        text = f"said nothing while {self._silence.most} calls in a row went unanswered, and was ended"
+        process.give_up(text)
+        if error is not None:
+            words = f"{told(error)}; it {text}: the next call starts it again"
+            raise failure(error.reason, self._server, words)
 
     def _noise(self, data: bytes) -> None:
         """Servers print banners and debug output although the spec forbids it."""

@@ -27,6 +27,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """From handing a call over to the last byte of its answer."""
 
 
+NO_LIMITS: Final = Timeouts(connect_s=math.inf, tls_s=math.inf, total_s=math.inf)
+
+
 class ToolTimeouts(msgspec.Struct, frozen=True):
     """One entry of `servers.X.tools` that says how long its tools may take."""
 
@@ -51,6 +54,18 @@ class Due(float):
         return due
 
 
+class Ours(Due):
+    """The same for what we do on our own account: its `total_s` is no setting of anybody's."""
+
+    __slots__ = ()
+
+    @classmethod
+    def within(cls, seconds: float, usual: Timeouts, now: float) -> "Ours":
+        due = cls(now + seconds)
+        due.timeouts = msgspec.structs.replace(usual, total_s=seconds)
+        return due
+
+
 def timeouts_of(due: float, usual: Timeouts) -> Timeouts:
     """What bounds the exchange that is due then, where the server's own timeouts are the usual ones."""
     return due.timeouts if isinstance(due, Due) else usual
@@ -64,6 +79,17 @@ def later(due: float, by: float) -> float:
     made = Due(moved)
     made.timeouts = due.timeouts
     return made
+
+
+def limit(seconds: float, name: str = "total") -> str:
+    """A limit in words for a caller: how long, and which key under `timeout` says so."""
+    return f"{seconds:.4g} s (timeout.{name})" if seconds < math.inf else "its time"
+
+
+def span(due: float, usual: Timeouts) -> str:
+    """What an exchange that was due then had, in the words of `limit`."""
+    seconds = timeouts_of(due, usual).total_s
+    return f"{seconds:.4g} s" if isinstance(due, Ours) else limit(seconds)
 
 
 class Clockwork:

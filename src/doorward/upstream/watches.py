@@ -22,6 +22,7 @@ from doorward.upstream.http import SessionGone
 from doorward.upstream.listening import LISTEN, Listening
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import Relay
+from doorward.upstream.timeouts import limit
 from doorward.wire import jsonrpc
 
 SUBSCRIBE: Final = "resources/subscribe"
@@ -220,7 +221,8 @@ class Watches:
                         return jsonrpc.UpstreamError(live.id, -32602, text, {"uri": uri})
         except TimeoutError:
             self._wish(permit, add=False)
-            raise failure(Reason.UPSTREAM_TIMEOUT, self._host.name, "did not answer in time") from None
+            text = f"did not answer within {limit(live.within)}"
+            raise failure(Reason.UPSTREAM_TIMEOUT, self._host.name, text) from None
         except UpstreamError:
             self._wish(permit, add=False)
             raise

@@ -18,13 +18,15 @@ def test_everything_has_a_default() -> None:
     assert server("").processes is None
     assert server("processes: {}").processes == Processes()
     assert (Processes().max, Processes().idle, Processes().stop, Processes().restarts) == (32, 600.0, 5.0, 5)
+    assert Processes().unanswered == 3
     assert Processes().umask is None
 
 
 def test_everything_may_be_said() -> None:
-    said = server("processes: {max: 4, idle: 1m, stop: 0s, restarts: 0, umask: '0027'}").processes
+    said = server("processes: {max: 4, idle: 1m, stop: 0s, restarts: 0, unanswered: 0, umask: '0027'}").processes
     assert said is not None
     assert (said.max, said.idle, said.stop, said.restarts, said.umask) == (4, 60.0, 0.0, 0, 0o027)
+    assert said.unanswered == 0
     assert said.model_dump()["umask"] == "027"
 
 
@@ -36,7 +38,7 @@ def test_a_mask_is_octal_digits_in_quotes(mask: str) -> None:
         server(f"processes: {{umask: {mask}}}")
 
 
-@pytest.mark.parametrize("text", ["max: 1", "max: 2000", "idle: 0s", "restarts: -1", "most: 3", "max: '3'"])
+@pytest.mark.parametrize("text", ["max: 1", "max: 2000", "idle: 0s", "restarts: -1", "unanswered: -1", "most: 3", "max: '3'"])
 def test_what_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="processes"):
         server(f"processes: {{{text}}}")
@@ -49,5 +51,5 @@ def test_a_remote_server_has_no_processes() -> None:
 
 def test_the_schema_knows_them() -> None:
     described = json_schema()["$defs"]["Processes"]["properties"]
-    assert set(described) == {"max", "idle", "stop", "restarts", "umask"}
+    assert set(described) == {"max", "idle", "stop", "restarts", "unanswered", "umask"}
     assert all("description" in one for one in described.values())

@@ -52,7 +52,7 @@ async def test_an_answer_must_begin_in_time() -> None:
     patience.close()
     assert connection.error is not None
     assert connection.error.reason is Reason.UPSTREAM_TIMEOUT
-    assert connection.error.message == "server lab did not begin to answer within 0.05 s"
+    assert connection.error.message == "server lab did not begin to answer within 0.05 s (timeout.first_byte)"
 
 
 async def test_an_answer_must_go_on() -> None:
