@@ -1,5 +1,6 @@
 """Which server, which tool: names are looked up, never taken apart; an unlisted URI names its server."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -74,7 +75,8 @@ class SnapshotRouter:
                 or self._snapshot.listings[server].known
             ):
                 raise
-            text = f"server {server} has not answered since the gateway started"
+            waited = max(time.time() - self._snapshot.listings[server].since, 0.0)
+            text = f"server {server} has not answered yet: it was configured {waited:.0f} s ago"
             raise UpstreamError(Reason.UPSTREAM_UNREACHABLE, server, text) from None
 
     def _route(self, call: Call) -> Target:

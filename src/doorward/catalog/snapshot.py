@@ -1,5 +1,6 @@
 """Everything on offer at one moment: immutable, rebuilt for one server at a time, read without locks."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ class Listing(msgspec.Struct, frozen=True):
     instructions: str | None
     known: bool = True
     """False until the server has answered for the first time."""
+    since: float = 0.0
+    """Until then: since when it is there to be asked, in `time.time()`."""
 
     def all(self) -> tuple[Definition, ...]:
         """Of every kind, for the policy engine."""
@@ -28,7 +31,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 def unknown(server: str) -> Listing:
     """Of a server that has not answered yet."""
-    return Listing(server, {}, {}, {}, None, known=False)
+    return Listing(server, {}, {}, {}, None, known=False, since=time.time())
 
 
 Built = Mapping[str, tuple[ServerIndex, ServerIndex]]

@@ -1,11 +1,14 @@
 """A name is looked up, never taken apart."""
 
+import time
+
 import pytest
 from msgspec.structs import replace
 
 from doorward.catalog.route import OWN_METHODS, SnapshotRouter
+from doorward.catalog.snapshot import Snapshot, unknown
 from doorward.model.call import Series
-from doorward.model.errors import CallerError
+from doorward.model.errors import CallerError, UpstreamError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, OperationClass, Target
@@ -146,3 +149,14 @@ def test_a_server_that_a_reload_took_out_is_no_path_any_more(method: str) -> Non
     assert refusal(OFFER, method, {"name": "x", "uri": "u:1"}, "gone") is Reason.PATH_NOT_FOUND
     offer = snapshot(listing("hidden", tools=("x",)))
     assert refusal(offer, method, {"name": "x", "uri": "u:1"}, "hidden") is Reason.PATH_NOT_FOUND
+
+
+def test_a_server_that_a_reload_added_is_not_held_to_have_been_silent_since_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began = time.time()
+    offer = Snapshot({"a": unknown("a")})
+    monkeypatch.setattr(time, "time", lambda: began + 12.4)
+    with pytest.raises(UpstreamError) as caught:
+        route(offer, "tools/call", {"name": "x"})
+    assert caught.value.message == "server a has not answered yet: it was configured 12 s ago"
