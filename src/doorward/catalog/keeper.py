@@ -25,6 +25,9 @@ that one that hangs for ever does not hold up every list."""
 PAUSE_S = 0.5
 """Between two renewals of one server: each new list is compiled anew, and a server may announce changes
 without end."""
+LONGEST_PAUSE_S = 10.0
+"""The pause doubles up to this for a server that announces again in its time: ten thousand changed tools hold
+the loop for a third of a second in all. Whoever asks for a list is answered by RECENT_S all the same."""
 
 UNUSABLE: Final = frozenset({Reason.UPSTREAM_PROTOCOL_ERROR, Reason.UPSTREAM_REPLY_TOO_LARGE})
 """Answers all the same: a server that gives one is not asked again at once, which may cost megabytes."""
@@ -60,7 +63,8 @@ class Keeper:
         """Digest of the last answer: of one that says the same nothing is worked out again."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
-        self._renewed: dict[str, float] = {}
+        self._renewed: dict[str, tuple[float, float]] = {}
+        """When it was last renewed, and how long to wait after that."""
 
     def failing(self, servers: Iterable[str], kind: Kind | None = None) -> tuple[str, ...]:
         """Those that are not up, or have not said what they have of this kind, in time and in a form that can
@@ -107,7 +111,6 @@ class Keeper:
             await self._settled(*wanted)
         finally:
             self._renewing.discard(wanted)
-        self._renewed[server] = time.monotonic()
         await self.recent((server,), wanted[1], max_age=-1.0)
 
     async def _settled(self, server: str, kinds: tuple[Kind, ...]) -> None:
@@ -119,9 +122,12 @@ class Keeper:
         ]
         if older:
             await asyncio.wait(older)
-        pause = self._renewed.get(server, -math.inf) + PAUSE_S - time.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        last, pause = self._renewed.get(server, (-math.inf, PAUSE_S))
+        left = last + pause - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
+        pause = min(pause * 2, LONGEST_PAUSE_S) if left > 0 else PAUSE_S
+        self._renewed[server] = (time.monotonic(), pause)
 
     def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""

@@ -1,6 +1,7 @@
 """Listings are kept recent without one slow server holding up the rest."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -245,6 +246,24 @@ async def test_a_server_that_announces_without_end_is_asked_now_and_then(monkeyp
 
     # At once for the first, and once for all that came while one was waiting.
     assert lister.asked == ["tools/list"] * 4
+
+
+async def test_the_longer_a_server_announces_the_longer_it_is_let_wait(monkeypatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_S", 0.02)
+    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.2)
+    bench = Bench(a=(lister := Lister("x")))
+
+    began = time.monotonic()
+    for _ in range(7):  # at once, then after 20, 40, 80, 160, 200 and 200 ms
+        await bench.keeper.renew("a", [Kind.TOOL])
+    assert time.monotonic() - began > 0.65
+
+    await asyncio.sleep(0.25)
+    lister.tools = ("new",)
+    began = time.monotonic()
+    await bench.keeper.renew("a", [Kind.TOOL])  # it was quiet for long enough
+    assert time.monotonic() - began < 0.15
+    assert bench.names[-1] == ["new"]
 
 
 async def test_what_changes_while_a_server_answers_is_asked_for_once_more(monkeypatch) -> None:
