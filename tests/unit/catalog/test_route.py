@@ -93,8 +93,8 @@ def test_at_the_aggregate_a_uri_says_whose_it_is(method: str) -> None:
     assert key("a+n://7") == ("a", "resource", "n://7")
     assert key("a+b+u:1") == ("a", "resource", "b+u:1")
     assert key("ui://a/b/card") == ("a", "resource", "ui://b/card")
-    for unknown in ("u:1", "n://7", "b+else:9", "c+u:1", "ui://c/card", "ui://a", "a+ui://card", ""):
-        assert refusal(OFFER, method, {"uri": unknown}, None) is Reason.TARGET_UNKNOWN
+    for unheard_of in ("u:1", "n://7", "b+else:9", "c+u:1", "ui://c/card", "ui://a", "a+ui://card", ""):
+        assert refusal(OFFER, method, {"uri": unheard_of}, None) is Reason.TARGET_UNKNOWN
 
 
 def test_completion_goes_where_its_reference_goes() -> None:
