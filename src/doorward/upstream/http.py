@@ -325,7 +325,7 @@ class HttpLeg:
     async def _heard(self, message: jsonrpc.UpstreamNotification, live: Live, talk: Talk) -> None:
         relay = self._relay
         if message.method != CANCELLED or not relay.questions.withdrawn(talk.key, live, message.params):
-            await relay.note(message, live.id, live.call, talk.key)
+            await relay.note(message, live, talk.key)
 
     def _nonsense(self, error: WireError) -> UpstreamError:
         return failure(Reason.UPSTREAM_PROTOCOL_ERROR, self._server, f"sent what is not JSON-RPC: {error}")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from doorward.model.call import Call
 from doorward.ports.asks import Asks
+from doorward.upstream.live import Live
 from doorward.upstream.questions import NoClients, Questions
 from doorward.wire import jsonrpc
 from doorward.wire.meta import LOG_LEVELS, SUBSCRIPTION_ID
@@ -36,15 +37,15 @@ class Relay:
         """Our open `subscriptions/listen`, by their ids: told of their acknowledgement."""
         self.questions = Questions(server, may_ask, NoClients() if asks is None else asks, self.dropped)
 
-    async def note(
-        self, notification: jsonrpc.UpstreamNotification, token: int, call: Call | None, key: str | None
-    ) -> None:
-        """One that came on the own stream of `call`. Waits while the caller reads slowly."""
-        method, params = notification.method, notification.params or {}
+    async def note(self, notification: jsonrpc.UpstreamNotification, live: Live, key: str | None) -> None:
+        """One that came on the own stream of `live`. Waits while the caller reads slowly."""
+        method, params, call = notification.method, notification.params or {}, live.call
         if method == PROGRESS:
             given = params.get("progressToken")
-            if call is None or call.progress_token is None or type(given) is not int or given != token:
+            if call is None or call.progress_token is None or type(given) is not int or given != live.id:
                 self.dropped["progress for no live token"] += 1
+            elif not _advances(live, params):
+                self.dropped["progress that is none"] += 1
             elif call.events is not None:
                 mapped = {**params, "progressToken": call.progress_token}
                 await call.events.emit(jsonrpc.encode_notification(method, mapped))
@@ -82,6 +83,25 @@ class Relay:
             return jsonrpc.encode_result(request.id, b"{}")
         self.dropped["request to the client"] += 1
         return jsonrpc.encode_error(request.id, -32601, "Method not found", None)
+
+
+def _advances(live: Live, params: dict[str, Any]) -> bool:
+    """Whether a note is of the schema's form and does not go back (MCP, progress: the value MUST increase).
+
+    One that stays where it was passes: many servers say by it what they do now.
+    """
+    progress: Any = params.get("progress")
+    total = params.get("total", 0)
+    if not (_is_number(progress) and _is_number(total) and isinstance(params.get("message", ""), str)):
+        return False
+    if progress < live.progress:
+        return False
+    live.progress = progress
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _ignore(key: str | None, method: str, params: dict[str, Any]) -> None:
