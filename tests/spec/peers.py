@@ -41,7 +41,7 @@ Answers = Callable[[Asked], Json]
 class Peer:
     """`results` has what a method answers; `acts` what is done with the connection instead.
 
-    `url` is of this server; `seen` every request in order.
+    `url` is of this server; `seen` every request in order. Resources whose URI begins with `no:` are unknown.
     """
 
     def __init__(self, *versions: str) -> None:
@@ -56,6 +56,7 @@ class Peer:
         self.dead: set[str] = set()
         """Sessions that this server has forgotten."""
         self.url = ""
+        self._serving: set[asyncio.Task[None]] = set()
 
     def asked(self, method: str) -> list[Asked]:
         return [one for one in self.seen if (one.method or one.verb) == method]
@@ -70,6 +71,9 @@ class Peer:
         return self.last(method)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             while True:
                 asked = await _read(reader)
@@ -81,7 +85,16 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self._serving.discard(task)
             writer.close()
+
+    async def end(self) -> None:
+        """Closes what is still open."""
+        open_ones = list(self._serving)
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
+        await asyncio.sleep(0)
 
     def honest(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
         modern = PROTOCOL in asked.meta
@@ -104,6 +117,11 @@ class Peer:
             self._answer(asked, writer, modern)
 
     def _answer(self, asked: Asked, writer: asyncio.StreamWriter, modern: bool) -> None:
+        if str(asked.params.get("uri")).startswith("no:"):
+            writer.write(
+                http(200, asked.error(-32602 if modern else -32002, data={"uri": asked.params["uri"]}))
+            )
+            return
         given = self.results.get(asked.method)
         found = given(asked) if callable(given) else given
         if found is None:
@@ -170,3 +188,5 @@ async def serving(*peers: Peer) -> AsyncIterator[None]:
     finally:
         for listener in listeners:
             listener.close()
+        for peer in peers:
+            await peer.end()

@@ -27,7 +27,9 @@ class Said:
         self.status, self.headers, self.body = status, headers, body
         if headers.get("content-type", "").startswith("text/event-stream"):
             lines = body.decode().splitlines()
-            self.messages = [json.loads(line[5:]) for line in lines if line.startswith("data:") and line[5:].strip()]
+            self.messages = [
+                json.loads(line[5:]) for line in lines if line.startswith("data:") and line[5:].strip()
+            ]
         else:
             self.messages = [json.loads(body)] if body else []
 
@@ -55,7 +57,9 @@ class Said:
 class Client:
     """One client of one revision at one endpoint, which says exactly what it is told to."""
 
-    def __init__(self, http: httpx2.AsyncClient, path: str, key: str, version: str, capabilities: Json) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, path: str, key: str, version: str, capabilities: Json
+    ) -> None:
         self.http, self.path, self.version, self.capabilities = http, path, version, capabilities
         self.fields = {
             "Authorization": f"Bearer {key}",
@@ -130,12 +134,13 @@ class World:
     """`client` makes one of an agent; `process` is the gateway, `url` where it listens."""
 
     def __init__(self, process: Process, url: str, http: httpx2.AsyncClient, keys: dict[str, str]) -> None:
-        self.process, self.url, self.http, self._keys = process, url, http, keys
+        self.process, self.url, self.http, self.keys = process, url, http, keys
+        self.peers: Mapping[str, Peer] = {}
 
     async def client(
         self, path: str = "/mcp/lab", version: str = LATEST, *, agent: str = "bot", **capabilities: Any
     ) -> Client:
-        made = Client(self.http, path, self._keys[agent], version, capabilities)
+        made = Client(self.http, path, self.keys[agent], version, capabilities)
         if version != MODERN:
             await made.open()
         return made
@@ -163,7 +168,9 @@ async def world(
         try:
             url = (await process.listen(lambda text: None)).removesuffix("/mcp")
             async with asyncio.timeout(60), httpx2.AsyncClient(base_url=url, timeout=30) as http:
-                yield World(process, url, http, secrets)
+                made = World(process, url, http, secrets)
+                made.peers = peers
+                yield made
             await process.drain(1.0)
         finally:
             await process.close()
@@ -173,4 +180,3 @@ def _keys(loaded: Loaded, agents: list[str]) -> dict[str, str]:
     """As the command line makes them; it runs a loop of its own."""
     with key_commands.open_keys(loaded) as keys:
         return {agent: keys.create(agent, "k", "live", None)[1] for agent in agents}
-
