@@ -17,6 +17,7 @@ from doorward.config.model import STRICT
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
 from doorward.config.proxies import ProxyText
 from doorward.config.secret import Secret
+from doorward.config.sessions import Sessions
 from doorward.config.tls import GatewayTls
 from doorward.config.values import (
     Bound,
@@ -115,6 +116,8 @@ class Gateway(_Strict):
     and have to. From anybody else it is refused. Default: none."""
     connections: Connections = Connections()
     """How many connections there may be."""
+    sessions: Sessions = Sessions()
+    """How long sessions of legacy clients are kept, and how many."""
     drain: Duration = 10.0
     """How long calls in flight may take to finish when the gateway stops."""
     list_page: int = Field(0, ge=0, le=100_000)

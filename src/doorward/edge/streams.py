@@ -104,6 +104,11 @@ class SessionStreams:
         """Where somebody listens."""
         return frozenset(self._counts)
 
+    @property
+    def sessions(self) -> set[str]:
+        """Ids of those that have a stream open."""
+        return set(self._open)
+
     def open(
         self,
         session: Session,

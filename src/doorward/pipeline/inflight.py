@@ -25,6 +25,11 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._flights)
 
+    @property
+    def scopes(self) -> set[str]:
+        """Sessions, and stdio, in which something runs."""
+        return {scope for scope, _ in self._flights}
+
     def enter(self, call: Call, trail: Trail) -> None:
         """Raises CallerError(DUPLICATE_REQUEST_ID): two calls of one id would cross their replies."""
         if call.scope is None:

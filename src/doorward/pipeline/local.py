@@ -14,7 +14,7 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.lists import LISTS, Lists, Offer
 from doorward.ports.catalog import Description
 from doorward.ports.sessions import Sessions
-from doorward.wire import bridge, meta
+from doorward.wire import bridge, meta, remembered
 
 APPS: Final = "io.modelcontextprotocol/ui"
 
@@ -58,7 +58,13 @@ class Local:
 
     async def _initialize(self, call: Call, principal: Principal) -> Reply:
         described = await self._described(call.endpoint, principal)
-        session = self._sessions.open(principal, call.endpoint, call.version, call.capabilities, call.client)
+        session = self._sessions.open(
+            principal,
+            call.endpoint,
+            call.version,
+            remembered.capabilities(call.capabilities, call.version),
+            remembered.client(call.client),
+        )
         result = bridge.initialize_result(
             version=call.version,
             capabilities=kept_capabilities(described.capabilities),

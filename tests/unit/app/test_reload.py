@@ -18,6 +18,7 @@ from doorward.config.load import load
 from doorward.edge.guard import LOOPBACK_NAMES
 from doorward.model.call import Credential, Inbound
 from doorward.model.errors import CallerError, GatewayError
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 
 pytestmark = pytest.mark.asyncio
@@ -90,7 +91,7 @@ BAD = {
     "empty": ("", "not valid", "empty"),
     "listen": (TEXT.replace("127.0.0.1:0", "127.0.0.1:9"), "changes gateway.listen", "gateway.listen"),
     "state": (TEXT.replace("state: state", "state: other"), "changes gateway.state", "gateway.state"),
-    "tls": (TEXT.replace("servers: {{}}", f"servers: {TLS}"), "cannot be built", "none.pem"),
+    "tls": (TEXT.replace("servers: {{}}", f"servers: {TLS}"), "not valid", "none.pem"),
 }
 
 
@@ -186,6 +187,24 @@ async def test_a_key_whose_agent_is_gone_is_refused(process: Process, config: Pa
     assert await reload(process)
 
     assert await ping(process, secret) == (401, "credential_invalid")
+
+
+MISSING = TEXT.replace("servers: {{}}", "servers: {{a: {{command: [no-such-program]}}}}")
+
+
+async def test_what_is_missing_is_said_once_for_as_long_as_it_is(
+    process: Process, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = 'warning: there is no program "no-such-program" on PATH'
+    for agent, text, times in (
+        ("one", MISSING, 1),
+        ("two", MISSING, 0),
+        ("two", TEXT, 0),
+        ("two", MISSING, 1),
+    ):
+        write(config, agent, text=text)
+        assert await reload(process)
+        assert capsys.readouterr().err.count(words) == times
 
 
 async def test_keys_that_may_be_out_of_date_are_not_adopted(process: Process, config: Path) -> None:
@@ -412,3 +431,16 @@ async def test_an_operator_is_told_of_the_traffic_and_nobody_else(process: Proce
         "running": 0,
         "refused": {},
     }
+
+
+async def test_other_limits_of_sessions_are_in_force_at_once(process: Process, config: Path) -> None:
+    me = Principal("default", "me", "one", "key", "k")
+    opened = [process.sessions.open(me, None, "2025-11-25", {}, {}) for _ in range(3)]
+    write(config, text=TEXT.replace("state: state", "state: state, sessions: {{per_principal: 1}}"))
+
+    assert await reload(process)
+    last = process.sessions.open(me, None, "2025-11-25", {}, {})
+
+    assert len(process.sessions) == 1
+    assert process.sessions.find(last.id) is last
+    assert all(process.sessions.find(one.id) is None for one in opened)

@@ -305,3 +305,11 @@ gateway:
     assert gateway.trusted_proxies == ("10.0.0.0/8", "2001:db8::1/128", "unix", "192.0.2.1/32")
     assert gateway.proxy_protocol == ("2001:db8::/32",)
     assert (gateway.connections.total, gateway.connections.per_client) == (4096, 50)
+
+
+def test_sessions_are_kept_for_a_day_unless_the_file_says_otherwise() -> None:
+    usual = of("version: 1\n").settings.gateway.sessions
+    assert (usual.idle, usual.per_principal, usual.total) == (86_400.0, 1_000, 20_000)
+
+    asked = of("version: 1\ngateway: {sessions: {idle: 10m, per_principal: 5}}\n").settings.gateway.sessions
+    assert (asked.idle, asked.per_principal, asked.total) == (600.0, 5, 20_000)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from doorward.model.call import Session
@@ -38,6 +38,13 @@ class MemorySessions:
         self._sessions: dict[str, Session] = {}
         self._owned: dict[str, set[str]] = {}
 
+    def bound(self, *, idle_s: float, per_owner: int, in_total: int) -> None:
+        """Other limits from now on. What is beyond them goes as it would have: with the next sweep, and with
+        the next session of its owner."""
+        self._idle_s = idle_s
+        self._per_owner = per_owner
+        self._in_total = in_total
+
     def __len__(self) -> int:
         return len(self._sessions)
 
@@ -54,7 +61,9 @@ class MemorySessions:
         owner = principal.owner
         owned = self._owned.get(owner, set())
         if len(owned) >= self._per_owner:
-            self.close(min(owned, key=lambda session_id: self._sessions[session_id].last_used))
+            by_use = sorted(owned, key=lambda session_id: self._sessions[session_id].last_used)
+            for session_id in by_use[: len(owned) - self._per_owner + 1]:
+                self.close(session_id)
         if len(self._sessions) >= self._in_total:
             self.sweep()
             if len(self._sessions) >= self._in_total:
@@ -105,9 +114,17 @@ class MemorySessions:
         if self._closed is not None:
             self._closed(session)
 
-    def sweep(self) -> int:
-        """End what has been idle for too long; how many those were. To be called every minute or so."""
-        oldest = self._clock() - self._idle_s
+    def sweep(self, used: Iterable[str] = ()) -> int:
+        """End what has been idle for too long; how many those were. To be called every minute or so.
+
+        `used`: ids of those that have a stream open or a call running, and so are not idle.
+        """
+        now = self._clock()
+        for session_id in used:
+            session = self._sessions.get(session_id)
+            if session is not None:
+                session.last_used = now
+        oldest = now - self._idle_s
         idle = [session.id for session in self._sessions.values() if session.last_used < oldest]
         for session_id in idle:
             self.close(session_id)

@@ -1,3 +1,6 @@
+import json
+import tracemalloc
+
 import pytest
 
 from doorward.backends.memory.sessions import MemorySessions
@@ -144,3 +147,49 @@ def test_the_total_limit_refuses_and_never_takes_from_others(clock: Clock) -> No
     clock.now += 61
     assert opened(sessions).owner == ALICE.owner
     assert len(sessions) == 1
+
+
+def test_a_session_with_a_stream_or_a_call_is_not_idle(clock: Clock) -> None:
+    sessions = MemorySessions(idle_s=60, clock=clock)
+    listening, idle = opened(sessions), opened(sessions)
+    for _ in range(4):
+        clock.now += 40
+        sessions.sweep([listening.id, "gone"])
+    assert sessions.get(listening.id, ALICE, "files") is listening
+    assert is_unknown(sessions, idle.id, ALICE, "files")
+    assert len(sessions) == 1
+
+
+def test_other_limits_count_from_then_on(clock: Clock) -> None:
+    ended: list[Session] = []
+    sessions = MemorySessions(clock=clock, closed=ended.append)
+    made = []
+    for _ in range(5):
+        made.append(opened(sessions))
+        clock.now += 1
+
+    sessions.bound(idle_s=60, per_owner=2, in_total=3)
+    assert len(sessions) == 5
+    last = opened(sessions)
+    assert ended == made[:4]
+    assert [sessions.get(one.id, ALICE, "files") for one in (made[4], last)] == [made[4], last]
+    clock.now += 61
+    assert sessions.sweep() == 2
+
+
+def test_an_idle_session_weighs_less_than_eight_kilobytes() -> None:
+    """With everything that is kept of its client; what it has at servers is theirs to bound."""
+    about = {"name": "a client", "version": "1.2.3", "title": "A client"}
+    can = {"roots": {"listChanged": True}, "sampling": {}, "elicitation": {"form": {}, "url": {}}}
+    sessions = MemorySessions(per_owner=5_000)
+
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(2_000):
+            sessions.open(ALICE, "files", "2025-11-25", json.loads(json.dumps(can)), dict(about))
+        weight = (tracemalloc.get_traced_memory()[0] - before) / 2_000
+    finally:
+        tracemalloc.stop()
+
+    assert weight < 4_096
