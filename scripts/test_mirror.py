@@ -37,7 +37,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "config/errors",
         "config/explain",
         "config/outbound_check",
-        "config/places",
     ),
     "tests/unit/config/test_outbound.py": ("config/proxies",),
     "tests/unit/config/test_load.py": (

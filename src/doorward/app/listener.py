@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from doorward.app import tls_files
 from doorward.app.tls_files import Material, TlsFilesError, inspect
 from doorward.app.watch import FileWatch
+from doorward.config.errors import Problem
 from doorward.config.load import Loaded
 from doorward.config.tls import GatewayTls
 from doorward.edge.h1 import H1Server
@@ -74,9 +75,9 @@ class SecureListener:
         """Why the newest files are not in force."""
 
     @staticmethod
-    def check(loaded: Loaded) -> None:
-        """Raises ConfigError when another configuration names files that cannot be used."""
-        tls_files.check(loaded)
+    def problems(loaded: Loaded) -> list[Problem]:
+        """What is wrong with the files that another configuration names."""
+        return tls_files.problems(loaded)
 
     @staticmethod
     def prepare(tls: GatewayTls) -> Prepared:

@@ -23,6 +23,7 @@ from doorward.backends.memory.sessions import MemorySessions
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.backends.sql.store import SqlStore
 from doorward.catalog.snapshot import Listing
+from doorward.config.errors import Problem
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
@@ -71,6 +72,7 @@ class Process:
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
+        self._bound_sessions(loaded.settings)
         self.replays = Replays()
         self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
@@ -92,6 +94,8 @@ class Process:
         self.calls.others = self.asking.note
         self.unadopted: str | None = None
         """Why the configuration file, as it is now, is not in force. Holds nothing of the file."""
+        self.remarked: tuple[Problem, ...] = ()
+        """Warnings about the configuration in force that have been said."""
         self._warden = Warden()
         self._lasting = Lasting(
             self.sessions,
@@ -229,6 +233,7 @@ class Process:
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
         self.http.trust(self.plane.settings.proxies.trusted)
+        self._bound_sessions(loaded.settings)
         if listener is not None and tls is not None:
             listener.adopt(tls)
             self._announce_certificate(listener)
@@ -383,6 +388,10 @@ class Process:
                 self.notices.list_changed(name, kind, old.view(name, kind), new.view(name, kind))
             await asyncio.sleep(0)
 
+    def _bound_sessions(self, settings: Settings) -> None:
+        wanted = settings.gateway.sessions
+        self.sessions.bound(idle_s=wanted.idle, per_owner=wanted.per_principal, in_total=wanted.total)
+
     def _session_closed(self, session: Session) -> None:
         """Whatever ended it: its stream, its calls and what it had at the servers end with it."""
         self.streams.close(session.id)
@@ -419,7 +428,7 @@ class Process:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(ROLL_UP_S)
-            self.sessions.sweep()
+            self.sessions.sweep(self.streams.sessions | self.calls.scopes)
             self.streams.sweep()
             self.replays.sweep()
             self._end_streams()

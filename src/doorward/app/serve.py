@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from doorward import __version__
@@ -11,8 +11,9 @@ from doorward.app import garbage
 from doorward.app.process import Process, Secure
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
+from doorward.app.surroundings import judged, surroundings
 from doorward.app.watch import FileWatch
-from doorward.config.errors import ConfigError
+from doorward.config.errors import ConfigError, Problem
 from doorward.config.load import Loaded, load
 from doorward.config.settings import Settings
 from doorward.model.errors import DoorwardError, GatewayError
@@ -28,10 +29,15 @@ def serve(loaded: Loaded, *, stdio: bool, secure: Secure | None = None) -> int:
 
 async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
     try:
+        remarks = judged(surroundings(loaded))
         process = await Process.open(loaded)
+    except ConfigError as error:
+        say(error.render())
+        return 2
     except (DoorwardError, OSError, ValueError) as error:
         say(f"doorward: {words(error)}")
         return 2
+    remark(process, remarks)
     stopping = asyncio.Event()
     _on_signals(stopping, process)
     watcher = asyncio.get_running_loop().create_task(_follow_config(process))
@@ -58,6 +64,14 @@ async def _serve_http(process: Process, stopping: asyncio.Event, secure: Secure 
     await stopping.wait()
     cut = await process.drain(settings.gateway.drain)
     say("doorward stopped" + (f"; {cut} calls were cut at the deadline" if cut else ""))
+
+
+def remark(process: Process, remarks: Sequence[Problem]) -> None:
+    """Say what is only a warning, once for as long as it lasts."""
+    fresh = [each for each in remarks if each not in process.remarked]
+    process.remarked = tuple(remarks)
+    for each in fresh:
+        say(each.render())
 
 
 def words(error: Exception) -> str:
@@ -104,8 +118,7 @@ async def reload(process: Process) -> bool:
     before = process.world.loaded
     try:
         loaded = load(before.path)
-        if process.tls is not None:
-            process.tls.check(loaded)
+        remarks = judged(surroundings(loaded) + ([] if process.tls is None else process.tls.problems(loaded)))
     except ConfigError as error:
         return await _refused(process, f"{error.render()}\ndoorward: {before.path} is not valid", "not valid")
     process.unadopted = None
@@ -121,6 +134,7 @@ async def reload(process: Process) -> bool:
         return await _refused(process, f"doorward: {words(error)}", "cannot be built")
     garbage.settle()
     say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
+    remark(process, remarks)
     return True
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from doorward.config.errors import ConfigError
+from doorward.config.errors import Problem
 from doorward.config.load import Loaded
 from doorward.config.tls import GatewayTls
 
@@ -50,18 +50,19 @@ class Material(NamedTuple):
     """SHA-256 over each authority in it."""
 
 
-def check(loaded: Loaded) -> None:
-    """Raises ConfigError, with file and line of the configuration, when `gateway.tls` names bad files."""
+def problems(loaded: Loaded) -> list[Problem]:
+    """What is wrong with the files of `gateway.tls`, with file and line of the configuration."""
     tls = loaded.settings.gateway.tls
     if tls is None:
-        return
+        return []
     try:
         inspect(tls)
     except TlsFilesError as error:
-        raise ConfigError(
+        return [
             loaded.problem(("gateway", "tls", fault.member), fault.message, fault.hint)
             for fault in error.faults
-        ) from None
+        ]
+    return []
 
 
 def inspect(tls: GatewayTls, now: datetime | None = None) -> Material:

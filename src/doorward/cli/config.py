@@ -13,6 +13,7 @@ def add_parser(subparsers: Subparsers) -> None:
         group, "validate", "Report everything that is wrong with the file", validate
     )
     validate_parser.add_argument("file", nargs="?", help="the file, instead of -c")
+    validate_parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     add_command(group, "schema", "Print the JSON Schema for editors", schema)
 
 
@@ -21,8 +22,10 @@ def validate(args: argparse.Namespace) -> int:
 
     if args.file is not None:
         args.config = args.file
-    document = checked(args)
+    document, warnings = checked(args, strict=args.strict)
     settings, output = document.settings, Output.of(args)
+    for warning in warnings:
+        output.say(warning.render())
     modes = {name: settings.mode_of(name).value for name in settings.servers}
     output.say(
         f"{config_path(args)}: ok, {_count(len(modes), 'server')}, {_count(len(settings.agents), 'agent')}, "
@@ -36,6 +39,7 @@ def validate(args: argparse.Namespace) -> int:
             "mode": settings.mode.value,
             "servers": modes,
             "agents": list(settings.agents),
+            "problems": [warning.as_json() for warning in warnings],
         },
     )
     return 0

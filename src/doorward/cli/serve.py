@@ -16,10 +16,13 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from doorward.cli.settings import checked
 
-    document = checked(args)
+    document, warnings = checked(args)
     if args.check:
         output = Output.of(args)
+        for warning in warnings:
+            output.say(warning.render())
         output.say(f"{config_path(args)}: ok")
-        output.result("config", {"file": config_path(args), "digest": document.digest})
+        problems = [warning.as_json() for warning in warnings]
+        output.result("config", {"file": config_path(args), "digest": document.digest, "problems": problems})
         return 0
     return wiring.serve(document, stdio=args.stdio)

@@ -5,7 +5,7 @@ import argparse
 from doorward.cli import wiring
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.parser import config_path
-from doorward.config.errors import ConfigError
+from doorward.config.errors import ConfigError, Problem
 from doorward.config.load import Loaded, load
 
 
@@ -22,15 +22,17 @@ def load_file(path: str) -> Loaded:
         raise _unusable(error) from None
 
 
-def checked(args: argparse.Namespace) -> Loaded:
-    """The same, with a look into the files that it names: what can be served here. Raises
-    CommandError(USAGE)."""
+def checked(args: argparse.Namespace, *, strict: bool = False) -> tuple[Loaded, list[Problem]]:
+    """The same, with a look for the files and programs that it names: what can be served here, and what is
+    only a warning. `strict`: nothing is only a warning. Raises CommandError(USAGE)."""
     document = loaded(args)
     try:
-        wiring.check_files(document)
+        warnings = wiring.check_files(document)
+        if strict and warnings:
+            raise ConfigError(warnings)
     except ConfigError as error:
         raise _unusable(error) from None
-    return document
+    return document, warnings
 
 
 def _unusable(error: ConfigError) -> CommandError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from doorward.cli.trust import TlsFiles
+    from doorward.config.errors import Problem
     from doorward.config.load import Loaded
 
 
@@ -53,13 +54,16 @@ def serve(loaded: "Loaded", *, stdio: bool) -> int:
     return app.serve(loaded, stdio=stdio, secure=SecureListener)
 
 
-def check_files(loaded: "Loaded") -> None:
-    """Looks into the files that the configuration names. Raises ConfigError."""
-    if loaded.settings.gateway.tls is None:
-        return
-    from doorward.app import tls_files
+def check_files(loaded: "Loaded") -> "list[Problem]":
+    """Looks for the files and programs that the configuration names: the warnings. Raises ConfigError."""
+    from doorward.app.surroundings import judged, surroundings
 
-    tls_files.check(loaded)
+    found = surroundings(loaded)
+    if loaded.settings.gateway.tls is not None:
+        from doorward.app import tls_files
+
+        found += tls_files.problems(loaded)
+    return judged(found)
 
 
 def bridge(url: str, key: str | None, tls: "TlsFiles") -> int:

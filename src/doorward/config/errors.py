@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,16 @@ class Problem:
     source_line: str | None = None
     """The line as it stands in the file, with literal secrets already masked."""
     hint: str | None = None
+    path: str | None = None
+    """Where in the document: `agents.ci-bot.grants[0].tools`; None where that cannot be said."""
+    severity: Literal["error", "warning"] = "error"
+    """A warning keeps nothing from being served but what it is about."""
 
     def render(self) -> str:
-        """`file:line:column: message`, the source line, a caret under the column, and the hint."""
-        if self.line == 0:
-            shown = [f"{self.file}: {self.message}"]
-        else:
-            shown = [f"{self.file}:{self.line}:{self.column}: {self.message}"]
+        """`file:line:column: message` (`warning: ` before it), the source line, a caret under the column, and
+        the hint."""
+        where = self.file if self.line == 0 else f"{self.file}:{self.line}:{self.column}"
+        shown = [f"{where}: {'warning: ' if self.severity == 'warning' else ''}{self.message}"]
         if self.source_line is not None and self.line:
             before = _printable(self.source_line[: self.column - 1])
             shown += [f"  {_printable(self.source_line)}", f"  {' ' * _width(before)}^"]
@@ -37,6 +41,8 @@ class Problem:
             "file": self.file,
             "line": self.line,
             "column": self.column,
+            "path": self.path,
+            "severity": self.severity,
             "message": self.message,
             "hint": self.hint,
         }

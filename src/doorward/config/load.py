@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from doorward.config.explain import Finding, explain
 from doorward.config.interpolate import Interpolation, ReadFile
 from doorward.config.masks import mask, mask_unparsed
 from doorward.config.places import Path as ValuePath
-from doorward.config.places import Places
+from doorward.config.places import Places, dotted
 from doorward.config.settings import Settings
 
 MAX_SECRET_BYTES: Final = 64 * 1024
@@ -40,9 +40,13 @@ class Loaded:
     lines: tuple[str, ...]
     """Of the document, with literal secrets masked."""
 
-    def problem(self, at: ValuePath, message: str, hint: str | None = None) -> Problem:
+    def problem(
+        self, at: ValuePath, message: str, hint: str | None = None, *, warning: bool = False
+    ) -> Problem:
         """Something wrong with a value that only a look at the machine can tell, such as a file it names."""
-        return _problem(_place(Finding(at, message, hint), self.places), str(self.path), self.lines)
+        fault = _place(Finding(at, message, hint), self.places)
+        found = _problem(fault, str(self.path), self.lines, at)
+        return replace(found, severity="warning") if warning else found
 
 
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -79,11 +83,13 @@ def parse(
     faults = (*tree.faults, *interpolation.faults)
     known = {(fault.line, fault.column) for fault in tree.faults} | interpolation.failed
     masked = mask(tree.lines, places)
-    problems = [_problem(fault, str(path), masked) for fault in faults]
+    problems = [
+        _problem(fault, str(path), masked, places.path_at(fault.line, fault.column)) for fault in faults
+    ]
     for finding in findings:
         value = places.at(finding.path).value
         if (value.line, value.column) not in known:
-            problems.append(_problem(_place(finding, places), str(path), masked))
+            problems.append(_problem(_place(finding, places), str(path), masked, finding.path))
     if problems or settings is None:
         raise ConfigError(problems)
     files = (path.absolute(), *(base / name for name in interpolation.files))
@@ -117,9 +123,9 @@ def _place(finding: Finding, places: Places) -> Fault:
     return Fault(span.line, span.column, finding.message, finding.hint)
 
 
-def _problem(fault: Fault, file: str, lines: tuple[str, ...]) -> Problem:
+def _problem(fault: Fault, file: str, lines: tuple[str, ...], at: ValuePath = ()) -> Problem:
     shown = lines[fault.line - 1] if 0 < fault.line <= len(lines) else None
-    return Problem(file, fault.line, fault.column, fault.message, shown, fault.hint)
+    return Problem(file, fault.line, fault.column, fault.message, shown, fault.hint, dotted(at) or None)
 
 
 def _read(path: Path) -> str:

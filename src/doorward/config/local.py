@@ -46,7 +46,7 @@ class Processes(BaseModel):
     restarts: int = Field(5, ge=0, le=100)
     """How often in a minute one that crashed is started again. Then it is down until the minute is over."""
     unanswered: int = Field(3, ge=0, le=1000)
-    """After so many calls in a row that went unanswered, one that has said nothing meanwhile is ended and started
-    again; 0: never."""
+    """After so many calls in a row that went unanswered, one that has said nothing meanwhile is ended and
+    started again; 0: never."""
     umask: Umask | None = None
     """Which permissions its new files do not get, in octal: "027". Default: the gateway's own."""

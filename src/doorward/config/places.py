@@ -44,6 +44,15 @@ class Places:
             path = path[:-1]
         return self._places[path]
 
+    def path_at(self, line: int, column: int) -> Path:
+        """The innermost value whose text, or whose key, holds a position; the root where none does."""
+        found: Path = ()
+        for path, place in self._places.items():
+            spans = (place.node.span,) if place.key is None else (place.key, place.node.span)
+            if len(path) >= len(found) and any(_holds(span, line, column) for span in spans):
+                found = path
+        return found
+
     def line(self, path: Path) -> int:
         """Line of the value's key, or of the list item; counts from 1."""
         return self.at(path).start.line
@@ -52,6 +61,10 @@ class Places:
         """A leaf as the file has it, before interpolation: what may be shown. None for anything else."""
         place = self._places.get(path)
         return place.node.text if place and isinstance(place.node, Scalar) else None
+
+
+def _holds(span: Span, line: int, column: int) -> bool:
+    return (span.line, span.column) <= (line, column) < (span.end_line, span.end_column)
 
 
 def _walk(path: Path, key: Span | None, node: Node) -> Iterator[tuple[Path, Place]]:

@@ -21,7 +21,8 @@ def build_context(
     context.minimum_version = VERSIONS[min_version]
     context.set_alpn_protocols(["http/1.1"])
     if cert is not None:
-        context.load_cert_chain(cert, key)
+        # An empty passphrase: without one OpenSSL would ask the terminal for it.
+        context.load_cert_chain(cert, key, password="")
     return context
 
 

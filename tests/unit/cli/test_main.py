@@ -156,7 +156,40 @@ def test_validate_says_what_is_wrong_and_where(here: Path, capsys: pytest.Captur
     assert err == ('doorward.yaml:2:1: unknown key "modee"\n  modee: audit\n  ^\n  did you mean "mode"?\n')
     assert main(["config", "validate", "--json"]) == 2
     (problem,) = json.loads(capsys.readouterr().out)["error"]["problems"]
-    assert (problem["line"], problem["column"]) == (2, 1)
+    assert problem == {
+        "file": "doorward.yaml",
+        "line": 2,
+        "column": 1,
+        "path": "modee",
+        "severity": "error",
+        "message": 'unknown key "modee"',
+        "hint": 'did you mean "mode"?',
+    }
+
+
+def test_validate_looks_for_what_the_file_names(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "doorward.yaml").write_text("version: 1\nservers:\n  a: {command: [no-such-program]}\n")
+    assert main(["config", "validate"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("doorward.yaml:3:17: warning: there is no program")
+    assert out.endswith("doorward.yaml: ok, 1 server, 0 agents, mode enforce\n")
+    assert main(["config", "validate", "--json"]) == 0
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["path"], problem["severity"]) == ("servers.a.command[0]", "warning")
+    assert main(["serve", "--check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == [problem]
+    assert main(["config", "validate", "--strict"]) == 2
+    assert "no-such-program" in capsys.readouterr().err
+    (here / "doorward.yaml").write_text(
+        "version: 1\nservers:\n  a: {url: 'https://a.example', tls: {ca: gone.pem}}\n"
+        "  b: {command: [no-such-program]}\n"
+    )
+    assert main(["config", "validate", "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)["error"]["problems"]
+    assert [(each["path"], each["severity"]) for each in found] == [
+        ("servers.a.tls.ca", "error"),
+        ("servers.b.command[0]", "warning"),
+    ]
 
 
 def test_the_file_is_found_by_flag_argument_and_environment(

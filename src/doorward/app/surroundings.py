@@ -1,0 +1,104 @@
+"""What a configuration needs of the machine it runs on: files, directories and programs, looked for by name.
+
+What would keep the whole gateway from starting is an error. What keeps one server down is a warning: the
+others are served, and what is missing today may be there tomorrow.
+"""
+
+import errno
+import ssl
+from collections.abc import Iterator
+from os import X_OK, access, environ
+from pathlib import Path
+from typing import Final
+
+from doorward.config.errors import ConfigError, Problem
+from doorward.config.load import Loaded
+from doorward.config.settings import Server
+from doorward.upstream import launch
+from doorward.upstream.tls import build_context, said
+
+_MEMBERS: Final = ("ca", "cert", "key")
+
+
+def surroundings(loaded: Loaded) -> list[Problem]:
+    """Everything that is missing or of no use here, but for `gateway.tls` (see `tls_files`)."""
+    found = [*_state(loaded), *_socket(loaded)]
+    for name, server in loaded.settings.servers.items():
+        if server.command is not None:
+            found += _program(loaded, name, server)
+        found += _tls(loaded, name, server)
+    return found
+
+
+def judged(problems: list[Problem]) -> list[Problem]:
+    """The warnings, where there is nothing else. Raises ConfigError with all of them."""
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    return problems
+
+
+def _state(loaded: Loaded) -> Iterator[Problem]:
+    state = loaded.settings.gateway.state
+    if state.exists() and not state.is_dir():
+        yield loaded.problem(("gateway", "state"), f"{state} is no directory", "name one, or remove the file")
+
+
+def _socket(loaded: Loaded) -> Iterator[Problem]:
+    path = loaded.settings.gateway.listen.path
+    if path is not None and not path.parent.is_dir():
+        message = f"there is no directory {path.parent} for the socket"
+        yield loaded.problem(("gateway", "listen"), message, "make it, or write another path")
+
+
+def _program(loaded: Loaded, name: str, server: Server) -> Iterator[Problem]:
+    assert server.command is not None
+    at = ("servers", name)
+    down = f"{name} is down until then; the other servers are served"
+    folder = server.cwd or loaded.base
+    if not folder.is_dir() or not access(folder, X_OK):
+        what = "is not ours to enter" if folder.is_dir() else "is no directory" if folder.exists() else None
+        message = f"there is no directory {folder}" if what is None else f"{folder} {what}"
+        yield loaded.problem((*at, "cwd"), message, f"make it, or change cwd: {down}", warning=True)
+        return  # a program may be looked for in it
+    given = {variable: secret.reveal() for variable, secret in server.env.items()}
+    try:
+        launch.check(server.command[0], {**launch.environment(environ), **given}, str(folder))
+    except OSError as error:
+        written = loaded.places.written((*at, "command", 0))  # what a reference stands for is not repeated
+        message = f'there is no program "{written}"' + ("" if "/" in server.command[0] else " on PATH")
+        if error.errno == errno.EACCES:
+            message = f'"{written}" is no file that we may run'
+        hint = f"install it, or name it by its path: {down}"
+        yield loaded.problem((*at, "command", 0), message, hint, warning=True)
+
+
+def _tls(loaded: Loaded, name: str, server: Server) -> Iterator[Problem]:
+    tls = server.tls
+    if tls is None:
+        return
+    paths = dict(zip(_MEMBERS, (tls.ca, tls.cert, tls.key), strict=True))
+    at = ("servers", name, "tls")
+    faults = {member: _unreadable(path) for member, path in paths.items() if path is not None}
+    for member, fault in faults.items():
+        if fault is not None:
+            yield loaded.problem((*at, member), fault)
+    if tls.ca is not None and faults["ca"] is None:
+        try:
+            build_context(str(tls.ca))
+        except ssl.SSLError:
+            yield loaded.problem((*at, "ca"), f"{tls.ca} holds no PEM certificates")
+    if tls.cert is not None and tls.key is not None and faults["cert"] is None and faults["key"] is None:
+        try:
+            build_context(cert=str(tls.cert), key=str(tls.key))
+        except ssl.SSLError as error:
+            message = f"{tls.cert} and {tls.key} cannot be used together: {said(error)}"
+            hint = "PEM: the certificate first in cert, its key without a passphrase in key"
+            yield loaded.problem((*at, "cert"), message, hint)
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return None if file.read(1) else f"{path} is empty"
+    except OSError as error:
+        return f"cannot read {path}: {error.strerror}"
