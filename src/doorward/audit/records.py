@@ -178,7 +178,31 @@ class Lifecycle(Record, frozen=True, gc=False, omit_defaults=True, tag="lifecycl
     detail: dict[str, Any] = {}
 
 
-AnyRecord = Decision | Outcome | Refusal | Change | Lifecycle
+class Segment(Record, frozen=True, gc=False, omit_defaults=True, tag="segment", kw_only=True):
+    """First in every segment, which it ties to all records before (docs/reference/audit-log.md)."""
+
+    number: int
+    """Of the segment, from 1."""
+    first: int
+    """This record's own number in the log, from 0."""
+    root: str
+    """Base64 of the root over all records before this one."""
+    previous: str | None = None
+    """File stem of the segment before."""
+
+
+class Heartbeat(Record, frozen=True, gc=False, omit_defaults=True, tag="heartbeat", kw_only=True):
+    """Every 60 s of a running gateway, so that a gap in the log cannot pass for a quiet hour."""
+
+    records: int
+    """Written since the heartbeat before, or since the start."""
+    size: int
+    """Records in the tree."""
+    checkpoint: int
+    """Size of the newest checkpoint."""
+
+
+AnyRecord = Decision | Outcome | Refusal | Change | Lifecycle | Segment | Heartbeat
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 

@@ -33,6 +33,35 @@ class Disk(Protocol):
     def sync(self, fd: int) -> None: ...
 
 
+class Observer(Protocol):
+    """Who makes evidence of what the log has written (`sealer.py`). Calls wait for none of it."""
+
+    lines: list[list[bytes]]
+    """The log adds the records of each write that succeeded, in order."""
+    idle: bool
+    """Whether `wake` has to be called after adding: an attribute, because nearly always it has not."""
+
+    def wake(self) -> None:
+        """There are new `lines`. Called in the event loop."""
+        ...
+
+    def resume(self) -> None:
+        """Catch up with the files, which are whole by now. Raises GatewayError(AUDIT_UNAVAILABLE)."""
+        ...
+
+    def first_record(self, number: int) -> bytes:
+        """What segment `number` has to begin with, if it follows on all `lines` so far."""
+        ...
+
+    def opened(self, number: int) -> None:
+        """Segment `number` holds its first record, which comes in `lines` next; the one before is closed."""
+        ...
+
+    async def close(self) -> None:
+        """All is written. Raises GatewayError(AUDIT_UNAVAILABLE)."""
+        ...
+
+
 class OsDisk:
     """The real one. All raise OSError."""
 
@@ -51,12 +80,18 @@ class SegmentLog:
     """Single writer, used from one event loop. Opening locks the directory against a second writer."""
 
     def __init__(
-        self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None
+        self,
+        directory: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Raises GatewayError(AUDIT_UNAVAILABLE): no access, another writer, or damage beyond a torn tail."""
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._disk = disk or OsDisk()
+        self._observer = observer
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pending: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -73,7 +108,9 @@ class SegmentLog:
             last = max(segments(directory), default=0)
             self.recovered: Recovery | None = recover(directory, last) if last else None
             """What opening had to cut off; None when the log was whole."""
-            self._fd, self._number = -1, last
+            self._fd, self._size, self._number = -1, 0, last
+            if observer is not None:
+                observer.resume()
             self._open(last) if last else self._rotate()
         except OSError as error:
             raise _unavailable(directory, error) from error
@@ -110,7 +147,11 @@ class SegmentLog:
             raise _unavailable(self._directory, error) from error
         finally:
             os.close(fd)
-            os.close(self._guard)
+            try:
+                if self._observer is not None:
+                    await self._observer.close()
+            finally:
+                os.close(self._guard)  # last: nobody else may write while ours are not done
 
     def _flush(self, *, within: bool = False) -> None:
         """One write for everything that this turn of the event loop appended. `within`: a task's own step."""
@@ -124,6 +165,11 @@ class SegmentLog:
             self._write(data)
         except OSError as error:
             failure = error
+        observer = self._observer
+        if observer is not None and failure is None:
+            observer.lines.append(pending)
+            if observer.idle:
+                observer.wake()
         self.failure = None if failure is None else _unavailable(self._directory, failure).message
         for future in waiting:
             if future.done():  # cancelled while it waited
@@ -206,6 +252,8 @@ class SegmentLog:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._size = os.fstat(self._fd).st_size
         self._number = number
+        if not self._size:  # whoever made it died before it wrote anything
+            self._begin()
 
     def _rotate(self) -> None:
         """Go on in a new segment; the old one is on the disk before the new one exists. Raises OSError."""
@@ -213,15 +261,30 @@ class SegmentLog:
         if self._fd >= 0 and not self._suspect:
             self._disk.sync(self._fd)
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        before = self._fd, self._size, self._number
+        self._fd, self._size, self._number = fd, 0, self._number + 1
         try:
             sync_directory(self._directory)
+            self._begin()
         except OSError:
+            self._fd, self._size, self._number = before
             os.close(fd)
             path.unlink(missing_ok=True)
             raise
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd, self._size, self._number = fd, 0, self._number + 1
+        if before[0] >= 0:
+            os.close(before[0])
+
+    def _begin(self) -> None:
+        """Write the first record of the segment that was just opened. Raises OSError."""
+        observer = self._observer
+        if observer is None:
+            return
+        first = observer.first_record(self._number)
+        if self._disk.write(self._fd, first + b"\n") != len(first) + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size = len(first) + 1
+        observer.opened(self._number)
+        observer.lines.append([first])
 
 
 def _lock(directory: Path) -> int:
