@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from doorward.catalog.indexes import pair_steps
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
 from doorward.model.call import Call, Era
@@ -21,6 +22,7 @@ from doorward.model.principal import Principal
 from doorward.model.target import Kind
 from doorward.model.verdict import Mode, RuleRef
 from doorward.pipeline.lists import Lists
+from doorward.pipeline.shares import Shares
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
 
@@ -76,7 +78,8 @@ class World:
         )
         self.snapshot = Snapshot({name: unknown(name) for name in servers})
         self.policy = Engine.build(spec, {})
-        self.keeper = Keeper(servers, {}, self._changed, {})
+        self.shares = Shares()
+        self.keeper = Keeper(servers, {}, self._changed, {}, self.shares)
 
     @property
     def catalog(self) -> "World":
@@ -93,8 +96,9 @@ class World:
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:
         await self.keeper.recent(self.snapshot.servers(endpoint), (kind,))
 
-    def _changed(self, listing: Listing, kind: Kind) -> None:
-        self.snapshot = self.snapshot.with_listing(listing)
+    async def _changed(self, listing: Listing, kind: Kind) -> None:
+        made = await self.shares.run(pair_steps(listing.definitions[kind]))
+        self.snapshot = self.snapshot.with_listing(listing, {kind: made})
         self.policy = self.policy.with_definitions(listing.server, listing.all())
 
 

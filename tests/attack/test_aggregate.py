@@ -20,6 +20,7 @@ from doorward.model.principal import Principal
 from doorward.model.target import Kind
 from doorward.model.verdict import Mode
 from doorward.pipeline.lists import UNAVAILABLE_META, Lists
+from doorward.pipeline.shares import Shares
 from doorward.policy.engine import Engine
 from doorward.upstream.server import Server
 from doorward.wire import uris
@@ -52,7 +53,7 @@ class House:
         spec = PolicySpec({"agent": rules}, dict.fromkeys(listers, Mode.ENFORCE), "r")
         self.snapshot = Snapshot({name: unknown(name) for name in listers})
         self.policy = Engine.build(spec, {})
-        self.keeper = Keeper(listers, {}, self._changed, {})
+        self.keeper = Keeper(listers, {}, self._changed, {}, Shares())
         self.lists = Lists(self)
 
     @property
@@ -70,7 +71,7 @@ class House:
     async def refresh(self, endpoint: str | None, kind: Kind) -> None:
         await self.keeper.recent(self.snapshot.servers(endpoint), (kind,))
 
-    def _changed(self, listing: Listing, kind: Kind) -> None:
+    async def _changed(self, listing: Listing, kind: Kind) -> None:
         self.snapshot = self.snapshot.with_listing(listing)
         self.policy = self.policy.with_definitions(listing.server, listing.all())
 

@@ -11,6 +11,7 @@ from typing import Any
 from doorward import __version__
 from doorward.app.servers import server_settings, tool_rules
 from doorward.audit.recorder import Recorder
+from doorward.catalog.indexes import pair_steps
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.route import SnapshotRouter
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
@@ -29,6 +30,7 @@ from doorward.pipeline.notices import View
 from doorward.pipeline.order import AFTER, BEFORE
 from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
+from doorward.pipeline.shares import Shares
 from doorward.policy.engine import Engine
 from doorward.ports.asks import Asks
 from doorward.ports.catalog import Description, Entry
@@ -77,12 +79,15 @@ class World:
         self._changed = changed
         self.servers = _servers(loaded, previous, lasting)
         kept = _kept_listings(self.servers, previous)
-        self._snapshot = Snapshot({name: kept.get(name, unknown(name)) for name in self.servers})
+        listings = {name: kept.get(name, unknown(name)) for name in self.servers}
+        built = previous._snapshot.built if previous is not None else {}  # noqa: SLF001 - its own kind
+        self._snapshot: Snapshot = Snapshot(listings, {name: built[name] for name in kept})
         self.policy = Engine.build(
             policy_spec(loaded), {name: listing.all() for name, listing in self._snapshot.listings.items()}
         )
         rules = {name: tool_rules(server) for name, server in loaded.settings.servers.items()}
-        self._keeper = Keeper(self.servers, rules, self._listing_changed, kept)
+        self._shares = Shares()
+        self._keeper = Keeper(self.servers, rules, self._listing_changed, kept, self._shares)
         self.directory = KeyDirectory(
             mode="keys" if loaded.settings.requires_key else "none",
             ring=lasting.ring,
@@ -153,9 +158,11 @@ class World:
         listing = self.listings.get(server)
         return View(self.policy, () if listing is None else listing.definitions.get(kind, ()))
 
-    def _listing_changed(self, listing: Listing, kind: Kind) -> None:
+    async def _listing_changed(self, listing: Listing, kind: Kind) -> None:
+        made = await self._shares.run(pair_steps(listing.definitions[kind]))
+        # Nothing is awaited from here on: other servers' listings change meanwhile.
         before = self.view(listing.server, kind)
-        snapshot = self._snapshot.with_listing(listing)
+        snapshot = self._snapshot.with_listing(listing, {kind: made})
         policy = self.policy.with_definitions(listing.server, listing.all())
         self._snapshot, self.policy = snapshot, policy  # both or neither
         self.gateway = self._gateway()

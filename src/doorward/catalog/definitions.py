@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from doorward.model.globs import matches
+from doorward.model.steps import Steps, drained
 from doorward.model.target import Definition, Kind, OperationClass, ToolRule
 from doorward.wire import strict
 from doorward.wire.presentable import can_be_shown, presentable
@@ -23,6 +24,8 @@ LIST_METHOD: Final = {
 }
 MAX_NAME: Final = 2048
 """Longer names and URIs are not offered: nothing real has them, and every index would carry them."""
+STEP: Final = 8
+"""Items between two pauses."""
 
 
 def definitions(
@@ -33,27 +36,65 @@ def definitions(
     Nameless objects, names that do not show what they are and repeated names are left out: of two tools with
     one name nobody could say which of them was approved.
     """
+    return drained(definition_steps(server, kind, listed, rules))
+
+
+def definition_steps(
+    server: str,
+    kind: Kind,
+    listed: Iterable[dict[str, Any]],
+    rules: Sequence[ToolRule],
+    before: Sequence[Definition] = (),
+) -> Steps[tuple[Definition, ...]]:
+    """`definitions` in steps of some 0.1 ms; a definition that is as it was in `before` is the very same."""
+    known = {definition.name: definition for definition in before}
     found: dict[str, Definition] = {}
     repeated: set[str] = set()
-    for item in listed:
+    for at, item in enumerate(listed, 1):
+        if not at % STEP:
+            yield
         name = item.get(NAME_MEMBER[kind])
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not can_be_shown(name):
             continue
         if name in found:
             repeated.add(name)
             continue
-        rule = _rule(name, rules) if kind is Kind.TOOL else None
-        shown = presentable(item)
-        found[name] = Definition(
-            server=server,
-            kind=kind,
-            name=name,
-            listed=shown,
-            digest=hashlib.sha256(strict.canonical(shown)).hexdigest(),
-            op_class=_operation_class(kind, item, rule),
-            safe=rule.safe if rule else (),
-        )
+        definition = _definition(server, kind, name, item, rules)
+        old = known.get(name)
+        found[name] = definition if old is None or not _same(old, definition) else old
     return tuple(definition for name, definition in found.items() if name not in repeated)
+
+
+def _definition(
+    server: str, kind: Kind, name: str, item: dict[str, Any], rules: Sequence[ToolRule]
+) -> Definition:
+    rule = _rule(name, rules) if kind is Kind.TOOL else None
+    shown = presentable(item)
+    return Definition(
+        server=server,
+        kind=kind,
+        name=name,
+        listed=shown,
+        digest=hashlib.sha256(strict.canonical(shown)).hexdigest(),
+        op_class=_operation_class(kind, item, rule),
+        safe=rule.safe if rule else (),
+    )
+
+
+def _same(one: Definition, other: Definition) -> bool:
+    """The digest says all of `listed` but the order of its members, which is shown and hides nothing."""
+    return one.digest == other.digest and one.op_class is other.op_class and one.safe == other.safe
+
+
+def said_steps(listed: Iterable[dict[str, Any]]) -> Steps[bytes]:
+    """A digest of all that was listed, to tell whether the next answer says anything else."""
+    told = hashlib.sha256()
+    for at, item in enumerate(listed, 1):
+        if not at % STEP:
+            yield
+        told.update(strict.encode(item))
+        told.update(b"\n")  # no encoded object has one
+    return told.digest()
 
 
 def _rule(name: str, rules: Sequence[ToolRule]) -> ToolRule | None:

@@ -1,19 +1,18 @@
 """Keeps the listings recent: asks servers, one question at a time each, and hands on what changed."""
 
 import asyncio
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from doorward.catalog.definitions import LIST_METHOD, definitions
+from doorward.catalog.definitions import LIST_METHOD, definition_steps, said_steps
 from doorward.catalog.snapshot import Listing, unknown
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, ToolRule
 from doorward.ports.lister import Lister
-from doorward.wire import strict
+from doorward.ports.shares import Shares
 
 RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
@@ -42,18 +41,26 @@ class Question(NamedTuple):
 
 
 class Keeper:
-    """One per configuration. `changed` is called in the event loop with each listing that differs."""
+    """One per configuration.
+
+    `changed` is awaited with each listing that differs, of one server one after the other; `shares` runs what
+    takes long, while what was known before is served.
+    """
 
     def __init__(
         self,
         listers: Mapping[str, Lister],
         rules: Mapping[str, Sequence[ToolRule]],
-        changed: Callable[[Listing, Kind], None],
+        changed: Callable[[Listing, Kind], Awaitable[None]],
         known: Mapping[str, Listing],
+        shares: Shares,
     ) -> None:
         self._listers = listers
         self._rules = rules
         self._changed = changed
+        self._shares = shares
+        self._turns = {name: asyncio.Lock() for name in listers}
+        """What one server says is worked out in the order in which it came."""
         self._listings = {name: known.get(name, unknown(name)) for name in listers}
         self._asked: dict[tuple[str, Kind], float] = {}
         self._asking: dict[tuple[str, Kind | None], Question] = {}
@@ -142,33 +149,39 @@ class Keeper:
         return question
 
     async def _refresh(self, server: str, kind: Kind) -> None:
-        lister, key = self._listers[server], (server, kind)
+        key = (server, kind)
         try:
-            listed = await lister.list(LIST_METHOD[kind])
+            listed = await self._listers[server].list(LIST_METHOD[kind])
         except UpstreamError as error:
             self._silent.add(key)
             if error.reason in UNUSABLE:
                 self._asked[key] = time.monotonic()
             return  # the listing stays as it was; `failing` names the server
+        async with self._turns[server]:
+            await self._learn(server, kind, listed)
         self._silent.discard(key)
         self._asked[key] = time.monotonic()
-        before = self._listings[server]
-        said = hashlib.sha256(strict.encode(listed)).digest()
-        if self._said.get(key) == said:
-            found = before.definitions[kind]
-        else:
-            found = definitions(server, kind, listed, self._rules.get(server, ()))
+
+    async def _learn(self, server: str, kind: Kind, listed: list[dict[str, Any]]) -> None:
+        key, known = (server, kind), self._listings[server].definitions.get(kind, ())
+        said = await self._shares.run(said_steps(listed))
+        if self._said.get(key) != said:
+            rules = self._rules.get(server, ())
+            found = await self._shares.run(definition_steps(server, kind, listed, rules, known))
+            # Of what is the very same nothing is made anew: an order of members that changes is no change.
+            known = known if found == known and kind in self._listings[server].definitions else found
             self._said[key] = said
+        lister, before = self._listers[server], self._listings[server]
         listing = Listing(
             server,
-            {**before.definitions, kind: found},
+            {**before.definitions, kind: known},
             lister.capabilities,
             lister.server_info,
             lister.instructions,
         )
         if listing != before:
             self._listings[server] = listing
-            self._changed(listing, kind)
+            await self._changed(listing, kind)
 
     async def close(self) -> None:
         """Stop asking."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from doorward.catalog.indexes import Index, ServerIndex, Together, exposed, own
+from doorward.catalog.indexes import Index, Pair, ServerIndex, Together, pair_steps
+from doorward.model.steps import drained
 from doorward.model.target import Definition, Kind
 from doorward.ports.catalog import Description
 
@@ -34,30 +35,41 @@ def unknown(server: str) -> Listing:
     return Listing(server, {}, {}, {}, None, known=False, since=time.time())
 
 
-Built = Mapping[str, tuple[ServerIndex, ServerIndex]]
-"""By server: under its own names, and under the aggregate's."""
+Pairs = Mapping[Kind, Pair]
+"""Of one server, what both its endpoints show."""
+Built = tuple[ServerIndex, ServerIndex]
+"""Of one server, under its own names and under the aggregate's."""
 
 
 class Snapshot:
     """The listings of all servers and the indexes of all endpoints (None is the aggregate)."""
 
-    def __init__(self, listings: Mapping[str, Listing], built: Built | None = None) -> None:
-        """`built`: the indexes of these very listings, where they are known."""
+    def __init__(self, listings: Mapping[str, Listing], built: Mapping[str, Built] | None = None) -> None:
+        """`built`: what is known of these very listings; the rest is made now."""
         self.listings = dict(listings)
-        self._built = built or {
-            name: (ServerIndex(listing.definitions, own), ServerIndex(listing.definitions, exposed))
-            for name, listing in self.listings.items()
-        }
-        self._aggregate = Together([exposed_index for _, exposed_index in self._built.values()])
+        known = built or {}
+        self._built = {name: known.get(name) or _build(one) for name, one in self.listings.items()}
+        self._aggregate = Together([shown for _, shown in self._built.values()])
 
-    def with_listing(self, listing: Listing) -> "Snapshot":
-        """The same with one server's offer replaced; what is known of the others is shared."""
-        name, found = listing.server, listing.definitions
-        mine, shown = self._built[name]
-        shown = shown.after(found)
-        for kind in found:  # now, and not for all servers at once when a client asks for all
-            shown.of(kind)
-        return Snapshot(self.listings | {name: listing}, {**self._built, name: (mine.after(found), shown)})
+    @property
+    def built(self) -> Mapping[str, Built]:
+        """What the next snapshot can share of this one, by server."""
+        return self._built
+
+    def with_listing(self, listing: Listing, made: Pairs | None = None) -> "Snapshot":
+        """The same with one server's offer replaced; what is known of the others is shared.
+
+        `made`: of the kinds that differ, where it is there already (`indexes.pair_steps`).
+        """
+        name = listing.server
+        before, (mine, shown) = self.listings[name].definitions, self._built[name]
+        same = {
+            kind: (mine.of(kind), shown.of(kind))
+            for kind, found in listing.definitions.items()
+            if before.get(kind) is found
+        }
+        built = _build(listing, {**same, **(made or {})})
+        return Snapshot(self.listings | {name: listing}, {**self._built, name: built})
 
     def index(self, endpoint: str | None) -> Index:
         """Raises KeyError for a server that is not configured."""
@@ -66,6 +78,13 @@ class Snapshot:
     def servers(self, endpoint: str | None) -> Sequence[str]:
         """Which servers stand behind an endpoint."""
         return tuple(self.listings) if endpoint is None else (endpoint,)
+
+
+def _build(listing: Listing, known: Pairs | None = None) -> Built:
+    made = known or {}
+    pairs = {kind: made.get(kind) or drained(pair_steps(one)) for kind, one in listing.definitions.items()}
+    mine = ServerIndex({kind: pair[0] for kind, pair in pairs.items()})
+    return mine, ServerIndex({kind: pair[1] for kind, pair in pairs.items()})
 
 
 def describe(listings: Sequence[Listing], failing: Sequence[str], endpoint: str | None) -> Description:

@@ -137,9 +137,10 @@ def _visible(
     """Those that some call could be permitted for, in their order; pauses now and then."""
     found: list[Item] = []
     for at, entry in enumerate(entries, 1):
-        encoded = entry.modern if modern else entry.legacy
-        if encoded is not None and isinstance(policy.decide(principal, entry.target, None), Allow):
-            found.append(Item(entry.exposed, encoded))
+        if isinstance(policy.decide(principal, entry.target, None), Allow):
+            encoded = entry.encoded(modern=modern)
+            if encoded is not None:
+                found.append(Item(entry.exposed, encoded))
         if not at % STEP:
             yield
     return found

@@ -8,8 +8,9 @@ two shares everybody else is served.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Generator
 from typing import Final, TypeVar
+
+from doorward.model.steps import Steps
 
 SHARE_S: Final = 0.0005
 """Seconds of one share. A small call takes some five turns of the loop, so it waits five shares at most."""
@@ -17,12 +18,12 @@ T = TypeVar("T")
 
 
 class Shares:
-    """One per event loop."""
+    """Implements ports.Shares."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def run(self, steps: Generator[None, None, T]) -> T:
+    async def run(self, steps: Steps[T]) -> T:
         """What the generator returns. Raises what it raises, and CancelledError between two shares."""
         loop = asyncio.get_running_loop()
         while True:

@@ -9,16 +9,21 @@ from doorward.model.principal import Principal
 from doorward.model.target import Kind, Target
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One listed thing of one endpoint, ready to be sent."""
+class Entry(Protocol):
+    """One listed thing of one endpoint."""
 
-    target: Target
-    exposed: str
-    """The name or URI under which this endpoint shows it."""
-    legacy: bytes | None
-    """The listed object encoded for 2025-11-25 and before; None where that revision cannot carry it."""
-    modern: bytes
-    """The listed object encoded for 2026-07-28."""
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def exposed(self) -> str:
+        """The name or URI under which this endpoint shows it."""
+        ...
+
+    def encoded(self, *, modern: bool) -> bytes | None:
+        """The object as it is listed in 2026-07-28, or in 2025-11-25 and before; None where that revision
+        cannot carry it."""
+        ...
 
 
 class Description(msgspec.Struct, frozen=True):

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.catalog.definitions import LIST_METHOD, MAX_NAME, NAME_MEMBER, definitions
+from doorward.catalog.definitions import (
+    LIST_METHOD,
+    MAX_NAME,
+    NAME_MEMBER,
+    definition_steps,
+    definitions,
+    said_steps,
+)
+from doorward.model.steps import drained
 from doorward.model.target import Kind, OperationClass, ToolRule
 from doorward.wire import strict
 
@@ -117,3 +125,43 @@ def test_the_digest_does_not_depend_on_the_order_of_members(item: dict[str, Any]
 
     assert definitions("s", Kind.TOOL, [item], ()) == definitions("s", Kind.TOOL, [other], ())
     assert strict.canonical(item) == strict.canonical(other)
+
+
+def test_long_lists_are_worked_out_in_steps() -> None:
+    listed = [{"name": f"t{n}"} for n in range(1000)]
+
+    assert sum(1 for _ in definition_steps("s", Kind.TOOL, listed, ())) >= 100
+    assert sum(1 for _ in said_steps(listed)) >= 100
+
+
+@pytest.mark.parametrize(
+    ("then", "same"),
+    [
+        ({"name": "a", "x": 1}, True),
+        ({"x": 1, "name": "a"}, True),
+        ({"name": "a", "x": 2}, False),
+        ({"name": "a", "x": 1, "annotations": {"readOnlyHint": True}}, False),
+    ],
+)
+def test_what_did_not_change_is_the_very_same(then: dict[str, Any], same: bool) -> None:
+    before = definitions("s", Kind.TOOL, [{"name": "a", "x": 1}], ())
+    (found,) = drained(definition_steps("s", Kind.TOOL, [then], (), before))
+
+    assert (found is before[0]) is same
+
+
+def test_another_class_or_other_safe_arguments_are_a_change() -> None:
+    before = definitions("s", Kind.TOOL, [{"name": "a"}], ())
+    for rule in (ToolRule("*", READ), ToolRule("*", None, ("x",))):
+        (found,) = drained(definition_steps("s", Kind.TOOL, [{"name": "a"}], (rule,), before))
+        assert found is not before[0]
+
+
+@given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5), st.data())
+def test_two_answers_are_alike_when_their_items_are(
+    listed: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    other = data.draw(st.sampled_from([list(listed), listed[:-1], [*listed, {"x": 1}], listed[::-1]]))
+    alike = strict.encode(other) == strict.encode(listed)
+
+    assert (drained(said_steps(other)) == drained(said_steps(listed))) is alike

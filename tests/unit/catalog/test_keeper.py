@@ -12,6 +12,7 @@ from doorward.catalog.snapshot import Listing
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind
+from doorward.pipeline.shares import Shares
 from tests.unit.catalog.build import listing, tool
 
 pytestmark = pytest.mark.asyncio
@@ -44,7 +45,10 @@ class Lister:
 class Bench:
     def __init__(self, *, known: dict[str, Listing] | None = None, **listers: Lister) -> None:
         self.news: list[tuple[Listing, Kind]] = []
-        self.keeper = Keeper(listers, {}, lambda new, kind: self.news.append((new, kind)), known or {})
+        self.keeper = Keeper(listers, {}, self._changed, known or {}, Shares())
+
+    async def _changed(self, new: Listing, kind: Kind) -> None:
+        self.news.append((new, kind))
 
     async def recent(self, *servers: str, max_age: float = 5.0) -> None:
         await self.keeper.recent(servers, [Kind.TOOL], max_age=max_age)
@@ -126,8 +130,8 @@ async def test_a_server_that_does_not_say_what_it_has_is_named_for_that_and_keep
 
 async def test_what_is_said_again_is_not_worked_out_again(monkeypatch) -> None:
     worked: list[object] = []
-    real = module.definitions
-    monkeypatch.setattr(module, "definitions", lambda *given: worked.append(given) or real(*given))
+    real = module.definition_steps
+    monkeypatch.setattr(module, "definition_steps", lambda *given: worked.append(given) or real(*given))
     bench = Bench(a=(lister := Lister("x")))
 
     for _ in range(3):
@@ -139,6 +143,36 @@ async def test_what_is_said_again_is_not_worked_out_again(monkeypatch) -> None:
 
     assert len(worked) == 3
     assert bench.names == [["x"], ["x", "y"], ["x"]]
+
+
+async def test_a_definition_that_did_not_change_is_the_very_same() -> None:
+    bench = Bench(a=(lister := Lister("x", "y")))
+    await bench.recent("a")
+    lister.tools = ("x", "y", "z")
+    await bench.recent("a", max_age=-1.0)
+
+    (before, _), (after, _) = bench.news
+    assert after.definitions[Kind.TOOL][:2] == before.definitions[Kind.TOOL]
+    for one, other in zip(after.definitions[Kind.TOOL], before.definitions[Kind.TOOL], strict=False):
+        assert one is other
+
+
+async def test_lists_of_one_server_are_handed_on_one_after_the_other() -> None:
+    """Each hands on what the one before it left: none is lost while another is worked out."""
+    bench = Bench(a=Lister("x"))
+    entered: list[Kind] = []
+
+    async def slowly(new: Listing, kind: Kind) -> None:
+        entered.append(kind)
+        await asyncio.sleep(0.01)
+        assert entered[-1] is kind
+        bench.news.append((new, kind))
+
+    bench.keeper = Keeper({"a": Lister("x")}, {}, slowly, {}, Shares())
+    await bench.keeper.recent(["a"], [Kind.TOOL, Kind.PROMPT, Kind.RESOURCE])
+
+    assert len(bench.news) == 3
+    assert set(bench.news[-1][0].definitions) == {Kind.TOOL, Kind.PROMPT, Kind.RESOURCE}
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ def test_a_server_of_its_own_shows_its_own_names() -> None:
     assert shown(offer, None, Kind.PROMPT) == ["a__p"]
     assert offer.index(None).of(Kind.TOOL).targets["b__x"].key == ("b", "tool", "x")
     (entry,) = offer.index("a").of(Kind.PROMPT).entries
-    assert json.loads(entry.modern) == {"name": "p"}
+    assert json.loads(entry.encoded(modern=True)) == {"name": "p"}
 
 
 def test_the_aggregate_shows_the_object_under_the_exposed_name() -> None:
     (entry,) = snapshot(listing("a", tools=("x",))).index(None).of(Kind.TOOL).entries
 
-    assert json.loads(entry.modern)["name"] == "a__x"
-    assert json.loads(entry.legacy or b"")["name"] == "a__x"
+    assert json.loads(entry.encoded(modern=True))["name"] == "a__x"
+    assert json.loads(entry.encoded(modern=False) or b"")["name"] == "a__x"
     assert entry.target.definition is not None
     assert entry.target.definition.listed["name"] == "x"
 
@@ -61,10 +61,12 @@ def test_a_uri_that_two_servers_list_is_two_uris_at_the_aggregate() -> None:
     assert shown(offer, None, Kind.RESOURCE) == ["a+u:1", "ui://a/card", "b+u:1"]
     assert shown(offer, None, Kind.TEMPLATE) == ["a+n://{id}", "b+n://{id}"]
     assert together.of(Kind.RESOURCE).targets["b+u:1"].key == ("b", "resource", "u:1")
-    assert [json.loads(one.modern)["uri"] for one in together.of(Kind.RESOURCE).entries] == [
+    assert [json.loads(one.encoded(modern=True))["uri"] for one in together.of(Kind.RESOURCE).entries] == [
         "a+u:1", "ui://a/card", "b+u:1",
     ]  # fmt: skip
-    assert json.loads(together.of(Kind.TEMPLATE).entries[0].modern)["uriTemplate"] == "a+n://{id}"
+    assert (
+        json.loads(together.of(Kind.TEMPLATE).entries[0].encoded(modern=True))["uriTemplate"] == "a+n://{id}"
+    )
     assert shown(offer, "b", Kind.RESOURCE) == ["u:1"]
 
 

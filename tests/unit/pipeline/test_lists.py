@@ -13,6 +13,7 @@ from doorward.model.call import Era
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.pipeline.lists import STEP, Lists, cursor
+from doorward.wire.presentable import can_be_shown
 from tests.playbook.house import BOT, House
 from tests.unit.catalog.build import call
 from tests.unit.catalog.build import listing as listed
@@ -113,7 +114,10 @@ async def test_a_cursor_that_is_not_ours_or_of_what_is_hidden(given: object) -> 
 
 
 @settings(max_examples=30)
-@given(st.lists(st.text(min_size=1, max_size=20), unique=True, max_size=6), st.integers(1, 4))
+@given(
+    st.lists(st.text(min_size=1, max_size=20).filter(can_be_shown), unique=True, max_size=6),
+    st.integers(1, 4),
+)
 @pytest.mark.asyncio
 async def test_any_names_make_cursors_that_come_back(tools: list[str], size: int) -> None:
     lists, seen, following = Lists(house(*tools or ["x"]).offer, size), 0, None
