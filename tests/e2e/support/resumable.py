@@ -57,6 +57,9 @@ def main() -> None:
         runs += 1
         for step in range(times):
             await context.report_progress(step, times)
+            # Closed at once, the SDK's stream may end before it has sent an event, and without an event's id
+            # nobody can continue it.
+            await asyncio.sleep(0.3)
             await context.close_sse_stream()
             await asyncio.sleep(0.6)
         return f"run {runs}"
