@@ -59,6 +59,9 @@ class Live(msgspec.Struct, eq=False):
             await self._wake
 
     def note(self, notification: jsonrpc.UpstreamNotification) -> None:
+        """Nothing belongs to it any more once it has ended."""
+        if self._over is not None:
+            return
         if self._notes is None:
             self._notes = deque()
         if len(self._notes) >= MAX_NOTES:
