@@ -11,7 +11,7 @@ import msgspec
 from doorward.model.errors import PolicyError
 from doorward.model.grants import AgentRules
 from doorward.model.target import Definition, Kind, Target
-from doorward.model.verdict import Allow, Deny, Mode
+from doorward.model.verdict import Allow, Deny, Mode, RuleRef
 from doorward.policy import explain
 from doorward.policy.compile import SHAPES, Rule, Where, policy, rules_of
 from doorward.policy.conditions import Conditions
@@ -26,6 +26,11 @@ _LISTED: Final = (Kind.TOOL, Kind.PROMPT)
 _LONG_URI: Final = 512  # callers choose what they ask for: longer ones are decided, not remembered
 
 
+Alike = Memo[tuple[str, tuple[tuple[bool, RuleRef], ...]], Answer]
+"""By agent and rules: what Cedar says of a tool that these rules name, at whichever server. `fired` are
+positions among them."""
+
+
 class Standing(msgspec.Struct, frozen=True, eq=False):
     """What can be said of a target without arguments. `verdict` is final unless there are `candidates`."""
 
@@ -38,8 +43,14 @@ class Book:
     """Rules, definitions and mode of one server, and what was answered about them."""
 
     def __init__(
-        self, server: str, agents: Mapping[str, AgentRules], definitions: Sequence[Definition], mode: Mode
+        self,
+        server: str,
+        agents: Mapping[str, AgentRules],
+        definitions: Sequence[Definition],
+        mode: Mode,
+        alike: Alike,
     ) -> None:
+        """`alike`: of all books under the same rules."""
         self.mode = mode
         self._server = server
         self._space = namespace(server)
@@ -49,7 +60,7 @@ class Book:
         # Names nobody lists cannot push listed ones out: URIs are remembered apart from names.
         self.names: Memo[tuple[str, Kind, str], Standing] = Memo(65_536)
         self.uris: Memo[tuple[str, Kind, str], Standing] = Memo(16_384)
-        self._alike: Memo[tuple[str, tuple[int, ...]], Answer] = Memo(4_096)
+        self._alike = alike
         self._static: Memo[tuple[str, Kind], Slice | None] = Memo(1_024)
         self._conditions: Memo[tuple[str, Kind, str], Conditions | None] = Memo(1_024)
 
@@ -103,15 +114,18 @@ class Book:
                 (agent, target.kind), self._sliced(agent, target, rules)
             )
             return held.ask(SHAPES[target.kind].fill(target.name, {})) if held is not None else FAILED
-        # Policies of tools under the same rules differ only in the name of the action: one tool asks for all.
+        # Policies of tools under the same rules differ only in the names of action and server: one tool of one
+        # server asks for all. Two hundred servers under one grant would take half a second otherwise.
         positions = tuple(n for n, rule in enumerate(rules) if rule.pattern.matches(target.name))
-        answer = self._alike.get((agent, positions))
+        key = (agent, tuple((rules[n].permits, rules[n].at) for n in positions))
+        answer = self._alike.get(key)
         if answer is None:
             held = self._sliced(agent, target, [rules[n] for n in positions])
-            said = held.ask({}) if held is not None else FAILED
-            fired = tuple(positions[n] for n in said.fired)
-            answer = self._alike.put((agent, positions), Answer(said.allowed, said.failed, fired))
-        return answer
+            answer = held.ask({}) if held is not None else FAILED
+            if not answer.failed:  # what fails here need not fail elsewhere
+                self._alike.put(key, answer)
+        fired = tuple(positions[n] for n in answer.fired)
+        return Answer(answer.allowed, answer.failed, fired)
 
     def _sliced(self, agent: str, target: Target, rules: Sequence[Rule]) -> Slice | None:
         where = self._where(agent, target)

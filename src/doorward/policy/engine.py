@@ -16,24 +16,30 @@ from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, Target
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Mode, Permit, RuleRef
 from doorward.policy import explain
-from doorward.policy.book import Book
+from doorward.policy.book import Alike, Book
 from doorward.policy.compile import check_rules
+from doorward.policy.memo import Memo
 
 _TOOL: Final = Kind.TOOL
 _PROMPT: Final = Kind.PROMPT
+MOST_ALIKE: Final = 16_384
+"""Answers about rules that are remembered, of all agents and servers together."""
 BUILT_IN: Final = Allow((RuleRef("builtin", "builtin", 0),))
 
 
 class Engine:
     """Policy in force: rules and definitions as they were at one moment. Immutable but for its memos."""
 
-    __slots__ = ("_agents", "_books", "_reached", "revision")
+    __slots__ = ("_agents", "_alike", "_books", "_reached", "revision")
 
-    def __init__(self, agents: Mapping[str, AgentRules], books: Mapping[str, Book], revision: str) -> None:
+    def __init__(
+        self, agents: Mapping[str, AgentRules], books: Mapping[str, Book], revision: str, alike: Alike
+    ) -> None:
         self._agents = agents
         self._books = books
         self._reached: dict[tuple[str, str], bool] = {}
         """By agent and server, of those that are configured."""
+        self._alike = alike
         self.revision = revision
 
     @classmethod
@@ -45,18 +51,19 @@ class Engine:
         """
         for rules in spec.agents.values():
             check_rules(rules)
+        alike: Alike = Memo(MOST_ALIKE)
         books = {
             server: Book(
-                server, spec.agents, definitions.get(server, ()), spec.modes.get(server, Mode.ENFORCE)
+                server, spec.agents, definitions.get(server, ()), spec.modes.get(server, Mode.ENFORCE), alike
             )
             for server in spec.modes.keys() | definitions.keys()
         }
-        return cls(spec.agents, books, spec.revision)
+        return cls(spec.agents, books, spec.revision, alike)
 
     def with_definitions(self, server: str, definitions: Sequence[Definition]) -> "Engine":
         """The same policy over a server's new list; what is known about other servers stays known."""
-        book = Book(server, self._agents, definitions, self.mode(server))
-        return Engine(self._agents, {**self._books, server: book}, self.revision)
+        book = Book(server, self._agents, definitions, self.mode(server), self._alike)
+        return Engine(self._agents, {**self._books, server: book}, self.revision, self._alike)
 
     def decide(
         self, principal: Principal, target: Target, arguments: Mapping[str, Any] | None

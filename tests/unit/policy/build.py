@@ -66,5 +66,12 @@ def aim(name: str, kind: Kind = Kind.TOOL, *, server: str = "gh") -> Target:
     return Target(server, kind, name, OperationClass.READ)
 
 
-def engine(*grants: Grant, offers: Sequence[Definition], mode: Mode = Mode.ENFORCE) -> Engine:
-    return Engine.build(spec(*grants, mode=mode), {"gh": offers})
+def engine(
+    *grants: Grant,
+    offers: Sequence[Definition],
+    mode: Mode = Mode.ENFORCE,
+    servers: Iterable[str] = ("gh",),
+) -> Engine:
+    names = tuple(servers)
+    listed = {name: [one for one in offers if one.server == name] for name in names}
+    return Engine.build(spec(*grants, mode=mode, servers=names), listed)
