@@ -114,8 +114,8 @@ class Book:
                 (agent, target.kind), self._sliced(agent, target, rules)
             )
             return held.ask(SHAPES[target.kind].fill(target.name, {})) if held is not None else FAILED
-        # Policies of tools under the same rules differ only in the names of action and server: one tool of one
-        # server asks for all. Two hundred servers under one grant would take half a second otherwise.
+        # Policies of tools under the same rules differ only in the names of action and server: one tool of
+        # one server asks for all. Two hundred servers under one grant would take half a second otherwise.
         positions = tuple(n for n, rule in enumerate(rules) if rule.pattern.matches(target.name))
         key = (agent, tuple((rules[n].permits, rules[n].at) for n in positions))
         answer = self._alike.get(key)
