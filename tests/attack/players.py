@@ -1,7 +1,7 @@
 """One hostile piece on every transport and in both eras: a server that says what a call tells it to.
 
-The call's argument `play` is a list of (how often, line). In a line `$id` is the request's id, `$next` the one
-after it, `$n` a number that grows; an empty line is the honest answer, whose text is "yours".
+The call's argument `play` is a list of (how often, line). In a line `$id` is the request's id, `$next` the
+one after it, `$n` a number that grows; an empty line is the honest answer, whose text is "yours".
 """
 
 import asyncio
