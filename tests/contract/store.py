@@ -53,6 +53,14 @@ class StoreContract:
         assert [entry.record for entry in store.outbox(0, 10)] == [b"first"]
         assert store.epoch() == before
 
+    def test_takes_the_record_of_a_change_elsewhere_in_its_order(self, store: Store) -> None:
+        store.add_key(RECORD, b"first")
+        before = store.epoch()
+        store.add_change(b"second")
+        store.add_key(key("z"), b"third")
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"first", b"second", b"third"]
+        assert store.epoch() > before
+
     def test_revokes_once(self, store: Store) -> None:
         store.add_key(RECORD, b"added")
         assert store.revoke_key(RECORD.id, 1_790_000_100.5, b"revoked")

@@ -41,6 +41,10 @@ class Store(Protocol):
         """False when there is no such live key; then nothing is written."""
         ...
 
+    def add_change(self, change: bytes) -> None:
+        """Of something that is not in this store: its change record alone."""
+        ...
+
     def keys(self) -> list[KeyRecord]:
         """All keys, oldest first, revoked ones included."""
         ...

@@ -8,7 +8,8 @@ import base64
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ import msgspec
 from doorward.backends.files.private import locked_directory, make_directory, replace_file, require_private
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
+from doorward.ports.secrets import Version
 
 FORMAT: Final = "doorward-secrets/1"
 KEY_BYTES: Final = 32
@@ -65,19 +67,49 @@ class FileRing:
             raise _unavailable(f"{self._path} does not have version {number} of {purpose!r}")
         return key
 
+    def purposes(self) -> tuple[str, ...]:
+        """See ports/secrets.py."""
+        self._read()
+        return tuple(sorted(self._stored))
+
+    def versions(self, purpose: str) -> tuple[Version, ...]:
+        """See ports/secrets.py."""
+        self._read()
+        found = sorted(self._stored.get(purpose, ()), key=lambda stored: stored.version)
+        return tuple(Version(stored.version, stored.created) for stored in found)
+
+    def rotate(self, purpose: str, announce: Callable[[bytes], None] | None = None) -> tuple[int, bytes]:
+        """See ports/secrets.py."""
+        with self._locked():
+            number, key = self._add(purpose)
+            if announce is not None:
+                announce(key)
+        return number, key
+
     def _make(self, purpose: str) -> tuple[int, bytes]:
+        with self._locked():
+            return self._newest.get(purpose) or self._add(purpose)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The file as it is now, and nobody else changes it. Raises GatewayError(STORE_UNAVAILABLE)."""
         try:
             make_directory(self._path.parent)
             with locked_directory(self._path.parent):
                 self._read()
-                if purpose not in self._newest:
-                    key = secrets.token_bytes(KEY_BYTES)
-                    stored = _Stored(1, self._now(), base64.b64encode(key).decode())
-                    document = _Document(FORMAT, {**self._stored, purpose: [stored]})
-                    replace_file(self._path, msgspec.json.format(msgspec.json.encode(document)) + b"\n")
-                    self._take(document)
+                yield
         except OSError as error:
             raise _unavailable(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _add(self, purpose: str) -> tuple[int, bytes]:
+        """One more version. Raises OSError."""
+        newest = self._newest.get(purpose)
+        number = 1 if newest is None else newest[0] + 1
+        stored = _Stored(number, self._now(), base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+        versions = [*self._stored.get(purpose, ()), stored]
+        document = _Document(FORMAT, {**self._stored, purpose: versions})
+        replace_file(self._path, msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+        self._take(document)
         return self._newest[purpose]
 
     def _now(self) -> str:

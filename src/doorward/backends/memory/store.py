@@ -35,6 +35,11 @@ class MemoryStore:
             self._changed(change)
             return True
 
+    def add_change(self, change: bytes) -> None:
+        """See ports/store.py."""
+        with self._lock:
+            self._changed(change)
+
     def keys(self) -> list[KeyRecord]:
         """See ports/store.py."""
         with self._lock:

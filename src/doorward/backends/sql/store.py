@@ -45,6 +45,11 @@ class SqlStore:
             _changed(connection, change)
             return True
 
+    def add_change(self, change: bytes) -> None:
+        """See ports/store.py."""
+        with self._transaction() as connection:
+            _changed(connection, change)
+
     def keys(self) -> list[KeyRecord]:
         """See ports/store.py."""
         query = select(*_KEY_COLUMNS).order_by(tables.keys.c.created_at, tables.keys.c.id)

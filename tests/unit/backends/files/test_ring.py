@@ -157,3 +157,69 @@ def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(GatewayError) as caught:
         FileRing(tmp_path / "state" / "secrets.json").current("pepper")
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
+
+
+def test_rotation_makes_a_new_version_and_keeps_the_old(path: Path) -> None:
+    ring = FileRing(path, clock=lambda: 1_790_000_000.0)
+    _, old = ring.current("checkpoints")
+    number, new = ring.rotate("checkpoints")
+    assert number == 2
+    assert len(new) == 32
+    assert ring.current("checkpoints") == (2, new)
+    assert (ring.version("checkpoints", 1), ring.version("checkpoints", 2)) == (old, new)
+    assert FileRing(path).current("checkpoints") == (2, new)
+    assert ring.versions("checkpoints") == (
+        (1, "2026-09-21T14:13:20+00:00"),
+        (2, "2026-09-21T14:13:20+00:00"),
+    )
+
+
+def test_what_was_never_used_can_be_rotated(path: Path) -> None:
+    ring = FileRing(path)
+    assert ring.purposes() == ()
+    assert ring.versions("checkpoints") == ()
+    assert ring.rotate("checkpoints")[0] == 1
+
+
+def test_another_process_sees_the_versions_but_goes_on_with_the_key_that_it_has(path: Path) -> None:
+    ring, other = FileRing(path), FileRing(path)
+    before = ring.current("checkpoints")
+    number, key = other.rotate("checkpoints")
+    assert ring.current("checkpoints") == before
+    assert [version.number for version in ring.versions("checkpoints")] == [1, number]
+    assert ring.version("checkpoints", number) == key
+    other.current("pepper")
+    assert ring.purposes() == ("checkpoints", "pepper")
+
+
+def test_two_rings_rotate_one_after_the_other(path: Path) -> None:
+    one, other = FileRing(path), FileRing(path)
+    assert [one.rotate("checkpoints")[0], other.rotate("checkpoints")[0], one.rotate("checkpoints")[0]] == [
+        1,
+        2,
+        3,
+    ]
+
+
+def test_the_new_key_is_announced_after_it_is_kept_and_before_anybody_else_rotates(path: Path) -> None:
+    ring = FileRing(path)
+    told: list[tuple[bytes, bytes]] = []
+    ring.rotate("checkpoints", lambda key: told.append((key, FileRing(path).current("checkpoints")[1])))
+    assert told == [(ring.current("checkpoints")[1],) * 2]
+
+    def fails(_: bytes) -> None:
+        raise GatewayError(Reason.STORE_UNAVAILABLE, "no")
+
+    with pytest.raises(GatewayError, match="no"):
+        ring.rotate("checkpoints", fails)
+    assert FileRing(path).rotate("checkpoints")[0] == 3
+
+
+def test_a_ring_that_cannot_be_written_is_not_rotated(path: Path) -> None:
+    ring = FileRing(path)
+    before = ring.current("checkpoints")
+    path.with_name(f".{path.name}.new").mkdir()
+    with pytest.raises(GatewayError) as caught:
+        ring.rotate("checkpoints")
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    assert FileRing(path).current("checkpoints") == before
