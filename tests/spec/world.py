@@ -1,6 +1,7 @@
 """A whole gateway in this process, with listener, store and log, between scripted servers and raw clients."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,17 @@ ALL = {"allow": ["*"]}
 EVERYTHING: Json = {"grants": [{"servers": ["*"], "tools": ALL, "resources": ALL, "prompts": ALL}]}
 META = "io.modelcontextprotocol/"
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+
+
+def plain(value: str) -> str:
+    """As the specification has a client write it into a field ("Value Encoding"), apart from our own code."""
+    safe = (
+        value.isascii()
+        and value.isprintable()
+        and value == value.strip()
+        and not value.startswith("=?base64?")
+    )
+    return value if safe else f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
 class Said:
@@ -106,7 +118,7 @@ class Client:
         fields = {"MCP-Protocol-Version": MODERN, "Mcp-Method": message["method"]}
         member = NAMED.get(message["method"])
         if member is not None and member in message["params"]:
-            fields["Mcp-Name"] = message["params"][member]
+            fields["Mcp-Name"] = plain(message["params"][member])
         return fields
 
     async def post(self, body: Any, fields: Mapping[str, str] | None = None) -> Said:
@@ -144,6 +156,10 @@ class World:
         if version != MODERN:
             await made.open()
         return made
+
+    async def another_key(self, agent: str) -> str:
+        """Of the same name: what a rotation makes."""
+        return (await asyncio.to_thread(_keys, self.process.world.loaded, [agent]))[agent]
 
 
 @asynccontextmanager
