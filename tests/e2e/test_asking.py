@@ -91,7 +91,14 @@ SAME = [(LEGACY, "legacy"), (MODERN, "modern")]
 
 @pytest.mark.parametrize(
     ("mode", "era", "path"),
-    [(LEGACY, "legacy", "/mcp/curious"), (MODERN, "modern", "/mcp/curious"), (MODERN, "modern", "/mcp")],
+    [
+        (LEGACY, "legacy", "/mcp/curious"),
+        (MODERN, "modern", "/mcp/curious"),
+        (MODERN, "modern", "/mcp"),
+        (LEGACY, "both", "/mcp/curious"),
+        (MODERN, "both", "/mcp/curious"),
+        (LEGACY, "both", "/mcp"),
+    ],
 )
 async def test_a_client_is_asked_and_its_answer_arrives(
     start: Start, tmp_path: Path, mode: str, era: str, path: str
@@ -167,12 +174,62 @@ async def test_across_eras_it_fails_by_name_and_does_not_hang(
     person = Person()
     with asking(start, tmp_path, era, ALL) as gw:
         async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
-            with pytest.raises(MCPError, match="server curious needs elicitation") as failed:
-                await made.call_tool("greet", {"greeting": "Hello"})
-            assert failed.value.error.code == -32603
-            assert failed.value.error.data["reason"] == "bridge_unsupported"
+            for tool, kind in [("greet", "elicitation"), ("poem", "sampling"), ("roots", "roots")]:
+                with pytest.raises(MCPError, match=f"server curious needs {kind}") as failed:
+                    await made.call_tool(tool, {"greeting": "Hello"} if tool == "greet" else {})
+                assert failed.value.error.code == -32603
+                assert failed.value.error.data["reason"] == "bridge_unsupported"
+                assert failed.value.error.data["server"] == "curious"
             assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
     assert person.asked == []
+
+
+@pytest.mark.parametrize(("mode", "era"), [(LEGACY, "modern"), (LEGACY, "both"), (MODERN, "both")])
+async def test_across_eras_a_client_that_declares_nothing_is_told_what_it_lacks(
+    start: Start, tmp_path: Path, mode: str, era: str
+) -> None:
+    with asking(start, tmp_path, era, ALL) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, None) as made:
+            with pytest.raises(MCPError) as refused:
+                await made.call_tool("greet", {"greeting": "Hello"})
+            assert refused.value.error.code == -32021
+            assert "elicitation" in refused.value.error.data["requiredCapabilities"]
+            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+
+
+@pytest.mark.parametrize(("mode", "era"), [(MODERN, "legacy"), (LEGACY, "modern"), (LEGACY, "both")])
+async def test_across_eras_the_operators_word_comes_first(
+    start: Start, tmp_path: Path, mode: str, era: str
+) -> None:
+    person = Person()
+    with asking(start, tmp_path, era, ["roots"]) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
+            with pytest.raises(MCPError) as refused:
+                await made.call_tool("greet", {"greeting": "Hello"})
+            assert "bridge_unsupported" not in str(refused.value.error.data)
+            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    assert person.asked == []
+
+
+async def test_a_question_aside_is_that_of_the_only_call(start: Start, tmp_path: Path) -> None:
+    """On the stream that belongs to no call, which for a modern caller would lead nowhere."""
+    with asking(start, tmp_path, "legacy", ALL) as gw:
+        async with client(gw.url + "/mcp/curious", gw.key("user"), MODERN, Person()) as made:
+            with pytest.raises(MCPError, match="server curious needs elicitation") as failed:
+                await made.call_tool("aside", {})
+            assert failed.value.error.data["reason"] == "bridge_unsupported"
+
+
+@pytest.mark.parametrize("mode", [LEGACY, MODERN])
+async def test_a_local_server_of_both_eras_asks_in_the_callers(start: Start, mode: str) -> None:
+    person = Person()
+    grant = {"servers": ["curious"], "tools": {"allow": ["*"]}}
+    server = {"command": [sys.executable, "-m", MODULE, "stdio"], "env": ENV, "may_ask": ALL}
+    gw = start({"servers": {"curious": server}, "agents": {"user": {"grants": [grant]}}})
+    async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
+        assert text(await made.call_tool("greet", {"greeting": "Hello"})) == "Hello, Anna"
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    assert person.asked == ["Who are you?"]
 
 
 async def test_a_url_is_visited(start: Start, tmp_path: Path) -> None:

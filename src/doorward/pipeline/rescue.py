@@ -80,7 +80,7 @@ FORMS: Final[dict[Reason, Form]] = {
     Reason.TARGET_UNKNOWN: _IN_BAND,
     Reason.CURSOR_UNKNOWN: _IN_BAND,
     Reason.CANCELLED: Form(200, CANCELLED),
-    Reason.CAPABILITY_MISSING: Form(400, CAPABILITY_MISSING),
+    Reason.CAPABILITY_MISSING: Form(400, CAPABILITY_MISSING),  # 200 in the legacy era, see `_status`
     Reason.REQUEST_STATE_INVALID: _IN_BAND,
     Reason.ANSWER_UNKNOWN: _INVALID,
     Reason.NO_GRANT: Form(200, DENIED),
@@ -216,8 +216,12 @@ def failed(
 
 
 def _status(reason: Reason, era: Era | None) -> int:
+    """The modern revision has statuses for some codes; a legacy client takes any but 200 for a fault of the
+    transport, and some would wait for an answer that was never read."""
     if reason is Reason.METHOD_NOT_FOUND and era is Era.MODERN:
         return 404
+    if reason is Reason.CAPABILITY_MISSING and era is Era.LEGACY:
+        return 200
     return FORMS[reason].status
 
 

@@ -65,7 +65,7 @@ class Channel(ABC):
 
     async def handshake(self, live: Live) -> None:
         """`initialize` (`live`) and `notifications/initialized`. Raises UpstreamError."""
-        capabilities = self._relay.questions.declared(self.key)
+        capabilities = self._relay.questions.introduced(self.key)
         answer = await self.request(live, initialize_params(capabilities))
         result = result_of(self._server, "initialize", answer)
         self.introduction = read_initialize(self._server, result)

@@ -53,6 +53,10 @@ class Dialer(Protocol):
         """Raises UpstreamError."""
         ...
 
+    async def open_older(self, key: str) -> Conversation:
+        """A legacy conversation with a server that speaks 2026-07-28. Raises UpstreamError."""
+        ...
+
     async def close(self) -> None:
         """What no conversation has taken over ends."""
         ...
@@ -101,6 +105,12 @@ class HttpDialer:
             raise error from None
         self.transport = "sse"
         return conversation
+
+    async def open_older(self, key: str) -> Conversation:
+        try:
+            return await open_session(self._means, key, _trial(self._ask, self._means.settings))
+        except NoSession as refusal:
+            raise refusal.error from None
 
     async def close(self) -> None:
         if self._later is not None:
@@ -204,6 +214,19 @@ class StdioDialer:
         conversation.on_end = lambda error: self._ended(conversation, error)
         return conversation
 
+    async def open_older(self, key: str) -> Conversation:
+        """In a process of its own. One that ends over it has not crashed: it was asked for too much."""
+        await self._allowed(key)
+        conversation = self._conversation(key, Era.LEGACY)
+        try:
+            await conversation.start()
+            await conversation.handshake(_trial(self._ask, self._settings))
+        except BaseException:
+            await conversation.close(min(self._settings.stop_s, 1.0))
+            raise
+        conversation.on_end = lambda error: self._ended(conversation, error)
+        return conversation
+
     async def _begin(self, key: str | None, era: Era, known: Introduction | None) -> StdioConversation:
         conversation = self._conversation(key, era)
         try:
@@ -269,6 +292,13 @@ class StdioDialer:
                 error.add_note(words)
             raise error
         await asyncio.sleep(wait)
+
+
+def _trial(ask: Ask, settings: ServerSettings) -> Live:
+    """An `initialize` that may be in vain: a call waits for it."""
+    live = ask("initialize")
+    live.deadline = min(live.deadline, asyncio.get_running_loop().time() + settings.probe_s)
+    return live
 
 
 async def _discover(server: str, conversation: Conversation, ask: Ask) -> Introduction:

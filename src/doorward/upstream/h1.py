@@ -14,7 +14,7 @@ from typing import Final, NoReturn, cast
 import httptools
 import msgspec
 
-from doorward.model.errors import UpstreamError
+from doorward.model.errors import DoorwardError
 from doorward.model.reasons import Reason
 from doorward.ports.waits import Arrival
 from doorward.upstream.failure import failure
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self._repeated = RepeatedHead()
         self._known: Response | None = None
         """Whose head `_repeated` knows."""
-        self._error: UpstreamError | None = None
+        self._error: DoorwardError | None = None
         self._spoiled = False
         self._paused = False
         self._waiter: asyncio.Future[Response] | Arrival | None = None
@@ -257,7 +257,7 @@ class Connection(asyncio.Protocol):
         text = f"did not {what} within {span(self.deadline, self._usual)}"
         self.fail(failure(Reason.UPSTREAM_TIMEOUT, self._server, text))
 
-    def fail(self, error: UpstreamError) -> None:
+    def fail(self, error: DoorwardError) -> None:
         """End the exchange in flight, and with it the connection."""
         if not self._done:
             self._done = True
@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
             self._tell(error)
         self.close()
 
-    def _tell(self, error: UpstreamError) -> None:
+    def _tell(self, error: DoorwardError) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
         if self._chunk is not None and not self._chunk.done():

@@ -48,7 +48,7 @@ _seen: Final = msgspec.json.Decoder(_Seen).decode
 
 def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds: Rounds) -> Reply:
     """`era` is the server's. Raises UpstreamError(BRIDGE_UNSUPPORTED | UPSTREAM_PROTOCOL_ERROR), and what
-    `rounds` raises for a server that needs input from the client."""
+    `rounds` raises for a server that needs input from the client, or another round."""
     call, server = permit.call, rounds.server
     if isinstance(answer, jsonrpc.UpstreamError):
         if answer.code == bridge.CAPABILITY_MISSING:
@@ -73,6 +73,7 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
             caller_version=call.version,
         )
     except BridgeUnsupported as error:
+        rounds.incoming(permit, said)  # says what it is that is not complete, and what follows
         raise failure(
             Reason.BRIDGE_UNSUPPORTED, server, f"answered what the caller's era cannot carry: {error}"
         ) from error

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from doorward.model.call import Era
+from doorward.model.call import Call, Era
 from doorward.model.target import Kind
 from doorward.model.verdict import Permit
 from doorward.upstream.conversation import CLIENT
-from doorward.wire import asking, meta
+from doorward.wire import asking, extensions, meta
 
 
 def outgoing(
@@ -14,8 +14,9 @@ def outgoing(
 ) -> dict[str, Any]:
     """Params with `_meta`. What the caller called its target is replaced by what the server calls it.
 
-    A modern server is told what the caller can be asked, as far as it `may_ask`. Of a caller of the other era
-    it is told nothing: no question could be carried in the middle of a call.
+    A modern server is told what the caller can be asked, as far as it `may_ask`, and what passes of its
+    extensions. Of a caller of the other era it is told nothing that could be asked: no question could be
+    carried in the middle of a call, and who knows that before can do without.
     """
     call, target = permit.call, permit.target
     params = dict(call.params)
@@ -34,7 +35,7 @@ def outgoing(
         call.meta,
         era=era,
         version=version,
-        capabilities=asking.declared(call.capabilities, may_ask, call.version) if call.era is era else {},
+        capabilities={} if era is Era.LEGACY else _capabilities(call, may_ask),
         client=call.client or CLIENT,
         log_level=call.log_level,
         progress_token=token if asks else None,
@@ -42,6 +43,11 @@ def outgoing(
     if stamped:
         params["_meta"] = stamped
     return params
+
+
+def _capabilities(call: Call, may_ask: tuple[str, ...]) -> dict[str, Any]:
+    asked = asking.declared(call.capabilities, may_ask, call.version) if call.era is Era.MODERN else {}
+    return asked | extensions.passed(call.capabilities)
 
 
 def input_schema(permit: Permit) -> dict[str, Any] | None:

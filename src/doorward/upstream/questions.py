@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from doorward.model.call import Call, Era, RequestId, RpcError, Session
+from doorward.model.call import Era, RequestId, RpcError, Session
 from doorward.ports.asks import Asks, Inquiry
+from doorward.upstream import keys
+from doorward.upstream.bridging import ended
 from doorward.upstream.live import Live
-from doorward.upstream.rounds import unbridged, undeclared
 from doorward.upstream.waiting import Timed, Waiting
-from doorward.wire import asking, jsonrpc, versions
-from doorward.wire.asking import Objection, Question
+from doorward.wire import asking, extensions, jsonrpc, versions
+from doorward.wire.asking import Question
 
 MOST: Final = 32
 """Questions of one call."""
@@ -55,7 +56,7 @@ class Questions:
         """By conversation: those that belong to no call."""
 
     def declared(self, key: str | None) -> dict[str, Any]:
-        """The capabilities that a conversation is opened with: of its client, as far as it may be asked.
+        """What the client of a conversation can be asked, as far as it may be.
 
         Ours (None), in which no call is made, has all that may be asked: some servers list what asks their
         client only to those who can be asked.
@@ -65,7 +66,14 @@ class Questions:
         if key is None:
             return asking.declared(_EVERYTHING, self._may_ask, versions.LATEST_LEGACY)
         client = self._asks.client(key)
-        return {} if client is None else asking.declared(client.capabilities, self._may_ask, client.version)
+        if client is None:
+            return keys.declared_in(key)
+        return asking.declared(client.capabilities, self._may_ask, client.version)
+
+    def introduced(self, key: str | None) -> dict[str, Any]:
+        """The capabilities that a conversation is opened with: the same, and what passes of extensions."""
+        client = None if key is None else self._asks.client(key)
+        return self.declared(key) | ({} if client is None else extensions.passed(client.capabilities))
 
     def put(
         self,
@@ -85,7 +93,9 @@ class Questions:
         if call is not None and call.era is Era.MODERN:
             say(refusal(request.id))
             self._dropped["request to the client"] += 1
-            self._end(call, question)
+            end = ended(self._server, question, call, self._may_ask)
+            if end is not None:
+                raise end
             return
         if key is None or not self._may_ask:
             say(refusal(request.id))
@@ -119,15 +129,6 @@ class Questions:
     async def close(self) -> None:
         for stray in list(self._strays.values()):
             await stray.close()
-
-    def _end(self, call: Call, question: Question) -> None:
-        """What it means for a call of 2026-07-28 that a legacy server asks about it."""
-        kinds = tuple(asking.KINDS.values())
-        if question.kind not in self._may_ask:
-            return  # the server has its refusal, and may know what to do without
-        if asking.judge(question, call.capabilities, kinds, call.version) is Objection.UNDECLARED:
-            raise undeclared(self._server, question)
-        raise unbridged(self._server, [str(question.kind)])
 
     def _waiting(self, key: str, live: Live | None, timed: Timed | None) -> Waiting:
         if live is None:

@@ -6,14 +6,15 @@ Both directions are here, because they must agree: what leaves with a seal is wh
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from doorward.model.call import Call, Era
-from doorward.model.errors import CallerError, PolicyError, UpstreamError
+from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.ports.secrets import SecretRing
+from doorward.upstream.bridging import Unfinished, forbidden, unbridged, undeclared
 from doorward.upstream.failure import failure
 from doorward.upstream.settings import ServerSettings
 from doorward.wire import asking, input_required, request_state
@@ -72,7 +73,8 @@ class Rounds:
         """A result that is not complete, as the caller gets it.
 
         Raises PolicyError(ASK_NOT_ALLOWED), CallerError(CAPABILITY_MISSING) when it asks what it may not,
-        UpstreamError(UPSTREAM_PROTOCOL_ERROR) for any other kind of result than the two that we offer.
+        UpstreamError(UPSTREAM_PROTOCOL_ERROR) for any other kind of result than the two that we offer,
+        Unfinished for a legacy caller: its rounds are made for it.
         """
         call = permit.call
         try:
@@ -84,6 +86,8 @@ class Rounds:
             asked = input_required.read(result)
             for question in asked.questions:
                 self._judge(question, call)
+            if call.era is Era.LEGACY:
+                raise Unfinished(asked)
             return result if asked.state is None else asked.with_state(self._seal(asked.state, permit))
         except WireError as error:
             text = f"sent an unusable result: {error}"
@@ -104,7 +108,7 @@ class Rounds:
             return
         for kind in kinds:
             if kind not in self._may_ask:
-                raise self._forbidden(kind)
+                raise forbidden(self.server, kind)
         if call.era is not era:
             raise unbridged(self.server, kinds)
 
@@ -113,13 +117,9 @@ class Rounds:
         if objection is Objection.UNKNOWN:
             raise WireError("it asks for something that no client knows")
         if objection is Objection.FORBIDDEN:
-            raise self._forbidden(question.kind or "")
+            raise forbidden(self.server, question.kind)
         if objection is Objection.UNDECLARED:
             raise undeclared(self.server, question)
-
-    def _forbidden(self, kind: str) -> PolicyError:
-        text = f"server {self.server} needs {kind} from its client, which it may not ask for"
-        return PolicyError(Reason.ASK_NOT_ALLOWED, text, data={"server": self.server})
 
     def _bound(self, permit: Permit) -> Bound:
         call, target = permit.call, permit.target
@@ -150,19 +150,6 @@ class Rounds:
         if sealed.expires < self._clock():
             raise _invalid("it has expired")
         return sealed
-
-
-def undeclared(server: str, question: Question) -> CallerError:
-    """What 2026-07-28 demands where a client has not declared what a call takes."""
-    text = f"server {server} needs {question.kind} from its client, which was not declared"
-    data = {"requiredCapabilities": question.needs, "server": server}
-    return CallerError(Reason.CAPABILITY_MISSING, text, data=data)
-
-
-def unbridged(server: str, kinds: Iterable[str]) -> UpstreamError:
-    """The eras keep a server from asking its client."""
-    text = f"needs {' and '.join(kinds)} from its client during a call, which is not carried across eras"
-    return failure(Reason.BRIDGE_UNSUPPORTED, server, text)
 
 
 def _invalid(why: str) -> CallerError:

@@ -17,12 +17,14 @@ from doorward.model.verdict import Permit
 from doorward.ports.asks import Asks
 from doorward.ports.secrets import SecretRing
 from doorward.ports.watched import Wish
-from doorward.upstream import pages, watches
+from doorward.upstream import bridging, keys, pages, watches
+from doorward.upstream.bridging import Unfinished
 from doorward.upstream.conversation import Conversation, own_params, result_of
 from doorward.upstream.conversations import Conversations
 from doorward.upstream.deadlines import SWEEP_S, Deadlines
 from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
 from doorward.upstream.discovery import Discovery
+from doorward.upstream.eras import Older, OneEra
 from doorward.upstream.events import LARGE
 from doorward.upstream.failure import again, failure
 from doorward.upstream.http import HttpLeg, SessionGone
@@ -38,7 +40,7 @@ from doorward.upstream.timeouts import Clockwork, limit
 from doorward.upstream.tls import ReloadingContext
 from doorward.upstream.warden import Warden
 from doorward.upstream.watches import Watches
-from doorward.wire import bridge, jsonrpc
+from doorward.wire import asking, bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
 
 Items = list[dict[str, Any]]
@@ -237,7 +239,28 @@ class Server:
             running.discovery.doubt_era()
         if isinstance(answer, jsonrpc.UpstreamResult) and len(answer.result) > LARGE:
             await asyncio.sleep(0)  # reading it has taken its time, and what follows reads it once more
-        return incoming(permit, conversation.era, answer, time.perf_counter() - began, self._rounds)
+        try:
+            return incoming(permit, conversation.era, answer, time.perf_counter() - began, self._rounds)
+        except Unfinished as unfinished:
+            return await self._go_on(running, permit, conversation, unfinished, began)
+
+    async def _go_on(
+        self,
+        running: "_Running",
+        permit: Permit,
+        conversation: Conversation,
+        unfinished: Unfinished,
+        began: float,
+    ) -> Reply:
+        """The rounds that a modern server wants of a legacy caller's call."""
+        for _ in range(bridging.MAX_ROUNDS):
+            more = bridging.further(self.name, unfinished.asked)
+            answer = await self._call(permit, running, conversation, more)
+            try:
+                return incoming(permit, conversation.era, answer, time.perf_counter() - began, self._rounds)
+            except Unfinished as again_:
+                unfinished = again_
+        raise bridging.endless(self.name)
 
     async def list(self, method: str) -> list[dict[str, Any]]:
         """See ports.Lister. All pages must arrive within one call's time."""
@@ -279,8 +302,13 @@ class Server:
         raise failure(Reason.UPSTREAM_HTTP_ERROR, self.name, "does not know the session it just opened")
 
     def _call(
-        self, permit: Permit, running: "_Running", conversation: Conversation
+        self,
+        permit: Permit,
+        running: "_Running",
+        conversation: Conversation,
+        more: dict[str, Any] | None = None,
     ) -> Coroutine[Any, Any, Answer]:
+        """`more`: what a further round says, that we make for a legacy caller."""
         call, era = permit.call, conversation.era
         now = running.loop.time()
         deadline = now + self._total_s if self.clockwork is None else self.clockwork.due(permit.target, now)
@@ -288,6 +316,8 @@ class Server:
         live = Live(self.name, next(self.minted), call.method, call, deadline, deadline - now)
         params = outgoing(permit, era, version, live.id, self.settings.may_ask)
         self._rounds.outgoing(permit, params, era)
+        if more is not None:
+            params |= more
         if call.method in watches.METHODS:
             return self._require().watches.pass_on(permit, conversation, live, params)
         if call.era is not era:
@@ -301,7 +331,7 @@ class Server:
         try:
             async with asyncio.timeout(within):
                 await running.discovery.ready()
-                conversation = await running.conversations.get(running.key(permit))
+                conversation = await running.conversation(permit)
                 await self._set_level(permit.call.log_level, conversation)
                 return conversation
         except TimeoutError:
@@ -365,6 +395,7 @@ class _Running:
         self._shared = settings.shared
         self._by_session = settings.url is not None or bool(settings.may_ask)
         """Whether a legacy session has a conversation of its own: over HTTP, and where it may be asked."""
+        self._may_ask = settings.may_ask
         self.loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(self.loop)
         self.dialer: Dialer
@@ -393,6 +424,7 @@ class _Running:
         self.discovery = Discovery(
             settings.name, self.dialer, lambda: self.conversations.get(None), self.conversations.end_all
         )
+        self._older = Older(relay.questions.declared, self.loop.time, lambda: self.dialer.verdict_ttl)
         self.watches = Watches(_Watching(server, self))
         self.lanes: Lanes | None = None
         if leg is not None:
@@ -405,12 +437,24 @@ class _Running:
 
     def key(self, permit: Permit) -> str | None:
         """Whose conversation a call belongs to."""
-        if self._shared or self.discovery.era is _MODERN:
+        call = permit.call
+        if self._shared:
             return None
-        session = permit.call.session
-        if self._by_session and session is not None:
-            return session.id
+        if self.discovery.era is _MODERN:
+            return self._older.key(call) if self._may_ask else None
+        if self._by_session and call.session is not None:
+            return call.session.id
+        if self._may_ask and call.era is _MODERN:
+            declared = asking.declared(call.capabilities, self._may_ask, call.version)
+            return keys.of_caller(permit.principal.owner, declared)
         return permit.principal.owner
+
+    async def conversation(self, permit: Permit) -> Conversation:
+        """The one that a call belongs to, opened now if it must be. Raises UpstreamError."""
+        try:
+            return await self.conversations.get(self.key(permit))
+        except OneEra:
+            return await self.conversations.get(None)
 
     def key_of(self, session: str | None, owner: str) -> str | None:
         """The same for whoever listens: a legacy session, if it is one, and its owner."""
@@ -421,7 +465,12 @@ class _Running:
     async def _open(self, key: str | None) -> Conversation:
         verdict = self.discovery.verdict
         assert verdict is not None
-        return await self.dialer.open(key, verdict)
+        if key is None or self.discovery.era is not _MODERN:
+            return await self.dialer.open(key, verdict)
+        try:
+            return await self.dialer.open_older(key)
+        except UpstreamError as error:
+            raise self._older.refused(error) from None
 
     def _remark(self, note: str) -> None:
         self.discovery.remark(note)

@@ -16,6 +16,7 @@ from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own
 from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
 from doorward.upstream.frames import Frame, frame_of
+from doorward.upstream.h1 import Connection
 from doorward.upstream.http import HttpLeg, Refused, SessionGone, framed, refused
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
@@ -87,6 +88,8 @@ class HttpConversation:
         """The GET stream while it is open."""
         self._tried: asyncio.Event | None = None
         """Set once a server has answered GET in one way or another, where somebody waits for that."""
+        self._foreign: dict[int, tuple[Live, Connection]] = {}
+        """Calls under way whose callers are of the other era, and so have no stream but their own."""
         self._loop = asyncio.get_running_loop()
         self.key = key
         self.era = era
@@ -110,12 +113,15 @@ class HttpConversation:
         self.busy += 1
         try:
             connection = leg.pool.take(self._loop.time()) or await leg.pool.open(live.deadline)
+            if live.call is not None and live.call.era is not self.era:
+                self._foreign[live.id] = live, connection
             try:
                 response = await leg.begin(connection, framed(head, body), live.deadline)
                 return await leg.settle(connection, response, live, self)
             except FAILURES as failed:
                 return self.judge(failed, live)
             finally:
+                self._foreign.pop(live.id, None)
                 leg.leave(connection)
         finally:
             self.busy -= 1
@@ -179,12 +185,24 @@ class HttpConversation:
         if request.method not in asking.KINDS:
             self._say(self._relay.answer(request))
             return
+        if live is None and len(self._foreign) == 1:
+            self._asked_aside(request)
+            return
         try:
             self._relay.questions.put(request, self.key, live, timed, self._say)
         except DoorwardError:
             if live is not None:
                 self._cancel(live, "its client cannot be asked")
             raise
+
+    def _asked_aside(self, request: jsonrpc.UpstreamRequest) -> None:
+        """On a stream of its own, while one call of the other era is under way: no other can be meant."""
+        [(live, connection)] = self._foreign.values()
+        try:
+            self._relay.questions.put(request, self.key, live, connection, self._say)
+        except DoorwardError as error:
+            self._cancel(live, "its client cannot be asked")
+            connection.fail(error)
 
     def _say(self, message: bytes) -> None:
         self._answers += 1
@@ -371,8 +389,8 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
     settings, leg = means.settings, means.leg
     opening = HttpConversation(means, key, Era.LEGACY, Introduction(versions.ASSUMED, {}, {}, None))
     head = leg.head(b"POST", [TYPE], settings.auth_headers(), BOTH)
-    capabilities = means.relay.questions.declared(key)
-    body = jsonrpc.encode_request(live.id, live.method, initialize_params(capabilities))
+    questions = means.relay.questions
+    body = jsonrpc.encode_request(live.id, live.method, initialize_params(questions.introduced(key)))
     try:
         answer, response = await leg.exchange(head, body, live, opening)
     except SessionGone:
@@ -389,7 +407,7 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, settings.name, text)
     conversation = HttpConversation(means, key, Era.LEGACY, introduction, session_id)
     await conversation.notify("notifications/initialized", None)
-    if capabilities:
+    if questions.declared(key):
         await conversation.listened()  # what it asks that belongs to no call comes on a stream of its own
     return conversation
 

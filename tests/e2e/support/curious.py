@@ -1,4 +1,4 @@
-"""A server of the official Python SDK that asks its clients; over HTTP in one era."""
+"""A server of the official Python SDK that asks its clients; over HTTP in one era or in both, or on stdio."""
 
 import sys
 from typing import Annotated
@@ -56,13 +56,26 @@ async def visit(context: Context) -> str:
 
 
 @SERVER.tool()
+async def aside(context: Context) -> str:
+    """Asks without saying that it is about this call: on the stream that belongs to none."""
+    found = await context.session.elicit_form("Who are you?", {"type": "object", "properties": {}})
+    return found.action
+
+
+@SERVER.tool()
 async def plain(text: str) -> str:
     return text
 
 
 def main() -> None:
-    era, port = sys.argv[1:]
-    app = OneEra(SERVER.streamable_http_app(host=LOOPBACK), modern=era == "modern")
+    era, *rest = sys.argv[1:]
+    if era == "stdio":
+        SERVER.run()
+        return
+    [port] = rest
+    app = SERVER.streamable_http_app(host=LOOPBACK)
+    if era != "both":
+        app = OneEra(app, modern=era == "modern")
     uvicorn.run(app, host=LOOPBACK, port=int(port), log_level="warning", timeout_graceful_shutdown=1)
 
 

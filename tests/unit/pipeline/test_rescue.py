@@ -59,7 +59,7 @@ def test_an_error_says_reason_advice_and_whether_to_retry(reason: Reason) -> Non
     answer = failed(blamed(reason))
 
     said = json.loads(answer.body)
-    assert answer.status == FORMS[reason].status
+    assert answer.status == (200 if reason is Reason.CAPABILITY_MISSING else FORMS[reason].status)
     assert said["id"] == 5
     assert said["error"]["code"] == FORMS[reason].code
     data = said["error"]["data"]
@@ -85,6 +85,14 @@ def test_an_error_cannot_overwrite_its_own_reason_through_data() -> None:
 @pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 404), (None, 200)])
 def test_an_unknown_method_is_404_in_the_modern_era_only(era: Era | None, status: int) -> None:
     assert failed(CallerError(Reason.METHOD_NOT_FOUND, "no"), era=era).status == status
+
+
+@pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 400), (None, 400)])
+def test_a_missing_capability_is_400_in_the_modern_era_only(era: Era | None, status: int) -> None:
+    """A legacy client would take that for a broken transport; some wait for ever for what they did not read."""
+    answer = failed(CallerError(Reason.CAPABILITY_MISSING, "no"), era=era)
+    assert answer.status == status
+    assert json.loads(answer.body)["error"]["code"] == -32021
 
 
 @pytest.mark.parametrize(
