@@ -29,6 +29,8 @@ From `edge/limits.py`. These requests never reach the gateway, so they have no J
 | code | HTTP | text |
 | --- | --- | --- |"""
 
+BY_ERA = {Reason.METHOD_NOT_FOUND: "200, modern 404", Reason.CAPABILITY_MISSING: "400, legacy 200"}
+"""See `rescue._status`."""
 COLUMNS = "| code | HTTP | JSON-RPC | retry | what to do |"
 TITLES = {
     Blame.CALLER: "The caller has to change something",
@@ -51,7 +53,7 @@ def reasons_page() -> str:
 
 def row(reason: Reason) -> str:
     info, form = REASONS[reason], FORMS[reason]
-    status = "200, modern 404" if reason is Reason.METHOD_NOT_FOUND else str(form.status)
+    status = BY_ERA.get(reason, str(form.status))
     return f"| `{reason}` | {status} | {form.code} | {'yes' if info.retryable else 'no'} | {info.advice} |"
 
 

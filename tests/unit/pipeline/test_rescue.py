@@ -89,7 +89,7 @@ def test_an_unknown_method_is_404_in_the_modern_era_only(era: Era | None, status
 
 @pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 400), (None, 400)])
 def test_a_missing_capability_is_400_in_the_modern_era_only(era: Era | None, status: int) -> None:
-    """A legacy client would take that for a broken transport; some wait for ever for what they did not read."""
+    """A legacy client would take that for a broken transport, and some would wait for ever."""
     answer = failed(CallerError(Reason.CAPABILITY_MISSING, "no"), era=era)
     assert answer.status == status
     assert json.loads(answer.body)["error"]["code"] == -32021
