@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.call import Outcome, Reply, Series
+from doorward.model.call import Call, Era, Outcome, Reply, Series
 from doorward.model.errors import UpstreamError
 from doorward.model.target import Target
 from doorward.model.verdict import Permit
+from doorward.upstream.across import Reading, reading
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.conversations import Conversations
 from doorward.upstream.discovery import Discovery
 from doorward.upstream.frames import Frame
 from doorward.upstream.h1 import JSON, Connection
 from doorward.upstream.http import HttpLeg, SessionGone
-from doorward.upstream.incoming import usual
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.session import FAILURES, HttpConversation
 from doorward.upstream.settings import Fields, ServerSettings
@@ -43,6 +43,8 @@ class Lane(msgspec.Struct, eq=False):
     authorization: Fields
     """What stands in the frame."""
     frame: Frame
+    read: Reading
+    """Its answers."""
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -70,6 +72,7 @@ class Lanes:
         """Needs a running loop."""
         self._name = settings.name
         self._auth_headers = settings.auth_headers
+        self._may_ask = settings.may_ask
         self._total_s = settings.timeout_s
         self._leg = leg
         self._pool = leg.pool
@@ -87,13 +90,19 @@ class Lanes:
         call, series = permit.call, permit.call.series
         if type(conversation) is not HttpConversation or series is None or call.log_level is not None:
             return
-        frame = conversation.frame_for(permit) if call.era is conversation.era else None
-        if frame is None:
+        read = self._reading(call, conversation.era)
+        frame = None if read is None else conversation.frame_for(permit)
+        if read is None or frame is None:
             return
         if len(self._lanes) >= MAX_LANES:
             self._lanes.clear()
         known = (series, id(permit.target))
-        self._lanes[known] = Lane(permit.target, key, conversation, conversation.authorized_by, frame)
+        self._lanes[known] = Lane(permit.target, key, conversation, conversation.authorized_by, frame, read)
+
+    def _reading(self, call: Call, era: Era) -> Reading | None:
+        if call.era is Era.MODERN and era is Era.LEGACY and self._may_ask:
+            return None  # the conversation has to know the calls that its server may ask about
+        return reading(call, era)
 
     def send(self, permit: Permit) -> Coroutine[Any, Any, Reply] | None:
         """The whole exchange of a call that has a lane and a connection that is ready; else None."""
@@ -115,7 +124,7 @@ class Lanes:
         request = lane.frame.fill(number, spelled.compact)
         clockwork = self._clockwork
         due = now + self._total_s if clockwork is None else clockwork.due(lane.target, now)
-        return self._carry(permit, lane.conversation, connection, request, number, due)
+        return self._carry(permit, lane.conversation, connection, request, number, due, lane.read)
 
     async def _carry(  # noqa: PLR0917
         self,
@@ -125,6 +134,7 @@ class Lanes:
         request: bytes,
         number: bytes,
         due: float,
+        read: Reading,
     ) -> Reply:
         """One coroutine from writing the request to having its reply."""
         began = perf_counter()
@@ -137,7 +147,7 @@ class Lanes:
                 await arrival
                 response = arrival.value or arrival.result()
                 if response.status == 200 and response.content_type == JSON:
-                    result = usual(response.body, number)
+                    result = read(response.body, number)
                     if result is not None:
                         usually = True
                         if self._discovery.state.level != "up":

@@ -220,23 +220,58 @@ async def test_nobody_waits_for_a_connection_on_a_lane() -> None:
     assert place.lanes.send(permit_of()) is None
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "changes",
-    [{"log_level": "debug"}, {"series": msgspec.structs.replace(SERIES, plain=False)}, {"era": Era.MODERN}],
-    ids=["a level", "not plain", "another era"],
-)
-async def test_what_is_not_plain_teaches_nothing(changes: dict[str, Any]) -> None:
-    place = await Place(well).ready()
-    place.lanes = Lanes(
-        ServerSettings(name="files", url="http://127.0.0.1:9/mcp", auth_headers=place.auth),
+def fresh(place: Place, **settings: Any) -> Lanes:
+    """Lanes that nothing has been learnt for."""
+    return Lanes(
+        ServerSettings(
+            name="files", url="http://127.0.0.1:9/mcp", auth_headers=place.auth, timeout_s=9.0, **settings
+        ),
         place.conversation._leg,
         place.conversations,
         place.seen,  # type: ignore[arg-type]
         place.lanes._ways,
     )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "changes",
+    [{"log_level": "debug"}, {"series": msgspec.structs.replace(SERIES, plain=False)}],
+    ids=["a level", "not plain"],
+)
+async def test_what_is_not_plain_teaches_nothing(changes: dict[str, Any]) -> None:
+    place = await Place(well).ready()
+    place.lanes = fresh(place)
     place.lanes.learn(permit_of(**changes), "s1", place.conversation)
     assert place.lanes.send(permit_of(**changes)) is None
+
+
+MODERN_SERIES = msgspec.structs.replace(SERIES, session=None, version="2026-07-28")
+
+
+@pytest.mark.asyncio
+async def test_a_caller_of_the_other_era_has_a_lane_and_an_answer_of_its_own() -> None:
+    changes = {"era": Era.MODERN, "version": "2026-07-28", "session": None, "series": MODERN_SERIES}
+    place = await Place(well).ready()
+    place.lanes = fresh(place)
+    place.lanes.learn(permit_of(**changes), "s1", place.conversation)
+
+    reply = await reply_of(place.lanes.send(permit_of(**changes)))
+
+    assert json.loads(reply.result or b"")["resultType"] == "complete"
+    assert b"io.modelcontextprotocol" not in place.sent[0]
+    assert b"mcp-session-id: theirs" in place.sent[0].lower()
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_may_ask_is_called_in_a_conversation_that_knows_its_foreign_calls() -> None:
+    changes = {"era": Era.MODERN, "version": "2026-07-28", "session": None, "series": MODERN_SERIES}
+    place = await Place(well).ready()
+    place.lanes = fresh(place, may_ask=("elicitation",))
+    place.lanes.learn(permit_of(**changes), "s1", place.conversation)
+    assert place.lanes.send(permit_of(**changes)) is None
+    place.lanes.learn(permit_of(), "s1", place.conversation)
+    assert (await reply_of(place.lanes.send(permit_of()))).outcome is Outcome.OK
 
 
 @pytest.mark.asyncio
