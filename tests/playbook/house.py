@@ -140,7 +140,7 @@ class Offer:
 
     @property
     def router(self) -> SnapshotRouter:
-        return SnapshotRouter(self.snapshot, self.policy.reaches)
+        return SnapshotRouter(self.snapshot, self.policy.reaches, self.policy.weigh)
 
     def entries(self, endpoint: str | None, kind: Kind) -> Sequence[Entry]:
         return self.snapshot.index(endpoint).of(kind).entries
@@ -207,7 +207,7 @@ class House:
             identity=Identity(),
             reader=Reader(self.sessions),
             calls=self.calls,
-            router=SnapshotRouter(self.offer.snapshot, policy.reaches),
+            router=SnapshotRouter(self.offer.snapshot, policy.reaches, policy.weigh),
             policy=policy,
             before=BeforePhase(before),
             recorder=Evidence(recorder),

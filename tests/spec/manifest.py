@@ -98,7 +98,9 @@ def _requirement(name: str, chapter: str, row: Mapping[str, str]) -> Requirement
     revisions = SHORT.get(said) or tuple(said.split(", "))
     if said != "none" and not set(revisions) <= set(REVISIONS):
         raise ValueError(f"{name} has the revisions {said}")
-    return Requirement(name, chapter, row["text"], row["level"], row["source"], revisions, row.get("note", ""))
+    return Requirement(
+        name, chapter, row["text"], row["level"], row["source"], revisions, row.get("note", "")
+    )
 
 
 def proofs(tests: Path = TESTS, protocol: tuple[str, ...] = PROTOCOL) -> Proofs:

@@ -173,7 +173,7 @@ class World:
             identity=self.directory,
             reader=Reader(self._lasting.sessions),
             calls=self._lasting.calls,
-            router=SnapshotRouter(self._snapshot, self.policy.reaches),
+            router=SnapshotRouter(self._snapshot, self.policy.reaches, self.policy.weigh),
             policy=self.policy,
             before=BeforePhase(BEFORE),
             recorder=self._evidence,

@@ -28,6 +28,12 @@ OWN_METHODS: Final = frozenset(
     }
 )
 """Answered by the gateway itself, from what it knows (pipeline/local.py)."""
+_KINDS: Final = {
+    "tools/call": Kind.TOOL,
+    "prompts/get": Kind.PROMPT,
+    "completion/complete": Kind.PROMPT,
+}
+"""What is looked up by name among what is listed."""
 MOST_TOOLS: Final = 65_536
 """Remembered by endpoint, agent and name; every one of them is listed."""
 
@@ -35,10 +41,17 @@ MOST_TOOLS: Final = 65_536
 class SnapshotRouter:
     """Implements ports.Router over one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, reaches: Callable[[Principal, str], bool]) -> None:
-        """`reaches` says whether a caller may know that a server exists."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        reaches: Callable[[Principal, str], bool],
+        weigh: Callable[[Principal, Target], object] | None = None,
+    ) -> None:
+        """`reaches` says whether a caller may know that a server exists; `weigh` does the work of a decision
+        about a name that nobody lists, so that unknown takes the time of hidden."""
         self._snapshot = snapshot
         self._reaches = reaches
+        self._weigh = weigh
         self._tools: dict[tuple[str | None, str, str], Target] = {}
         """Found before: by endpoint, agent and name."""
 
@@ -74,10 +87,25 @@ class SnapshotRouter:
                 or server is None
                 or self._snapshot.listings[server].known
             ):
+                if error.reason is Reason.TARGET_UNKNOWN:
+                    self._spend(call, principal)
                 raise
             waited = max(time.time() - self._snapshot.listings[server].since, 0.0)
             text = f"server {server} has not answered yet: it was configured {waited:.0f} s ago"
             raise UpstreamError(Reason.UPSTREAM_UNREACHABLE, server, text) from None
+
+    def _spend(self, call: Call, principal: Principal) -> None:
+        """A hidden name costs a decision. One that does not exist has nothing to decide, and would be told
+        from it by its time; what it costs is worked out as if some server had listed it."""
+        kind = _KINDS.get(call.method)
+        given = call.params.get("ref" if call.method == "completion/complete" else "name")
+        name = given.get("name") if isinstance(given, dict) else given
+        servers = self._snapshot.servers(call.endpoint)
+        if self._weigh is None or kind is None or not isinstance(name, str) or not servers:
+            return
+        prefix, _, rest = name.partition("__")  # only a guess at whose it would be: nothing is looked up
+        server = prefix if prefix in servers else next(iter(servers))
+        self._weigh(principal, Target(server, kind, rest or name, OperationClass.WRITE))
 
     def _route(self, call: Call) -> Target:
         index = self._snapshot.index(call.endpoint)

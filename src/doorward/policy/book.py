@@ -60,6 +60,8 @@ class Book:
         # Names nobody lists cannot push listed ones out: URIs are remembered apart from names.
         self.names: Memo[tuple[str, Kind, str], Standing] = Memo(65_536)
         self.uris: Memo[tuple[str, Kind, str], Standing] = Memo(16_384)
+        self._strangers: Memo[tuple[str, Kind, str], Standing] = Memo(4_096)
+        """What would be said of names that nobody lists; nobody is told."""
         self._alike = alike
         self._static: Memo[tuple[str, Kind], Slice | None] = Memo(1_024)
         self._conditions: Memo[tuple[str, Kind, str], Conditions | None] = Memo(1_024)
@@ -74,6 +76,12 @@ class Book:
         if (target.kind, target.name) not in self._listed:
             return Standing(explain.no_grant(agent, target, softenable=False))
         return self.names.put((agent, target.kind, target.name), self._stand(agent, target))
+
+    def weigh(self, agent: str, target: Target) -> None:
+        """What a listed name costs, for one that is not: the first time the work, later a look."""
+        key = (agent, target.kind, target.name)
+        if key not in self._strangers:
+            self._strangers.put(key, self._stand(agent, target))
 
     def judge(
         self, agent: str, target: Target, candidates: tuple[Rule, ...], arguments: Mapping[str, Any]

@@ -79,6 +79,12 @@ class Engine:
             return standing.verdict
         return book.judge(agent, target, standing.candidates, arguments)
 
+    def weigh(self, principal: Principal, target: Target) -> None:
+        """The work of `decide` for a tool or prompt that nobody lists, without an answer (see catalog/route)."""
+        book = self._books.get(target.server)
+        if book is not None:
+            book.weigh(principal.agent, target)
+
     def conclude(  # noqa: PLR0917 - what the spine learned, in the order it learned it
         self,
         call: Call,
