@@ -259,6 +259,8 @@ def _negotiated(params: dict[str, Any] | None) -> str:
     if not isinstance(wanted, str):
         raise CallerError(Reason.INVALID_PARAMS, "initialize: protocolVersion must be a string")
     for name in ("capabilities", "clientInfo"):
+        if isinstance(given.get(name), msgspec.Raw):  # what takes long was not read (wire/large.py)
+            raise CallerError(Reason.INVALID_PARAMS, f"initialize: {name} is too large")
         if not isinstance(given.get(name), dict):
             raise CallerError(Reason.INVALID_PARAMS, f"initialize: {name} must be an object")
     return versions.negotiate(wanted)

@@ -9,6 +9,8 @@ from doorward.upstream.failure import failure
 from doorward.wire import meta, strict, versions
 from doorward.wire.presentable import presentable
 
+MAX_SAID: Final = 2 * 1024 * 1024
+"""Bytes of all of it: it is read in one step."""
 MAX_INSTRUCTIONS: Final = 64 * 1024
 """Characters. Every client of every session is sent them, and reads them with its model."""
 MAX_DECLARED: Final = 16 * 1024
@@ -29,7 +31,7 @@ class Introduction(msgspec.Struct, frozen=True):
 
 def read_initialize(server: str, result: bytes) -> Introduction:
     """Raises UpstreamError(UPSTREAM_PROTOCOL_ERROR), also for a counter-offer that we do not speak and for
-    capabilities larger than MAX_DECLARED."""
+    what is larger than MAX_SAID, or its capabilities than MAX_DECLARED."""
     said = _object(server, result, "initialize")
     version = said.get("protocolVersion")
     if version not in versions.LEGACY_VERSIONS:
@@ -76,6 +78,9 @@ def _introduction(server: str, said: dict[str, Any], version: str, info: object)
 
 
 def _object(server: str, result: bytes, what: str) -> dict[str, Any]:
+    if len(result) > MAX_SAID:
+        text = f"answered {what} with more than {MAX_SAID} bytes"
+        raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, text)
     try:
         said = msgspec.json.decode(result)
     except (msgspec.DecodeError, RecursionError) as error:

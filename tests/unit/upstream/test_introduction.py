@@ -10,6 +10,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.introduction import (
     MAX_DECLARED,
     MAX_INSTRUCTIONS,
+    MAX_SAID,
     Introduction,
     read_discover,
     read_initialize,
@@ -82,8 +83,8 @@ def test_a_version_that_we_do_not_speak_is_refused_in_few_words(version: Any) ->
     assert discovered(supportedVersions=[version, {}, []]) is None or version == "2026-07-28"
 
 
-@pytest.mark.parametrize("result", [b"[]", b"7", b"{", b"", b"[" * 5000])
-def test_what_is_no_object_is_refused(result: bytes) -> None:
+@pytest.mark.parametrize("result", [b"[]", b"7", b"{", b"", b"[" * 5000, b" " * MAX_SAID + b"{}"])
+def test_what_is_no_object_or_too_large_is_refused(result: bytes) -> None:
     for read in (read_initialize, read_discover):
         with pytest.raises(UpstreamError):
             read("s", result)
