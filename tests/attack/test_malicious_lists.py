@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doorward.app.process import Process
-from doorward.catalog import keeper
+from doorward.catalog import pauses
 from doorward.upstream.introduction import MAX_INSTRUCTIONS
 from tests.attack.beside import beside
 from tests.attack.hostile_server import http
@@ -193,7 +193,8 @@ async def test_capabilities_of_wrong_types_are_none(tmp_path: Path, era: str, ca
 async def test_a_storm_of_changes_is_asked_after_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changing: bool
 ) -> None:
-    monkeypatch.setattr(keeper, "PAUSE_S", 0.1)
+    monkeypatch.setattr(pauses, "PAUSE_S", 0.1)
+    monkeypatch.setattr(pauses, "BURST", 1)
     evil = listing(LATEST, *(tool(f"t{n}") for n in range(300)))
     turn = 0
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from doorward.catalog.definitions import LIST_METHOD, definition_steps, said_steps
+from doorward.catalog.pauses import Pauses
 from doorward.catalog.snapshot import Listing, unknown
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
@@ -21,12 +22,6 @@ WAIT_S = 3.0
 DOUBTFUL_WAIT_S = 0.25
 """The same for a server that gave no answer the last time: long enough for one that is back, and short enough
 that one that hangs for ever does not hold up every list."""
-PAUSE_S = 0.5
-"""Between two renewals of one server: each new list is compiled anew, and a server may announce changes
-without end."""
-LONGEST_PAUSE_S = 10.0
-"""The pause doubles up to this for a server that announces again in its time: ten thousand changed tools hold
-the loop for a third of a second in all. Whoever asks for a list is answered by RECENT_S all the same."""
 
 UNUSABLE: Final = frozenset({Reason.UPSTREAM_PROTOCOL_ERROR, Reason.UPSTREAM_REPLY_TOO_LARGE})
 """Answers all the same: a server that gives one is not asked again at once, which may cost megabytes."""
@@ -70,8 +65,7 @@ class Keeper:
         """Digest of the last answer: of one that says the same nothing is worked out again."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
-        self._renewed: dict[str, tuple[float, float]] = {}
-        """When it was last renewed, and how long to wait after that."""
+        self._pauses = Pauses()
 
     def failing(self, servers: Iterable[str], kind: Kind | None = None) -> tuple[str, ...]:
         """Those that are not up, or have not said what they have of this kind, in time and in a form that can
@@ -121,7 +115,7 @@ class Keeper:
         await self.recent((server,), wanted[1], max_age=-1.0)
 
     async def _settled(self, server: str, kinds: tuple[Kind, ...]) -> None:
-        """Returns when older questions are answered and the last renewal is PAUSE_S ago."""
+        """Returns when older questions are answered and the last renewal is long enough ago."""
         older = [
             question.task
             for (asked, kind), question in self._asking.items()
@@ -129,12 +123,10 @@ class Keeper:
         ]
         if older:
             await asyncio.wait(older)
-        last, pause = self._renewed.get(server, (-math.inf, PAUSE_S))
-        left = last + pause - time.monotonic()
+        left = self._pauses.left(server, time.monotonic())
         if left > 0:
             await asyncio.sleep(left)
-        pause = min(pause * 2, LONGEST_PAUSE_S) if left > 0 else PAUSE_S
-        self._renewed[server] = (time.monotonic(), pause)
+        self._pauses.renewing(server, time.monotonic(), waited=left > 0)
 
     def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""

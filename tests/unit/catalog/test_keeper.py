@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from doorward.catalog import keeper as module
+from doorward.catalog import pauses
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.snapshot import Listing
 from doorward.model.errors import UpstreamError
@@ -272,7 +273,7 @@ async def test_closing_stops_asking() -> None:
 
 
 async def test_a_server_that_announces_without_end_is_asked_now_and_then(monkeypatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_S", 0.05)
+    monkeypatch.setattr(pauses, "PAUSE_S", 0.05)
     bench = Bench(a=(lister := Lister("x")))
 
     for _ in range(3):
@@ -283,8 +284,9 @@ async def test_a_server_that_announces_without_end_is_asked_now_and_then(monkeyp
 
 
 async def test_the_longer_a_server_announces_the_longer_it_is_let_wait(monkeypatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_S", 0.02)
-    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.2)
+    monkeypatch.setattr(pauses, "PAUSE_S", 0.02)
+    monkeypatch.setattr(pauses, "LONGEST_S", 0.2)
+    monkeypatch.setattr(pauses, "BURST", 1)
     bench = Bench(a=(lister := Lister("x")))
 
     began = time.monotonic()
@@ -301,7 +303,7 @@ async def test_the_longer_a_server_announces_the_longer_it_is_let_wait(monkeypat
 
 
 async def test_what_changes_while_a_server_answers_is_asked_for_once_more(monkeypatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_S", 0.01)
+    monkeypatch.setattr(pauses, "PAUSE_S", 0.01)
     bench = Bench(a=(lister := Lister("old")))
     lister.gate = asyncio.Event()
     first = asyncio.create_task(bench.keeper.renew("a", [Kind.TOOL]))
