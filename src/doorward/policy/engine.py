@@ -80,7 +80,7 @@ class Engine:
         return book.judge(agent, target, standing.candidates, arguments)
 
     def weigh(self, principal: Principal, target: Target) -> None:
-        """The work of `decide` for a tool or prompt that nobody lists, without an answer (catalog/route.py)."""
+        """The work of `decide` for a name that nobody lists, without an answer (catalog/route.py)."""
         book = self._books.get(target.server)
         if book is not None:
             book.weigh(principal.agent, target)

@@ -17,7 +17,7 @@ from doorward.model.verdict import Permit
 from doorward.ports.asks import Asks
 from doorward.ports.secrets import SecretRing
 from doorward.ports.watched import Wish
-from doorward.upstream import bridging, keys, pages, watches
+from doorward.upstream import bridging, keys, mirrored, pages, watches
 from doorward.upstream.bridging import Unfinished
 from doorward.upstream.conversation import Conversation, own_params, result_of
 from doorward.upstream.conversations import Conversations
@@ -75,6 +75,8 @@ class Server:
         self.relay = Relay(settings.name, settings.may_ask, asks)
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: _Running | None = None
+        self._left_out: str | None = None
+        """What an operator should know of the tools that this server last listed."""
         self._last_state = ServerState(settings.name, "starting", None, None, None, time.time())
 
     # what is known of it
@@ -92,10 +94,12 @@ class Server:
     def state(self) -> ServerState:
         state = self._running.discovery.state if self._running is not None else self._last_state
         context = self.settings.ssl
-        if not isinstance(context, ReloadingContext) or context.problem is None:
+        tls = context.problem if isinstance(context, ReloadingContext) else None
+        if tls is None and self._left_out is None:
             return state
-        note = f"changed TLS files are not in use: {context.problem}"
-        return msgspec.structs.replace(state, note=f"{state.note}; {note}" if state.note else note)
+        files = None if tls is None else f"changed TLS files are not in use: {tls}"
+        notes = (state.note, files, self._left_out)
+        return msgspec.structs.replace(state, note="; ".join(note for note in notes if note))
 
     @property
     def up(self) -> bool:
@@ -288,7 +292,10 @@ class Server:
         await running.conversations.get(None)
         if pages.CAPABILITY[method] not in self.capabilities:
             return []
-        return await pages.walk(self.name, method, fetch, self.settings.max_pages)
+        items = await pages.walk(self.name, method, fetch, self.settings.max_pages)
+        if method == "tools/list" and self.era is Era.MODERN and self.settings.url:
+            items, self._left_out = await mirrored.offered(items)
+        return items
 
     async def _ask(self, running: "_Running", method: str, params: dict[str, Any], end: float) -> Answer:
         """A request of our own through discovery's conversation; reading again after a 404 harms nobody."""
