@@ -95,6 +95,14 @@ def test_an_edge_of_another_tree_is_refused(size: int, edges: list[bytes]) -> No
         TiledTree(size, edges)
 
 
+def test_leaves_are_as_good_as_records() -> None:
+    tree = TiledTree()
+    tree.extend_leaves(LEAVES[:700])
+    assert (tree.size, tree.root()) == (700, grown(700).root())
+    assert tree.taken() == grown(700).full
+    assert tree.taken() == []
+
+
 def test_empty_levels_below_the_edge_are_none() -> None:
     assert TiledTree(0, [b"", b""]).root() == EMPTY
     tree = grown(256)

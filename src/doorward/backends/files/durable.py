@@ -1,0 +1,140 @@
+"""What the evidence beside the segments does to the disk: a seam, so that tests can let each step fail.
+
+Every verb leaves a file as it was or as it shall be: what a crash can leave of one is mended by its next use.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from doorward.backends.files.private import make_directory, sync_directory
+
+_WINDOW: Final = 1024 * 1024
+"""How far back from the end of a file of lines a torn one can begin: they have a few hundred bytes."""
+
+
+class Files(Protocol):
+    """Each verb may block, and raises OSError."""
+
+    def put(self, path: Path, content: bytes) -> None:
+        """Replace the file, whole or not at all. Its name is durable after `settle`."""
+        ...
+
+    def append(self, path: Path, lines: bytes) -> None:
+        """Add whole lines and sync them; a torn line that a crash has left there goes first."""
+        ...
+
+    def settle(self, directories: Iterable[Path]) -> None:
+        """Make the names in these directories durable."""
+        ...
+
+    def sync(self, fd: int) -> None:
+        """Make an open file's content durable."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Of a file that nobody needs, or an empty directory; none there is well too."""
+        ...
+
+
+class OsFiles:
+    """The real ones. New files have mode 0600, new directories 0700."""
+
+    def put(self, path: Path, content: bytes) -> None:
+        """See Files."""
+        make_directories(path.parent)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        try:
+            _write(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), content)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def append(self, path: Path, lines: bytes) -> None:
+        """See Files."""
+        make_directories(path.parent)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        whole = _mended(fd)
+        try:
+            _write(fd, lines)
+        except OSError:
+            with suppress(OSError):  # then the next one finds a torn line
+                os.truncate(path, whole)
+            raise
+        if not whole:
+            sync_directory(path.parent)
+
+    def settle(self, directories: Iterable[Path]) -> None:
+        """See Files."""
+        for directory in dict.fromkeys(directories):
+            sync_directory(directory)
+
+    def sync(self, fd: int) -> None:
+        """See Files."""
+        getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
+
+    def remove(self, path: Path) -> None:
+        """See Files."""
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+
+def make_directories(path: Path) -> None:
+    """`path` and all above it that are missing, private and durable. Raises OSError."""
+    if not path.is_dir():
+        make_directories(path.parent)
+        make_directory(path)
+        sync_directory(path.parent)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file without their ends; what a crash has left behind the last one is none.
+
+    Empty when there is no such file. Raises OSError.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return content.split(b"\n")[:-1]
+
+
+def last_line(path: Path) -> bytes | None:
+    """Without its end; None when there is no such file, or no whole line in it. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _WINDOW))
+            tail = file.read()
+    except FileNotFoundError:
+        return None
+    lines = tail.split(b"\n")[:-1]
+    return lines[-1] if lines else None
+
+
+def _mended(fd: int) -> int:
+    """Cut off what follows the last line feed; the size from then on. Closes `fd` when that fails."""
+    try:
+        size = os.fstat(fd).st_size
+        start = max(0, size - _WINDOW)
+        tail = os.pread(fd, size - start, start)
+        whole = start + tail.rfind(b"\n") + 1
+        if whole < size:
+            os.ftruncate(fd, whole)
+    except OSError:
+        os.close(fd)
+        raise
+    return whole
+
+
+def _write(fd: int, content: bytes) -> None:
+    """All of it, synced. Closes `fd`."""
+    with open(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(fd)

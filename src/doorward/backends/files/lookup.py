@@ -1,0 +1,60 @@
+"""One record of the log by its id, and how many come before it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from doorward.backends.files.segment_lines import SegmentFile, segment_files
+
+
+class Numbered(NamedTuple):
+    """A record and its place in the log."""
+
+    number: int
+    record: bytes
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    n: int
+    record: str
+
+
+def find_record(directory: Path, record_id: str) -> Numbered | None:
+    """The first record with this id; None when there is none. Reads the whole log in the worst case.
+
+    Raises OSError, GatewayError(AUDIT_UNAVAILABLE).
+    """
+    wanted = f'"id":"{record_id}"'.encode()
+    for segment in segment_files(directory):
+        for found in numbered(segment, wanted):
+            if _id(found.record) == record_id:
+                return found
+    return None
+
+
+def numbered(segment: SegmentFile, holding: bytes = b"") -> Iterator[Numbered]:
+    """The records of one segment that hold these bytes. Raises as `find_record`."""
+    if segment.pruned:
+        for line in segment.lines():
+            kept = msgspec.json.decode(line, type=_Kept)
+            if holding in (record := kept.record.encode()):
+                yield Numbered(kept.n, record)
+        return
+    opening = segment.begins()
+    first = 0 if opening is None else opening.first
+    for offset, line in enumerate(segment.lines()):
+        if holding in line:
+            yield Numbered(first + offset, line)
+
+
+class _Identified(msgspec.Struct, frozen=True):
+    id: str
+
+
+def _id(record: bytes) -> str:
+    try:
+        return msgspec.json.decode(record, type=_Identified).id
+    except msgspec.MsgspecError:
+        return ""

@@ -1,0 +1,55 @@
+"""The tiles of the log as files: `tile/<L>/<N>[.p/<W>]` (docs/reference/audit-log.md)."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from doorward.audit.merkle import HASH_BYTES
+from doorward.audit.tiles import WIDTH, Tile
+from doorward.backends.files.durable import Files
+
+_ROOT: Final = "tile"
+
+
+class TileFiles:
+    """Of one log. What is read is checked for its length only: whether it fits is for a checkpoint to say."""
+
+    def __init__(self, directory: Path, files: Files) -> None:
+        """`directory`: of the log."""
+        self._directory = directory
+        self._files = files
+
+    def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """Durably. Raises OSError."""
+        written = []
+        for tile, content in tiles:
+            path = self._directory / tile.path
+            self._files.put(path, content)
+            written.append(path.parent)
+        self._files.settle(written)
+
+    def read(self, tile: Tile) -> bytes:
+        """As many hashes as the tile is wide; of a partial one those of the full one, if only that is there.
+
+        Raises OSError: FileNotFoundError when there is neither, or not with enough of them.
+        """
+        for found in dict.fromkeys((tile, tile._replace(width=WIDTH))):
+            try:
+                content = (self._directory / found.path).read_bytes()
+            except FileNotFoundError:
+                continue
+            if len(content) == found.width * HASH_BYTES:
+                return content[: tile.width * HASH_BYTES]
+        raise FileNotFoundError(f"{self._directory / tile.path} is missing or damaged")
+
+    def forget_partial(self, grown: Iterable[Tile]) -> None:
+        """Remove the smaller partial tiles that grew into these. Raises OSError."""
+        for tile in grown:
+            directory = (self._directory / tile._replace(width=1).path).parent
+            if not directory.is_dir():
+                continue
+            for path in directory.iterdir():
+                if path.name != str(tile.width):
+                    self._files.remove(path)
+            if tile.width == WIDTH:
+                self._files.remove(directory)
