@@ -7,6 +7,7 @@ said to have changed: that asks for nothing but a read.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
@@ -44,6 +45,7 @@ _LISTS: Final = (
     ("resources", "resourcesListChanged"),
 )
 _DONE: Final = b"{}"
+_DOTS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE).search
 
 
 class Host(Protocol):
@@ -437,8 +439,13 @@ def _done(live: Live) -> Answer:
 
 
 def _above(uri: str) -> Iterator[tuple[str, str]]:
-    """The URI itself, then those above it, each with what is below it: paths only, at most DEPTH of them."""
+    """The URI itself, then those above it, each with what is below it: paths only, at most DEPTH of them.
+
+    With dot segments (RFC 3986 section 5.2.4) nobody can say what a path is below of.
+    """
     yield uri, ""
+    if _DOTS(uri) is not None:
+        return
     end = len(uri)
     for _ in range(DEPTH):
         end = uri.rfind("/", 0, end)

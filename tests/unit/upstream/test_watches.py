@@ -373,6 +373,10 @@ async def test_modern_a_server_that_is_down_is_said_to_be() -> None:
     [
         ("file:///a/b", "my+file:///a/b"),
         ("file:///a/b/c/d.txt", "my+file:///a/b/c/d.txt"),
+        ("file:///a/b/../c", None),
+        ("file:///a/b/%2E%2e/c", None),
+        ("file:///a/b/.", None),
+        ("file:///a/b/..c", "my+file:///a/b/..c"),
         ("file:///a/bc", None),
         ("file:///a", None),
         ("other:///a/b/c", None),
