@@ -1,7 +1,7 @@
 """Tools whose annotated arguments no client can mirror into header fields.
 
 A client over Streamable HTTP must leave such a tool out of the list, and say so, while the others are used
-(2026-07-28, transports, "Schema Extension"). On stdio, and in earlier revisions, the annotation means nothing.
+(2026-07-28, transports, "Schema Extension"). On stdio, and in earlier revisions, it means nothing.
 """
 
 import asyncio
