@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.attack.hostile_server import STREAM, event, http
+from tests.attack.hostile_server import END, STREAM, event, http
 from tests.spec.peers import LATEST, MODERN, Asked, Json, Peer
 from tests.spec.scene import full, over_sockets
 from tests.spec.world import Client, Said, World, world
@@ -299,6 +299,65 @@ async def test_without_leave_to_ask_nothing_is_tried(tmp_path: Path) -> None:
     async with world(tmp_path, {"lab": peer}) as made:
         await _dual(made, peer, **FORMS)
         assert peer.asked("initialize") == []
+
+
+# what a model is asked about at the aggregate
+
+
+def _talk(server: str) -> Json:
+    """A sampling about a resource, in the names of the server (empty) or of the aggregate."""
+    uri = f"{server}+doc://rates" if server else "doc://rates"
+    link = {"type": "resource_link", "uri": uri, "name": "rates"}
+    result = {"type": "tool_result", "toolUseId": "u", "content": [link]}
+    return {"role": "user", "content": [result]}
+
+
+async def test_a_modern_client_is_asked_and_answers_in_the_names_of_the_aggregate(tmp_path: Path) -> None:
+    peer = full(MODERN)
+
+    def answer(asked: Asked) -> Json:
+        if "inputResponses" in asked.params:
+            return {"content": [{"type": "text", "text": "done"}]}
+        params = {"messages": [_talk("")], "maxTokens": 5, "tools": []}
+        asked_now = {"a": {"method": "sampling/createMessage", "params": params}}
+        return input_required(inputRequests=asked_now, requestState="theirs")
+
+    peer.results["tools/call"] = answer
+    async with world(tmp_path, {"lab": peer}, lab={"may_ask": ALL}) as made:
+        client = await made.client("/mcp", MODERN, sampling={"tools": {}})
+        first = (await client.call("lab__echo")).result
+        assert first["inputRequests"]["a"]["params"]["messages"] == [_talk("lab")]
+        said = _talk("lab") | {"role": "assistant", "model": "m"}
+        params = {"name": "lab__echo", "arguments": {}, "inputResponses": {"a": said}}
+        again = await client.ask("tools/call", params | {"requestState": first["requestState"]})
+        assert again.result["content"] == [{"type": "text", "text": "done"}]
+        got = peer.last().params
+        assert got["inputResponses"] == {"a": _talk("") | {"role": "assistant", "model": "m"}}
+        assert got["requestState"] == "theirs"
+
+
+async def test_a_legacy_client_is_asked_and_answers_in_the_names_of_the_aggregate(tmp_path: Path) -> None:
+    peer = full()
+
+    async def act(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        params = {"messages": [_talk("")], "maxTokens": 5, "tools": []}
+        question = {"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": params}
+        writer.write(STREAM + event(question))
+        await writer.drain()
+        await _answer_to(peer, "q")
+        writer.write(event(asked.result({"content": []})) + END)
+
+    peer.acts["tools/call"] = act
+    async with world(tmp_path, {"lab": peer}, lab={"may_ask": ALL}) as made:
+        client = await made.client("/mcp", sampling={"tools": {}})
+        message = client.message("tools/call", {"name": "lab__echo", "arguments": {}})
+        async with client.stream(message) as stream:
+            question = await anext(stream)
+            assert question["params"]["messages"] == [_talk("lab")]
+            said = _talk("lab") | {"role": "assistant", "model": "m"}
+            await client.post({"jsonrpc": "2.0", "id": question["id"], "result": said})
+            assert (await anext(stream))["result"] == {"content": []}
+        assert (await _answer_to(peer, "q"))["result"] == _talk("") | {"role": "assistant", "model": "m"}
 
 
 # what is told of a client

@@ -24,7 +24,7 @@ from doorward.model.reasons import Reason
 from doorward.pipeline.trail import Trail
 from doorward.ports.asks import Inquiry
 from doorward.ports.streams import Streams
-from doorward.wire import asking, jsonrpc, strict
+from doorward.wire import asking, jsonrpc, relocate_asked, strict
 from doorward.wire.asking import Objection, Question
 
 NOT_FOUND: Final = RpcError(-32601, "Method not found")
@@ -157,9 +157,9 @@ class Asking:
         outcome, answered = Outcome.TIMEOUT, False
         try:
             async with asyncio.timeout(inquiry.within):
-                if await self._deliver(inquiry, session.id, _request(inquiry, number)):
+                if await self._deliver(inquiry, session.id, _request(inquiry, number, session.endpoint)):
                     answer = await waiting.answer
-                    told, outcome = _told(answer)
+                    told, outcome = _told(answer, inquiry.server, session.endpoint)
                 else:
                     told, outcome = RpcError(-32603, "the client cannot be asked now"), Outcome.UNREACHABLE
                 answered = True
@@ -236,9 +236,11 @@ class Asking:
             waiting.inquiry.progress(params)
 
 
-def _request(inquiry: Inquiry, number: int) -> bytes:
+def _request(inquiry: Inquiry, number: int, endpoint: str | None) -> bytes:
     """Under our id and progress token. A server may not sign as we do, and tasks are not offered."""
     params = {name: value for name, value in inquiry.params.items() if name not in ("_meta", "task")}
+    if endpoint is None:
+        params = relocate_asked.question(inquiry.server, inquiry.method, params)
     meta = inquiry.params.get("_meta")
     if isinstance(meta, dict):
         kept = {name: value for name, value in meta.items() if not name.startswith(_OURS)}
@@ -248,10 +250,11 @@ def _request(inquiry: Inquiry, number: int) -> bytes:
     return jsonrpc.encode_request(number, inquiry.method, params)
 
 
-def _told(answer: Answered) -> tuple[bytes | RpcError, Outcome]:
+def _told(answer: Answered, server: str, endpoint: str | None) -> tuple[bytes | RpcError, Outcome]:
     if answer.error is not None:
         return answer.error, Outcome.FAILED
-    return strict.encode(answer.result or {}), Outcome.OK
+    result = answer.result or {}
+    return strict.encode(relocate_asked.answer(server, result) if endpoint is None else result), Outcome.OK
 
 
 def _remember(known: OrderedDict[Any, Any], key: tuple[RequestId, ...], value: object) -> None:

@@ -17,7 +17,7 @@ from doorward.ports.secrets import SecretRing
 from doorward.upstream.bridging import Unfinished, forbidden, unbridged, undeclared
 from doorward.upstream.failure import failure
 from doorward.upstream.settings import ServerSettings
-from doorward.wire import asking, input_required, request_state
+from doorward.wire import asking, input_required, relocate_asked, request_state
 from doorward.wire.asking import Objection, Question
 from doorward.wire.errors import WireError
 from doorward.wire.request_state import Bound, Sealed
@@ -54,7 +54,7 @@ class Rounds:
         self._identity = f"{settings.name} {hashlib.sha256(reached_by.encode()).hexdigest()[:16]}"
 
     def outgoing(self, permit: Permit, params: dict[str, Any], era: Era) -> None:
-        """Put the server's own state back into the `params` of a retry.
+        """Put the server's own state back into the `params` of a retry, and its own URIs into the answers.
 
         Raises CallerError(REQUEST_STATE_INVALID) for a seal that we did not make for this very call.
         """
@@ -64,10 +64,10 @@ class Rounds:
             params.pop("requestState", None)
             params.pop("inputResponses", None)
             return
-        given = params.get("requestState")
-        if "requestState" not in params:
-            return
-        params["requestState"] = self._open(given, permit).state
+        if permit.call.endpoint is None and "inputResponses" in params:
+            params["inputResponses"] = relocate_asked.answers(self.server, params["inputResponses"])
+        if "requestState" in params:
+            params["requestState"] = self._open(params["requestState"], permit).state
 
     def incoming(self, permit: Permit, result: bytes) -> bytes:
         """A result that is not complete, as the caller gets it.

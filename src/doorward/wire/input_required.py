@@ -5,7 +5,7 @@ stays the bytes that came.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -23,9 +23,22 @@ MAX_REQUESTS: Final = 32
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
+MAX_ASKED: Final = 4 * 1024 * 1024
+"""Bytes of all that one result asks: pictures may be in it."""
+_ABSENT: Final = msgspec.Raw()
+
+
+class _Params(msgspec.Struct, frozen=True):
+    """What makes a difference to what a client has to be able to do; megabytes of the rest are skipped."""
+
+    mode: msgspec.Raw = _ABSENT
+    tools: msgspec.Raw = _ABSENT
+    toolChoice: msgspec.Raw = _ABSENT  # noqa: N815 - the member's name (CreateMessageRequestParams)
+
+
 class _Asked(msgspec.Struct):
     method: str
-    params: dict[str, Any] = {}
+    params: _Params = _Params()
 
 
 _decode_requests: Final = msgspec.json.Decoder(dict[str, _Asked]).decode
@@ -36,6 +49,7 @@ class InputRequired(msgspec.Struct, frozen=True):
 
     members: dict[str, msgspec.Raw]
     questions: tuple[Question, ...]
+    """With those of their params that tell what they need."""
     state: str | None
     """The server's own; None when it needs none."""
 
@@ -56,11 +70,11 @@ def kind_of(raw: bytes) -> str:
 
 
 def read(raw: bytes) -> InputRequired:
-    """Raises WireError for what is no InputRequiredResult, or asks more than MAX_REQUESTS things."""
+    """Raises WireError for what is no InputRequiredResult, or asks more than MAX_REQUESTS or MAX_ASKED."""
     members = _members(raw)
     try:
         state = _decode_text(members["requestState"]) if "requestState" in members else None
-        asked = _decode_requests(members["inputRequests"]) if "inputRequests" in members else {}
+        asked = _requests(members["inputRequests"]) if "inputRequests" in members else {}
     except (msgspec.MsgspecError, RecursionError):
         raise WireError("what it asks for cannot be read") from None
     if state is None and not asked:
@@ -70,9 +84,20 @@ def read(raw: bytes) -> InputRequired:
     return InputRequired(members, tuple(_questions(asked)), state)
 
 
+def _requests(raw: msgspec.Raw) -> dict[str, _Asked]:
+    if len(memoryview(raw)) > MAX_ASKED:
+        raise WireError(f"it asks for more than {MAX_ASKED} bytes of things at once")
+    return _decode_requests(raw)
+
+
 def _questions(asked: dict[str, _Asked]) -> Iterator[Question]:
     for one in asked.values():
-        yield Question(one.method, one.params)
+        said = one.params
+        given = {"mode": said.mode, "tools": said.tools, "toolChoice": said.toolChoice}
+        params = {name: value for name, value in given.items() if value is not _ABSENT}
+        if "mode" in params:
+            params["mode"] = msgspec.json.decode(params["mode"])
+        yield Question(one.method, params)
 
 
 def _members(raw: bytes) -> dict[str, msgspec.Raw]:

@@ -26,6 +26,7 @@ _NAMES: Final = (
         "messages",
         "description",
         "completion",
+        "inputRequests",
     ),
     *("tools", "resources", "resourceTemplates", "prompts", "nextCursor", "instructions", "data"),
 )

@@ -1,7 +1,8 @@
 """A server's results with the URIs that the aggregate endpoint knows them by (wire/uris.py).
 
 URIs are where MCP's schema puts them: `resource_link` and embedded `resource` blocks of tool results and
-prompt messages, `contents` of what was read, `data.uri` of an error, and the links of MCP Apps in `_meta`.
+prompt messages, `contents` of what was read, `data.uri` of an error, what models are asked about them
+(relocate_asked.py), and the links of MCP Apps in `_meta`.
 What stands in texts, in `structuredContent` and in anything else is the server's own and stays as it is.
 
 Only what leads to a changed URI is written anew, and of that only names and punctuation: every other value
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.wire import strict, uris
+from doorward.wire import relocate_asked, strict, uris
 from doorward.wire.errors import WireError
 from doorward.wire.members import members_of
 
@@ -43,11 +44,12 @@ class _Kind(msgspec.Struct, gc=False):
     type: str = ""
 
 
-class _Glance(msgspec.Struct, gc=False, rename={"meta": "_meta"}):
+class _Glance(msgspec.Struct, gc=False, rename={"meta": "_meta", "asked": "inputRequests"}):
     """Of a tool's result what tells whether there is anything to rewrite; the rest is skipped."""
 
     content: list[_Kind] = []
     meta: msgspec.Raw = _NONE
+    asked: msgspec.Raw = _NONE
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -73,7 +75,7 @@ def may_hold(method: str, result: bytes) -> bool:
     for block in seen.content:
         if block.type in _LOCATED:
             return True
-    return seen.meta is not _NONE
+    return seen.meta is not _NONE or seen.asked is not _NONE
 
 
 def steps(server: str, method: str, raw: bytes) -> Generator[None, None, bytes]:
@@ -88,10 +90,15 @@ def steps(server: str, method: str, raw: bytes) -> Generator[None, None, bytes]:
     name, one = _LISTS[method]
     found = (yield from _each(server, members[name], one)) if name in members else None
     meta = _linked(server, members["_meta"]) if "_meta" in members else None
-    if found is None and meta is None:
+    asked = None
+    if "inputRequests" in members:
+        asked = yield from relocate_asked.requests(server, members["inputRequests"], _content)
+    if found is None and meta is None and asked is None:
         return raw
     if found is not None:
         members[name] = found
+    if asked is not None:
+        members["inputRequests"] = asked
     if meta is not None:
         members["_meta"] = meta
     return _encode(members)

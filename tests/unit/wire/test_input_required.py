@@ -7,7 +7,7 @@ import pytest
 
 from doorward.wire.asking import Question
 from doorward.wire.errors import WireError
-from doorward.wire.input_required import MAX_REQUESTS, kind_of, read
+from doorward.wire.input_required import MAX_ASKED, MAX_REQUESTS, kind_of, read
 
 FORM = {"method": "elicitation/create", "params": {"message": "who?"}}
 
@@ -40,7 +40,7 @@ def test_questions_and_state_are_read_and_the_rest_is_kept() -> None:
         raw(inputRequests={"a": FORM, "b": {"method": "roots/list"}}, requestState="s", _meta={"x": 1})
     )
     assert found.questions == (
-        Question("elicitation/create", {"message": "who?"}),
+        Question("elicitation/create", {}),
         Question("roots/list", {}),
     )
     assert found.state == "s"
@@ -51,6 +51,38 @@ def test_questions_and_state_are_read_and_the_rest_is_kept() -> None:
         "requestState": "ours",
         "_meta": {"x": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("params", "needs"),
+    [
+        ({"mode": "url", "url": "https://a.example"}, {"elicitation": {"url": {}}}),
+        ({"mode": "form"}, {"elicitation": {"form": {}}}),
+        ({"mode": 7}, {"elicitation": {"form": {}}}),
+        ({}, {"elicitation": {"form": {}}}),
+    ],
+)
+def test_what_an_elicitation_needs_is_known(params: dict[str, Any], needs: dict[str, Any]) -> None:
+    [question] = read(raw(inputRequests={"a": {"method": "elicitation/create", "params": params}})).questions
+    assert question.needs == needs
+
+
+@pytest.mark.parametrize("name", ["tools", "toolChoice"])
+def test_what_a_sampling_needs_is_known(name: str) -> None:
+    asked = {"a": {"method": "sampling/createMessage", "params": {name: [], "messages": []}}}
+    [question] = read(raw(inputRequests=asked)).questions
+    assert question.needs == {"sampling": {"tools": {}}}
+
+
+def test_pictures_may_be_asked_about_and_there_is_an_end_to_it() -> None:
+    def asked(size: int) -> bytes:
+        message = {"role": "user", "content": {"type": "image", "data": "A" * size, "mimeType": "image/png"}}
+        params = {"messages": [message], "maxTokens": 1}
+        return raw(inputRequests={"a": {"method": "sampling/createMessage", "params": params}})
+
+    assert read(asked(1_000_000)).questions[0].needs == {"sampling": {}}
+    with pytest.raises(WireError, match="bytes of things at once"):
+        read(asked(MAX_ASKED))
 
 
 def test_numbers_in_what_is_asked_keep_their_spelling() -> None:
