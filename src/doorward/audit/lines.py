@@ -30,8 +30,10 @@ _OUTCOME: Final = f'{{"kind":"outcome","v":{records.VERSION},"id":"'
 _NUMBERS: Final = tuple(str(n) for n in range(2048))
 """Looking a number up costs a third of spelling it."""
 _FEW: Final = len(_NUMBERS)
-_SOON: Final = _FEW * 1000  # microseconds
 _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000))
+_MILLISECONDS: Final = tuple(whole + part for whole in _NUMBERS[:4] for part in _THOUSANDTHS)
+"""By microseconds."""
+_SOON: Final = len(_MILLISECONDS)
 
 
 class Template(msgspec.Struct, eq=False):
@@ -143,11 +145,9 @@ class CallLines:
                 '","result":{"outcome":"', outcome, '","bytes":',
                 _NUMBERS[size] if size < _FEW else str(size), ',"hmac":"', key.digest(result),
                 key.before_latency,
-                _NUMBERS[total // 1000] if total < _SOON else str(total // 1000), _THOUSANDTHS[total % 1000],
-                ',"upstream":', _NUMBERS[upstream // 1000] if upstream < _SOON else str(upstream // 1000),
-                _THOUSANDTHS[upstream % 1000],
-                ',"gateway":', _NUMBERS[ours // 1000] if ours < _SOON else str(ours // 1000),
-                _THOUSANDTHS[ours % 1000], "}}",
+                _MILLISECONDS[total] if total < _SOON else _milliseconds(total),
+                ',"upstream":', _MILLISECONDS[upstream] if upstream < _SOON else _milliseconds(upstream),
+                ',"gateway":', _MILLISECONDS[ours] if ours < _SOON else _milliseconds(ours), "}}",
             )
         ).encode()  # fmt: skip
 
@@ -202,6 +202,10 @@ def _remember_names(template: Template, given: tuple[str, ...]) -> str:
         template.names.clear()
     template.names[given] = names + ',"controls":'
     return template.names[given]
+
+
+def _milliseconds(microseconds: int) -> str:
+    return f"{microseconds // 1000}{_THOUSANDTHS[microseconds % 1000]}"
 
 
 def _spell(value: Any) -> str:

@@ -131,6 +131,26 @@ class Recorder:
             controls=_controls(controls),
         )
 
+    def answered(  # noqa: PLR0917 - by position, because names cost a call more than its arguments do
+        self,
+        call_id: str,
+        principal: Principal,
+        outcome: Outcome,
+        result: bytes,
+        total_s: float,
+        upstream_s: float,
+        waiter: Waiter | None,
+    ) -> Awaitable[None]:
+        """As `outcome`, of a call that brought a result and after which no control ran."""
+        line = self._lines.outcome(
+            call_id, self._clock(), principal.tenant, outcome, result, total_s, upstream_s
+        )
+        if line is not None:
+            return self._log.append(line, waiter)
+        return self.outcome(
+            call_id, principal, outcome, result=result, total_s=total_s, upstream_s=upstream_s, waiter=waiter
+        )
+
     def outcome(
         self,
         call_id: str,
@@ -150,10 +170,6 @@ class Recorder:
         `controls`: those that ran since the decision record. `waiter`: see ports/audit.py.
         """
         now = self._clock()
-        if result and error_code is None and reason is None and not controls:
-            line = self._lines.outcome(call_id, now, principal.tenant, outcome, result, total_s, upstream_s)
-            if line is not None:
-                return self._log.append(line, waiter)
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
         record = records.Outcome(
             v=records.VERSION,
@@ -246,6 +262,23 @@ class Recorder:
             except GatewayError:
                 self._tally.put_back(rollup)
                 raise
+
+    async def heartbeat(self, *, written: int, size: int, checkpoint: int) -> None:
+        """See records.Heartbeat; `written` are its `records`."""
+        await self._log.append(
+            records.encode(
+                records.Heartbeat(
+                    v=records.VERSION,
+                    id=uuid7(),
+                    ts=int(self._clock() * 1000),
+                    gateway=self._gateway,
+                    tenant=TENANT,
+                    records=written,
+                    size=size,
+                    checkpoint=checkpoint,
+                )
+            )
+        )
 
     async def lifecycle(self, event: str, **detail: Any) -> None:
         """Something that happened to the gateway itself; see records.Lifecycle.event."""

@@ -160,8 +160,14 @@ class Connection(asyncio.Protocol):
             return
         if self._exchange is None and not self.write_paused:
             head = self._reader.whole(data)
-            if head is not None:
-                self._serve(head, data[len(data) - head.length :])
+            if head is not None:  # as `_serve`, without its frame
+                self.deadline = _NEVER
+                request = HttpRequest(head, data[len(data) - head.length :])
+                exchange = self._exchange = Exchange(request, self, head.keep_alive)
+                try:
+                    self._hub.handler(exchange)
+                except Exception as error:  # noqa: BLE001 -- see `_serve`
+                    self._handler_failed(exchange, error)
                 return
             self._reader.feed(data)
             self._advance()

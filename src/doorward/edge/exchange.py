@@ -148,7 +148,7 @@ class Exchange(msgspec.Struct, eq=False):
     on_disconnect: Callable[[], None] | None = None
     started: bool = False
     """Whether a status has been sent."""
-    _done: bool = False
+    _streaming: bool = False
     _chunked: bool = False
     quiet_since: float = 0.0
     """The connection's note: when it last looked and nothing had been sent since; 0 before that."""
@@ -189,10 +189,10 @@ class Exchange(msgspec.Struct, eq=False):
         channel = self._channel
         plain = self._keep_alive and status == 200 and self.request.head.plain and not self.disconnected
         if plain and channel.answer(self, status, headers, body):
-            self.started = self._done = True
+            self.started = True
             return
         block = channel.blocks.encode(status, headers)
-        self.started = self._done = True
+        self.started = True
         if self.disconnected:
             return
         usual = self._keep_alive and not channel.draining and self.request.version == (1, 1)
@@ -211,7 +211,7 @@ class Exchange(msgspec.Struct, eq=False):
         if self.started:
             raise RuntimeError("this exchange was answered already")
         block = self._channel.blocks.encode(status, headers)
-        self.started = True
+        self.started = self._streaming = True
         if self.disconnected:
             return
         self._chunked = self.request.version == (1, 1)
@@ -222,7 +222,7 @@ class Exchange(msgspec.Struct, eq=False):
 
     def write_nowait(self, data: bytes) -> None:
         """Queue a part of the body whatever the peer does; look at `congested` before writing much."""
-        if not self.started or self._done:
+        if not self._streaming:
             raise RuntimeError("this exchange is not being streamed")
         if self.disconnected or not data or self.request.method == b"HEAD":
             return
@@ -236,9 +236,9 @@ class Exchange(msgspec.Struct, eq=False):
 
     def finish(self) -> None:
         """End a streamed answer."""
-        if not self.started or self._done:
+        if not self._streaming:
             raise RuntimeError("this exchange is not being streamed")
-        self._done = True
+        self._streaming = False
         if self.disconnected:
             return
         if self._chunked and self.request.method != b"HEAD":

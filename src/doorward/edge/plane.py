@@ -26,6 +26,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.pipeline import rescue
 from doorward.pipeline.door import Door
+from doorward.pipeline.read import bearing
 from doorward.pipeline.rescue import Answer
 from doorward.wire import headers, sse, versions
 
@@ -67,6 +68,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     """Presented, not yet identified: who it is and whether it still holds is asked on every call."""
     replays: Replays | None = None
     """Where streamed answers are kept; None for a caller without a session."""
+    bearing: tuple[object, ...] | None = None
+    """What calls under this head have of it."""
 
 
 class ReplyStream(msgspec.Struct, eq=False):
@@ -95,7 +98,8 @@ class ReplyStream(msgspec.Struct, eq=False):
     def end(self, answer: Answer) -> None:
         """Send the answer as the stream's last event, or as the whole reply."""
         exchange = self._exchange
-        exchange.on_disconnect = None
+        if exchange.on_disconnect is not None:
+            exchange.on_disconnect = None
         if exchange.disconnected:
             self._ended(answer)
             return
@@ -284,7 +288,8 @@ class DataPlane:
             return
         resumes = not modern and headers.SESSION_ID in exchange.request.headers
         replays = self._replays if resumes else None
-        admission = Admission(self.settings, endpoint, cors, modern, credential, replays)
+        said = bearing(exchange.request.headers, endpoint)
+        admission = Admission(self.settings, endpoint, cors, modern, credential, replays, said)
         exchange.request.memo.value = admission
         self._call(exchange, admission)
 
@@ -300,6 +305,7 @@ class DataPlane:
                 exchange.request.body,
                 stream,
                 monotonic(),
+                admission.bearing,
             ),
             stream,
         )

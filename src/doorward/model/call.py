@@ -58,6 +58,8 @@ class Inbound(msgspec.Struct, frozen=True):
     """None where the caller cannot take notifications."""
     received: float
     """`time.monotonic()` when the last byte of the message arrived."""
+    bearing: tuple[object, ...] | None = None
+    """`pipeline.read.bearing` of head and endpoint, where the same head is presented again and again."""
 
 
 class Session(msgspec.Struct):
@@ -144,7 +146,6 @@ class Call(msgspec.Struct, frozen=True):
         given = self.params.get("arguments")
         return given if type(given) is dict else {}
 
-    @property
     def judged(self) -> dict[str, Any] | None:
         """The arguments that rules look at. None asks whether any could be allowed, as for a list.
 

@@ -15,13 +15,13 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Deny, Hold, Permit
 from doorward.pipeline import batch, rescue
-from doorward.pipeline.errand import Caller, Ended, Errand, Waiting
+from doorward.pipeline.errand import Caller, Errand, Waiting
 from doorward.pipeline.evidence import unrecorded
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.read import SESSION_HEADER
 from doorward.pipeline.request import handle
 from doorward.pipeline.rescue import Answer
-from doorward.pipeline.trail import Trail
+from doorward.pipeline.trail import Ended, Trail
 from doorward.ports.sessions import Sessions
 
 ACCEPTED = Answer(202, b"")
@@ -41,6 +41,7 @@ class Door:
         self._sessions = sessions
         self._ids = CallIds()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._answers = self._answer
 
     def swap(self, gateway: Gateway) -> None:
         """From now on; calls in flight end on the world they began in."""
@@ -58,18 +59,18 @@ class Door:
             loop = self._loop = asyncio.get_running_loop()
         gw = self.gateway
         trail = Trail(inbound, self._ids.mint(), perf_counter())
-        doing: Coroutine[Any, Any, Any]
+        doing: Coroutine[Any, Any, None]
         parts = None
         if not inbound.body.startswith(b"{") and not part and batch.looks_like_batch(inbound.body):
             parts = batch.split(inbound, gw, self._sessions)
-        doing = self._serve_all(parts) if parts else handle(inbound, gw, trail)
-        errand = Errand(gw, trail, caller, self._answer, self.running, _loop=loop, _doing=doing)
+        doing = self._serve_all(parts, trail) if parts else handle(inbound, gw, trail)
+        errand = Errand(gw, trail, caller, self._answers, self.running, _loop=loop, _doing=doing.__await__())
         trail.drive = errand
         self.running.add(errand)
         if within:
             errand.begin_soon()
         else:
-            errand.begin()
+            errand.pace()  # as `begin`, without its frame
         return errand
 
     async def serve(self, inbound: Inbound, part: bool = False) -> Answer:
@@ -118,18 +119,19 @@ class Door:
         """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
         self._sessions.close(session.id)
 
-    async def _serve_all(self, parts: list[Inbound]) -> Answer:
+    async def _serve_all(self, parts: list[Inbound], trail: Trail) -> None:
         tasks = [asyncio.create_task(self.serve(part, part=True)) for part in parts]
         # Cancelling the batch cancels its parts, and each of them still ends with its own record and answer.
         await rescue.attempt(asyncio.gather(*tasks))
         bodies = [task.result().body for task in tasks if not task.cancelled()]
         joined = b",".join(body for body in bodies if body)
-        return Answer(200, b"[" + joined + b"]", (rescue.JSON,)) if joined else ACCEPTED
+        trail.ended = Answer(200, b"[" + joined + b"]", (rescue.JSON,)) if joined else ACCEPTED
 
-    async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> Answer:
+    async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> None:
+        trail.ended = ACCEPTED if ended is None else await self._answer_to(ended, gw, trail)
+
+    async def _answer_to(self, ended: object, gw: Gateway, trail: Trail) -> Answer:
         """To whatever is no reply."""
-        if ended is None:
-            return ACCEPTED
         call = trail.call
         if isinstance(ended, Deny | Hold) and call is not None and trail.principal is not None:
             see_rules = gw.policy.see_rules(trail.principal.agent)

@@ -9,6 +9,9 @@ gives them; a cancellation is raised where the coroutine waits. Coroutine and dr
 `asyncio.Future.__await__`; `_enter_task` and `_leave_task` are documented for implementations of tasks
 (library reference, asyncio, "Extending").
 
+It ends without an exception: `send` would end a coroutine with StopIteration, a result and a traceback, a
+quarter of a microsecond. So the coroutine leaves its result where the subclass finds it, and returns None.
+
 Two kinds of wait are cheaper still, because whoever ends them steps the coroutine itself (ports/waits.py).
 And it is not the current task in its first step, unless that was left to the loop (`begin_soon`), nor in the
 one after an `Arrival`: no task is current then, and what needs one begins with `await asyncio.sleep(0)`.
@@ -17,19 +20,22 @@ one after an `Arrival`: no task is current then, and what needs one begins with 
 import asyncio
 from asyncio import CancelledError
 from asyncio.tasks import _enter_task, _leave_task
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Generator
+from typing import Any, Final
 
 import msgspec
 
 from doorward.ports.waits import PARKED, Arrival
+
+_ENDED: Final = object()
 
 
 class Drive(msgspec.Struct, eq=False, kw_only=True):
     """Call `begin` or `begin_soon`, once. Belongs to its loop; a subclass says what follows."""
 
     _loop: asyncio.AbstractEventLoop
-    _doing: Coroutine[Any, Any, Any]
+    _doing: Generator[Any, Any, None]
+    """`__await__` of the coroutine."""
     _waits: asyncio.Future[Any] | Arrival | None = None
     """What the coroutine waits for, or has waited for last: its end brings the next step."""
     _cut: bool = False
@@ -39,7 +45,7 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
     """Made when somebody wants to wait for the end."""
     over: bool = False
 
-    def ended(self, result: Any) -> None:
+    def ended(self) -> None:
         """The coroutine returned: `follow` with another one, or `close`."""
         raise NotImplementedError
 
@@ -57,9 +63,9 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
         are within a task of their own."""
         self._loop.call_soon(self.step)
 
-    def follow(self, doing: Coroutine[Any, Any, Any]) -> None:
+    def follow(self, doing: Coroutine[Any, Any, None]) -> None:
         """Go on with `doing`. A cancellation that its predecessor did not live to see is forgotten."""
-        self._doing = doing
+        self._doing = doing.__await__()
         self._cut = False
         self.pace()
 
@@ -111,31 +117,32 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
         _enter_task(loop, self)  # type: ignore[arg-type]
         try:
             try:
-                try:
-                    waits = self._throw(CancelledError()) if self._cut else self._doing.send(None)
-                finally:
-                    _leave_task(loop, self)  # type: ignore[arg-type]
-            except StopIteration as stop:
-                self.ended(stop.value)
-            else:
-                if waits is not PARKED:
-                    self._wait(waits)
+                waits = self._throw(CancelledError()) if self._cut else next(self._doing, _ENDED)
+            finally:
+                _leave_task(loop, self)  # type: ignore[arg-type]
+            if type(waits) is Arrival and waits.value is None and waits.failure is None and not self._cut:
+                waits.waiter = self  # as `_wait`, without its frame
+                self._waits = waits
+            elif waits is _ENDED:
+                self.ended()
+            elif waits is not PARKED:
+                self._wait(waits)
         except (Exception, CancelledError) as failure:  # noqa: BLE001 - a boundary: `failed` looks at what it got
             self.failed(failure)
 
     def pace(self, failure: BaseException | None = None) -> None:
         """As `step`, and not the current task: that is a quarter of the price of a step."""
         try:
-            try:
-                if failure is not None or self._cut:
-                    waits = self._throw(failure or CancelledError())
-                else:
-                    waits = self._doing.send(None)
-            except StopIteration as stop:
-                self.ended(stop.value)
+            if failure is not None or self._cut:
+                waits = self._throw(failure or CancelledError())
             else:
-                if waits is not PARKED:
-                    self._wait(waits)
+                waits = next(self._doing, _ENDED)
+            if waits is PARKED:
+                return
+            if waits is _ENDED:
+                self.ended()
+            else:
+                self._wait(waits)
         except (Exception, CancelledError) as failed:  # noqa: BLE001 - as in `step`
             self.failed(failed)
 
@@ -161,4 +168,7 @@ class Drive(msgspec.Struct, eq=False, kw_only=True):
     def _throw(self, failure: BaseException) -> Any:
         if isinstance(failure, CancelledError):
             self._cut = False
-        return self._doing.throw(failure)
+        try:
+            return self._doing.throw(failure)
+        except StopIteration:
+            return _ENDED

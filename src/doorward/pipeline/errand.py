@@ -6,14 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from doorward.model.call import Reply
-from doorward.model.verdict import Deny, Hold
 from doorward.pipeline.drive import Drive
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.rescue import Answer, replied
-from doorward.pipeline.trail import Trail
-
-Ended = Reply | Deny | Hold | Exception | CancelledError | None
-"""How the spine was left."""
+from doorward.pipeline.trail import Ended, Trail
 
 
 class Caller(Protocol):
@@ -32,28 +28,29 @@ class Errand(Drive, eq=False):
     _gw: Gateway
     _trail: Trail
     _caller: Caller
-    _answers: Callable[[Ended, Gateway, Trail], Coroutine[Any, Any, Answer]]
+    _answers: Callable[[Ended, Gateway, Trail], Coroutine[Any, Any, None]]
+    """Leaves the answer with the trail."""
     _running: set["Errand"]
     _answering: bool = False
 
-    def ended(self, result: Any) -> None:
+    def ended(self) -> None:
         """The spine's own end, or an answer."""
-        call = self._trail.call
+        trail = self._trail
+        result, call = trail.ended, trail.call
         if type(result) is Reply and call is not None:
             answer = replied(call, result)
         elif type(result) is Answer:
             answer = result
         else:
             self._answering = True
-            self.follow(self._answers(result, self._gw, self._trail))
+            self.follow(self._answers(result, self._gw, trail))
             return
-        self._answering = True
         self.close()
         self._caller.end(answer)
 
     def failed(self, failure: Exception | CancelledError) -> None:
         """Of the spine: to be answered. Of the answer: a bug, and nothing is left to try."""
-        if not self._answering:
+        if not self._answering and not self.over:
             self._answering = True
             self.follow(self._answers(failure, self._gw, self._trail))
             return
@@ -75,7 +72,10 @@ class Errand(Drive, eq=False):
             self._gw.calls.leave(trail)
         trail.drive = None  # they held each other
         self._running.discard(self)
-        super().close()
+        self.over = True  # and the rest as `Drive.close`, without its frame
+        self._waits = None
+        if self._end is not None:
+            self._end.set_result(None)
 
 
 class Waiting:

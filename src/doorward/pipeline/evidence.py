@@ -64,12 +64,18 @@ class Evidence:
         assert principal is not None
         # Before the wait, as in `_decided`: a call has one outcome, whatever happens while it is written.
         trail.settled = True
+        result = reply.result
         try:
+            if result and reply.error is None and not trail.stages:
+                return self._recorder.answered(
+                    trail.decision_id, principal, reply.outcome, result,
+                    perf_counter() - trail.started, reply.upstream_s, trail.drive,
+                )  # fmt: skip
             return self._recorder.outcome(
                 trail.decision_id,
                 principal,
                 reply.outcome,
-                result=reply.result,
+                result=result,
                 error_code=None if reply.error is None else reply.error.code,
                 total_s=perf_counter() - trail.started,
                 upstream_s=reply.upstream_s,

@@ -133,11 +133,7 @@ class Reader:
         None for a head that is not usual.
         """
         trail.request_id = request_id
-        field = inbound.headers.get
-        key = (
-            field(SESSION_HEADER), field(headers.PROTOCOL_VERSION), field(headers.METHOD),
-            field(headers.NAME), inbound.endpoint,
-        )  # fmt: skip
+        key = inbound.bearing or bearing(inbound.headers, inbound.endpoint)
         series = shape.series.get(key)
         if series is None:
             series = self._begin(shape, key, inbound, principal, trail)
@@ -244,6 +240,15 @@ def _opening(message: jsonrpc.Request, inbound: Inbound) -> Call:
         scope=None,
         received=inbound.received,
     )
+
+
+def bearing(fields: dict[bytes, bytes], endpoint: str | None) -> tuple[object, ...]:
+    """What of a head makes a difference to a call of a known spelling."""
+    field = fields.get
+    return (
+        field(SESSION_HEADER), field(headers.PROTOCOL_VERSION), field(headers.METHOD), field(headers.NAME),
+        endpoint,
+    )  # fmt: skip
 
 
 def _require_method(version: str, name: str) -> None:

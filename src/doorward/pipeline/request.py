@@ -9,7 +9,7 @@ decision record has left our memory before the call leaves the building. Errors 
 from time import perf_counter as now
 from typing import Final
 
-from doorward.model.call import Call, Inbound, Reply
+from doorward.model.call import Call, Inbound
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
 from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.trail import Trail
@@ -18,8 +18,8 @@ from doorward.wire import large
 NOTHING: Final = Facts()
 
 
-async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | Hold | None:
-    """The reply of a permitted call, the refusal of any other, None for a message that wants no answer.
+async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> None:
+    """To `trail.ended` the reply of a permitted call, the refusal of any other, None where none is wanted.
 
     Raises DoorwardError by blame and CancelledError; `trail` then says how far the message came.
     """
@@ -34,7 +34,8 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     trail.understood = now()
     if not isinstance(call, Call):
         gw.calls.note(call)
-        return None
+        trail.ended = None
+        return
     trail.call = call
     gw.calls.enter(call, trail)
 
@@ -42,7 +43,7 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     trail.routed = now()
 
     verdict: Allow | Permit | Deny | Hold
-    verdict = trail.said = gw.policy.decide(principal, target, call.judged)  # what the rules say
+    verdict = trail.said = gw.policy.decide(principal, target, call.judged())  # what the rules say
     trail.judged = now()
 
     facts = NOTHING
@@ -57,11 +58,12 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> Reply | Deny | 
     trail.verdict = verdict
     await gw.recorder.decision(trail)  # no record, no effect
     if not isinstance(verdict, Permit):
-        return verdict
+        trail.ended = verdict
+        return
 
     trail.sent = True
     reply = await gw.upstream.send(verdict)  # the only line that leaves the building
     if gw.after.slots:
         reply = await gw.after.run(verdict, reply, trail)
     await gw.recorder.outcome(trail, reply)
-    return reply
+    trail.ended = reply

@@ -65,6 +65,11 @@ class Engine:
         book = Book(server, self._agents, definitions, self.mode(server), self._alike)
         return Engine(self._agents, {**self._books, server: book}, self.revision, self._alike)
 
+    def shares_rules(self, other: "Engine") -> bool:
+        """Whether both say the same of every definition that they both have: one is the other's
+        `with_definitions`, however often."""
+        return self._alike is other._alike
+
     def decide(
         self, principal: Principal, target: Target, arguments: Mapping[str, Any] | None
     ) -> Allow | Deny | Hold:
@@ -95,8 +100,8 @@ class Engine:
         decision_id: str,
     ) -> Permit | Deny | Hold:
         """The final step: on what will really be sent. A static `allowed` is asked again."""
-        if facts.changed or (allowed.depends and call.judged is not None):
-            again = self.decide(principal, target, call.judged)
+        if facts.changed or (allowed.depends and call.judged() is not None):
+            again = self.decide(principal, target, call.judged())
             if not isinstance(again, Allow):
                 return again
             allowed = again

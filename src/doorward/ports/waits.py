@@ -6,7 +6,7 @@ the waiting. Whoever brings the end of these waits steps the one that waits at o
 
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -63,11 +63,13 @@ class Arrival(msgspec.Struct, eq=False):
     failure: BaseException | None = None
     waiter: Waiter | None = None
     _told: tuple[Callable[[Any], object], Context | None] | None = None
-    _asyncio_future_blocking: bool = False
+    _asyncio_future_blocking: bool = True
+    """Whether it is being awaited, as most of them are and no more; a task takes note and unsets it."""
 
     def __await__(self) -> Generator[object, None, None]:
-        self._asyncio_future_blocking = True
-        return cast("Generator[object, None, None]", iter((self,)))
+        if not self._asyncio_future_blocking:
+            self._asyncio_future_blocking = True
+        return iter((self,))  # type: ignore[return-value]  # an iterator is all that `await` asks for
 
     def get_loop(self) -> Turns:
         """A task asks whether it is its own."""

@@ -23,17 +23,18 @@ class Conversations:
         self._most = most
         self._idle_s = idle_s
         self._stop_s = stop_s
-        self._open: dict[str | None, Conversation] = {}
+        self.open: dict[str | None, Conversation] = {}
+        """By key: for those who look at what `find` looks at in steps of their own."""
         self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._open) + len(self._opening)
+        return len(self.open) + len(self._opening)
 
     def find(self, key: str | None) -> Conversation | None:
         """The usable one, without waiting."""
-        found = self._open.get(key)
+        found = self.open.get(key)
         return found if found is not None and found.usable else None
 
     async def get(self, key: str | None) -> Conversation:
@@ -53,17 +54,17 @@ class Conversations:
 
     def end(self, key: str | None) -> None:
         """Close it in the background; the next call opens another."""
-        found = self._open.pop(key, None)
+        found = self.open.pop(key, None)
         if found is not None:
             self._let_go(found)
 
     def end_all(self) -> None:
-        for key in list(self._open):
+        for key in list(self.open):
             self.end(key)
 
     def end_idle(self, now: float) -> None:
         """Those that nobody has used for long. The one that discovery uses stays."""
-        for key, one in list(self._open.items()):
+        for key, one in list(self.open.items()):
             if not one.usable or (key is not None and not one.busy and now - one.last_used >= self._idle_s):
                 self.end(key)
 
@@ -72,7 +73,7 @@ class Conversations:
         loop = asyncio.get_running_loop()
         end = loop.time() + within
         # Asked at a close only: counting is cheaper on every call than an event would be.
-        while (self._opening or any(one.busy for one in self._open.values())) and loop.time() < end:  # noqa: ASYNC110
+        while (self._opening or any(one.busy for one in self.open.values())) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
     async def close(self, within: float) -> None:
@@ -83,21 +84,21 @@ class Conversations:
             task.cancel()
         if opening:
             await asyncio.wait(opening)
-        for one in self._open.values():
+        for one in self.open.values():
             self._let_go(one, within)
-        self._open.clear()
+        self.open.clear()
         if self._ending:
             await asyncio.wait(self._ending)
 
     async def _begin(self, key: str | None) -> Conversation:
         try:
-            old = self._open.pop(key, None)
+            old = self.open.pop(key, None)
             if old is not None:
                 self._let_go(old)  # it has ended, but its process group may not be gone
             while self._ending and len(self) + len(self._ending) > self._most:
                 await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
             conversation = await self._open_one(key)
-            self._open[key] = conversation
+            self.open[key] = conversation
             return conversation
         finally:
             del self._opening[key]
@@ -111,7 +112,7 @@ class Conversations:
     def _make_room(self) -> None:
         if len(self) < self._most:
             return
-        idle = [(one.last_used, key) for key, one in self._open.items() if key is not None and not one.busy]
+        idle = [(one.last_used, key) for key, one in self.open.items() if key is not None and not one.busy]
         if not idle:
             raise failure(
                 Reason.UPSTREAM_OVERLOADED, self._server, f"has {self._most} busy conversations already"

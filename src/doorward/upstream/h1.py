@@ -142,15 +142,12 @@ class Connection(asyncio.Protocol):
     def usable(self, now: float) -> bool:
         """Whether a request may be put on it: open, nothing in flight, not idle for long, nothing unread."""
         idle = now - self.idle_since
+        if idle >= self.idle_limit or not self._done or self._spoiled:
+            return False
         transport = self._transport
-        return (
-            idle < self.idle_limit
-            and self._done
-            and not self._spoiled
-            and transport is not None
-            and not transport.is_closing()
-            and (idle < FRESH_S or not self._has_news())
-        )
+        if transport is None or transport.is_closing():
+            return False
+        return idle < FRESH_S or not self._has_news()
 
     @property
     def clean(self) -> bool:

@@ -71,13 +71,14 @@ class Lanes:
     ) -> None:
         """Needs a running loop."""
         self._name = settings.name
-        self._auth_headers = settings.auth_headers
         self._may_ask = settings.may_ask
+        # Bound once: to find out with every call how an instance is called is dearer than the call.
+        self._auth_headers: Callable[[], Fields] = settings.auth_headers.__call__  # type: ignore[operator]
         self._total_s = settings.timeout_s
         self._leg = leg
         self._pool = leg.pool
         self._time = asyncio.get_running_loop().time
-        self._find = conversations.find
+        self._open = conversations.open
         self._discovery = discovery
         self._ways = ways
         self._ids = ways.ids
@@ -111,7 +112,8 @@ class Lanes:
         if (
             lane is None
             or spelled is None
-            or self._find(lane.key) is not lane.conversation
+            or self._open.get(lane.key) is not lane.conversation
+            or not lane.conversation.usable
             or self._auth_headers() is not lane.authorization
             or call.params["arguments"] is not spelled.arguments
         ):

@@ -210,6 +210,8 @@ def _refuse(message: str) -> NoReturn:
 
 def encode_result(request_id: RequestId, raw_result: bytes) -> bytes:
     """`raw_result` is a JSON object and goes in as it is."""
+    if type(request_id) is int:
+        return b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (request_id, raw_result)
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (_id_bytes(request_id), raw_result)
 
 

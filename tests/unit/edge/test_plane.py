@@ -283,7 +283,7 @@ async def test_a_bug_behind_the_face_leaves_no_request_unanswered() -> None:
         raise RuntimeError("a bug in the door")
 
     headers = await face.session()
-    face.house.door._answer = broken
+    face.house.door._answers = broken
     channel = await face.ask(headers=headers, body=b"no message")
 
     assert channel.error == (200, -32603, "internal_error")

@@ -18,9 +18,11 @@ class Told(Drive, eq=False):
 
     said: list[Any]
     then: list[Coroutine[Any, Any, Any]]
+    left: list[Any]
+    """Where the coroutine leaves its result."""
 
-    def ended(self, result: Any) -> None:
-        self._next(result)
+    def ended(self) -> None:
+        self._next(self.left.pop())
 
     def failed(self, failure: Exception | asyncio.CancelledError) -> None:
         self._next(failure)
@@ -28,13 +30,23 @@ class Told(Drive, eq=False):
     def _next(self, said: Any) -> None:
         self.said.append(said)
         if self.then:
-            self.follow(self.then.pop(0))
+            self.follow(leave(self.then.pop(0), self.left))
         else:
             self.close()
 
 
+async def leave(doing: Coroutine[Any, Any, Any], left: list[Any]) -> None:
+    left.append(await doing)
+
+
+def told_of(doing: Coroutine[Any, Any, Any], *then: Coroutine[Any, Any, Any]) -> Told:
+    left: list[Any] = []
+    doing = leave(doing, left)
+    return Told([], list(then), left, _loop=asyncio.get_running_loop(), _doing=doing.__await__())
+
+
 def drive(doing: Coroutine[Any, Any, Any], *then: Coroutine[Any, Any, Any]) -> Told:
-    told = Told([], list(then), _loop=asyncio.get_running_loop(), _doing=doing)
+    told = told_of(doing, *then)
     told.begin()
     return told
 
@@ -101,10 +113,11 @@ async def test_what_follows_is_driven_too() -> None:
 
 async def test_an_end_that_raises_is_told_as_a_failure() -> None:
     class Broken(Told, eq=False):
-        def ended(self, result: Any) -> None:
+        def ended(self) -> None:
             raise ValueError("a bug")
 
-    told = Broken([], [], _loop=asyncio.get_running_loop(), _doing=give(1))
+    doing = leave(give(1), left := [])
+    told = Broken([], [], left, _loop=asyncio.get_running_loop(), _doing=doing.__await__())
     told.begin()
 
     assert isinstance(told.said[0], ValueError)
@@ -186,9 +199,7 @@ async def test_what_follows_is_not_cancelled_by_what_came_too_late() -> None:
         told[0].cancel()
 
     told: list[Told] = []
-    told.append(
-        Told([], [asyncio.sleep(0, "then")], _loop=asyncio.get_running_loop(), _doing=cut_at_the_end())
-    )
+    told.append(told_of(cut_at_the_end(), asyncio.sleep(0, "then")))
     told[0].begin()
 
     assert await over(told[0]) == "then"
@@ -222,7 +233,7 @@ async def hasty() -> str:
 async def test_one_that_begins_soon_may_use_a_timeout_at_once_and_its_own_one() -> None:
     outer = asyncio.current_task()
     assert outer is not None
-    told = Told([], [], _loop=asyncio.get_running_loop(), _doing=hasty())
+    told = told_of(hasty())
     told.begin_soon()
     assert not told.over
 
@@ -232,7 +243,7 @@ async def test_one_that_begins_soon_may_use_a_timeout_at_once_and_its_own_one() 
 
 async def test_one_that_begins_outside_of_any_task_is_told_that_it_is_in_none() -> None:
     loop = asyncio.get_running_loop()
-    told = Told([], [], _loop=loop, _doing=hasty())
+    told = told_of(hasty())
     loop.call_soon(told.begin)
     await asyncio.sleep(0)
 
@@ -240,7 +251,7 @@ async def test_one_that_begins_outside_of_any_task_is_told_that_it_is_in_none() 
 
 
 async def test_one_that_is_cancelled_before_its_first_step_never_begins() -> None:
-    told = Told([], [], _loop=asyncio.get_running_loop(), _doing=hasty())
+    told = Told([], [], [], _loop=asyncio.get_running_loop(), _doing=hasty().__await__())
     told.begin_soon()
     assert told.cancel()
 

@@ -12,7 +12,7 @@ from doorward.model.reasons import Reason
 from doorward.pipeline.errand import Errand, Waiting
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.rescue import Answer
-from doorward.pipeline.trail import Trail
+from doorward.pipeline.trail import NOTHING_SAID, Trail
 from tests.unit.catalog.build import call
 
 pytestmark = pytest.mark.asyncio
@@ -33,21 +33,31 @@ class Story:
         self.told: list[Any] = []
         self.running: set[Errand] = set()
         self.gateway = Gateway()
-        self.trail = Trail(None, "an id", 0.0, call=call("ping", {}))
+        self.trail = Trail(None, "an id", 0.0)
+        self.trail.call = call("ping", {})
         self._answers = answers
         loop = asyncio.get_running_loop()
         self.errand = Errand(
-            self.gateway, self.trail, self, self._answer, self.running, _loop=loop, _doing=doing
+            self.gateway,
+            self.trail,
+            self,
+            self._answer,
+            self.running,
+            _loop=loop,
+            _doing=self._spine(doing).__await__(),
         )
         self.trail.drive = self.errand
         self.running.add(self.errand)
         self.errand.begin()
 
-    async def _answer(self, ended: Any, gateway: Any, trail: Any) -> Answer:
+    async def _spine(self, doing: Any) -> None:
+        self.trail.ended = await doing
+
+    async def _answer(self, ended: Any, gateway: Any, trail: Any) -> None:
         self.asked.append(ended)
         if self._answers is not None:
             await self._answers()
-        return OTHER
+        trail.ended = OTHER
 
     def end(self, answer: Answer) -> None:
         assert self.running == set()
@@ -80,6 +90,14 @@ async def test_any_other_end_is_answered_by_its_own_coroutine(end: Any) -> None:
 
     assert story.asked == [end]
     assert story.told == [OTHER]
+
+
+async def test_a_spine_that_says_nothing_is_a_bug() -> None:
+    story = Story(asyncio.sleep(3600))
+    story.errand.follow(asyncio.sleep(0))
+    await story.errand.end()
+
+    assert story.asked == [NOTHING_SAID]
 
 
 async def test_a_cancelled_spine_is_answered_and_the_answer_can_be_waited_for() -> None:

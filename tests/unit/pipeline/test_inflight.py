@@ -46,7 +46,8 @@ class Running:
         return task
 
     async def _run(self, one: Call) -> str:
-        trail = Trail(None, "an id", 0.0, drive=Stopped(asyncio.current_task()))
+        trail = Trail(None, "an id", 0.0)
+        trail.drive = Stopped(asyncio.current_task())
         try:
             self.calls.enter(one, trail)
             await asyncio.sleep(3600)

@@ -14,13 +14,15 @@ ALLOWED = Allow((RuleRef("r", "f", 1),))
 def trail(said: object = ALLOWED, **more: object) -> Trail:
     """As far as the rules: identity took 1 ms, protocol 2, route 3, policy 4."""
     times = {
-        "started": 10.0,
         "identified": 10.0015,
         "understood": 10.0035,
         "routed": 10.0065,
         "judged": 10.0105,
     }
-    return Trail(None, "an id", **times | more, said=said)
+    made = Trail(None, "an id", 10.0)
+    for name, value in {**times, **more, "said": said}.items():
+        setattr(made, name, value)
+    return made
 
 
 @pytest.mark.parametrize(

@@ -443,7 +443,7 @@ def test_a_completion_follows_what_it_refers_to_before_there_are_arguments() -> 
     world = World()
     asked = msgspec.structs.replace(call({}), method="completion/complete", params={"ref": {}})
     for name, allowed in (("q", True), ("p1", True), ("other", False)):
-        verdict = world.engine.decide(BOT, aim(name, Kind.PROMPT), asked.judged)
+        verdict = world.engine.decide(BOT, aim(name, Kind.PROMPT), asked.judged())
         assert isinstance(verdict, Allow) is allowed
         if isinstance(verdict, Allow):
             made = world.engine.conclude(asked, BOT, aim(name, Kind.PROMPT), verdict, Facts(), "d1")

@@ -121,16 +121,17 @@ class SegmentLog:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log is closed")
         if _LF in record:
             raise ValueError("a record is one line")
-        loop = self._loop
-        if loop is None:  # kept: CPython 3.11 asks the kernel for the process id to find the running one
-            loop = self._loop = asyncio.get_running_loop()
-        if not self._pending:
-            loop.call_soon(self._flush)
-        self._pending.append(record)
+        pending = self._pending
+        if not pending:
+            if self._loop is None:  # kept: CPython 3.11 asks the kernel for the process id to find it
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._flush)
+        pending.append(record)
         if waiter is not None:
             self._parked.append(waiter)
             return PARK
-        written = loop.create_future()
+        assert self._loop is not None
+        written = self._loop.create_future()
         self._waiting.append(written)
         return written
 
