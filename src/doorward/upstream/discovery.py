@@ -12,6 +12,7 @@ from doorward.model.reasons import Reason
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.dialers import Dialer
 from doorward.upstream.failure import again, shared
+from doorward.upstream.http import Refused
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.probe import Evidence, Verdict
 from doorward.upstream.settings import ServerState
@@ -21,6 +22,10 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 FRESH_FAILURE_S = 1.0
 """A call to a server that failed this recently is told so at once instead of trying again."""
+NOT_MODERN = (400, 404, 405)
+"""A server of 2026-07-28 says with a JSON-RPC error what it means by these ("Backward Compatibility")."""
+DOUBT_AGAIN_S = 2.0
+"""Between two doubts: what a caller can make a server answer must not make us ask it without end."""
 
 
 class Discovery:
@@ -85,9 +90,12 @@ class Discovery:
             self._say("up", None)
 
     def failed(self, error: UpstreamError) -> None:
-        """A call found that it cannot be reached or does not let us in."""
+        """A call found that it cannot be reached, does not let us in, or no longer speaks our era."""
         if error.reason in (Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_AUTH_FAILED):
             self.lost(error)
+        elif self.era is Era.MODERN and isinstance(error, Refused) and error.status in NOT_MODERN:
+            if self._loop.time() - self._asked_at > DOUBT_AGAIN_S:
+                self.doubt_era()
 
     def lost(self, error: UpstreamError) -> None:
         """It is down as far as we know; look again."""
