@@ -302,7 +302,7 @@ def test_over_tls(runner: asyncio.Runner, tmp_path: Path) -> None:
         await writer.wait_closed()
         plain_reader, plain_writer = await asyncio.open_connection(host, port)
         plain_writer.write(GET % 1)
-        assert b"HTTP" not in await plain_reader.read()
+        assert b"this port speaks TLS" in await plain_reader.read()
         plain_writer.close()
         assert await server.drain(2) == 0
 

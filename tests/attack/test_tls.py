@@ -213,17 +213,25 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "raw", [GET % 1, b"\x80\x2e\x01\x03\x01", b"SSH-2.0-x\r\n", b"GET / HTTP/1.1\r\n" * 50_000]
+    ("raw", "reason"),
+    [
+        (GET % 1, TlsRefusal.PLAIN_HTTP),
+        (b"GET / HTTP/1.1\r\n" * 50_000, TlsRefusal.PLAIN_HTTP),
+        (b"\x80\x2e\x01\x03\x01", TlsRefusal.HANDSHAKE_FAILED),
+    ],
 )
-def test_what_is_no_tls_is_closed_cleanly(runner: asyncio.Runner, tmp_path: Path, raw: bytes) -> None:
+def test_what_is_no_tls_is_closed_cleanly(
+    runner: asyncio.Runner, tmp_path: Path, raw: bytes, reason: TlsRefusal
+) -> None:
     async def main() -> None:
         async with serving(tmp_path) as lab:
             reader, writer = await asyncio.open_connection("127.0.0.1", lab.port)
             writer.write(raw)
-            assert await until_closed(reader) == b""  # no reset, and no word in clear
+            said = await until_closed(reader)  # and no reset
+            assert (b"this port speaks TLS" in said) is (reason is TlsRefusal.PLAIN_HTTP)
             writer.close()
             await writer.wait_closed()
-            assert lab.server.refused == {TlsRefusal.PLAIN_HTTP.value: 1}
+            assert lab.server.refused == {reason.value: 1}
 
     with runner:
         runner.run(main())

@@ -23,7 +23,7 @@ class TlsRefusal(StrEnum):
     """
 
     PLAIN_HTTP = "tls_plain_http"
-    """The first byte is of no TLS handshake: plain HTTP, as a rule."""
+    """The first byte is a letter, and of no TLS handshake: plain HTTP, as a rule, and answered as such."""
     HANDSHAKE_FAILED = "tls_handshake_failed"
     """No common version, cipher or group, garbage, or the peer went away."""
     CERTIFICATE_REFUSED = "tls_certificate_refused"

@@ -15,6 +15,8 @@ from doorward.edge.limits import HttpLimits, Refusal, Refused
 
 CHUNKED: Final = -1
 END: Final = b"\r\n\r\n"
+TLS_HANDSHAKE: Final = b"\x16"
+"""Content type of a handshake record, the first byte of every TLS connection (RFC 8446 section 5.1)."""
 
 _METHOD = rb"[A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]*"
 _REQUEST_LINE: Final = re.compile(
@@ -156,6 +158,8 @@ def _first_byte_fault(seen: bytes | bytearray) -> Refusal | None:
     """A request starts with a letter; anything else (a TLS ClientHello, say) need not be waited for."""
     if seen[:1].isalpha() or seen in (b"", b"\r"):
         return None
+    if seen[:1] == TLS_HANDSHAKE:
+        return Refusal.TLS
     is_newline = seen[:1] == b"\n" or (seen[:1] == b"\r" and seen[:2] != b"\r\n")
     return Refusal.BARE_NEWLINE if is_newline else Refusal.REQUEST_LINE_MALFORMED
 

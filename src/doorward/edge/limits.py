@@ -59,6 +59,7 @@ class Refusal(StrEnum):
 
     BARE_NEWLINE = "bare_newline"
     REQUEST_LINE_MALFORMED = "request_line_malformed"
+    TLS = "tls_on_plain_port"
     HTTP_0_9 = "http_0_9"
     VERSION_UNSUPPORTED = "version_unsupported"
     METHOD_UNKNOWN = "method_unknown"
@@ -106,6 +107,7 @@ _R = Refusal
 REFUSALS: Final[dict[Refusal, tuple[int, str]]] = {
     _R.BARE_NEWLINE: (400, "every line of the head must end with CR LF"),
     _R.REQUEST_LINE_MALFORMED: (400, "the request line is malformed"),
+    _R.TLS: (400, "this port speaks plain HTTP, and this is TLS"),
     _R.HTTP_0_9: (400, "HTTP/0.9 is not spoken here"),
     _R.VERSION_UNSUPPORTED: (505, "only HTTP/1.1 and HTTP/1.0 are spoken here"),
     _R.METHOD_UNKNOWN: (501, "this method is not known"),

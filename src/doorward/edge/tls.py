@@ -11,13 +11,19 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from doorward.edge.handshakes import TlsRefusal
+from doorward.edge.head import TLS_HANDSHAKE
 from doorward.edge.peers import UNIX, canonical
 from doorward.edge.records import Records
 from doorward.edge.tls_sides import Face, Inner
 from doorward.model.certificate import ClientCertificate
 
-_HANDSHAKE: Final = 22
-"""Content type of a handshake record, the first byte of every TLS connection (RFC 8446 section 5.1)."""
+_HANDSHAKE: Final = TLS_HANDSHAKE[0]
+_WORDS: Final = b"this port speaks TLS: use an https URL\n"
+_SPEAKS_TLS: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n"
+    b"connection: close\r\n\r\n%b" % (len(_WORDS), _WORDS)
+)
+"""For who speaks plain HTTP: the one answer in clear. It says nothing that a port scan would not tell."""
 _RECORD: Final = 16384
 """Bytes of plaintext in one record, at most."""
 _BATCH: Final = 64
@@ -128,7 +134,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     def _greet(self, data: bytes) -> None:
         if self._tls is None:
             if data[0] != _HANDSHAKE:
-                self._fail(TlsRefusal.PLAIN_HTTP)
+                self._decline(data)
                 return
             # Only now: whoever connects and says nothing costs no more than a plain connection.
             self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -175,6 +181,14 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         if not self._closing:
             self._face.count(TlsRefusal.HANDSHAKE_TIMEOUT)
         self.abort()
+
+    def _decline(self, data: bytes) -> None:
+        """What speaks no TLS at all. A method begins with a letter; anything else is left without a word."""
+        if data[:1].isalpha():
+            self._raw.write(_SPEAKS_TLS)
+            self._fail(TlsRefusal.PLAIN_HTTP)
+        else:
+            self._fail(TlsRefusal.HANDSHAKE_FAILED)
 
     def _fail(self, reason: TlsRefusal) -> None:
         """Let the peer have the alert that OpenSSL wrote, if any, and hear it out until it closes: closing on

@@ -60,7 +60,7 @@ REFUSED: Final[list[tuple[Refusal, bytes]]] = [
     (_R.REQUEST_LINE_MALFORMED, b"GET\t/ HTTP/1.1\r\n"),
     (_R.REQUEST_LINE_MALFORMED, b"GET /\xe4 HTTP/1.1\r\n"),
     (_R.REQUEST_LINE_MALFORMED, b"GET /\0 HTTP/1.1\r\n"),
-    (_R.REQUEST_LINE_MALFORMED, b"\x16\x03\x01\x02\x00\x01"),
+    (_R.TLS, b"\x16\x03\x01\x02\x00\x01"),
     (_R.REQUEST_LINE_MALFORMED, b"\r\n\r\n"),
     (_R.REQUEST_LINE_MALFORMED, b" GET / HTTP/1.1\r\n"),
     (_R.HEADER_FOLDED, _GET + b"X: y\r\n z\r\n\r\n"),

@@ -67,9 +67,7 @@ async def test_a_handshake_in_single_bytes(tmp_path: Path) -> None:
     assert wire.inner.told == ["made"]
 
 
-@pytest.mark.parametrize(
-    "first", [b"GET / HTTP/1.1\r\n\r\n", b"\0", b"\x15\x03\x01", b"\r\n\r\n\0\r\nQUIT\n"]
-)
+@pytest.mark.parametrize("first", [b"\0", b"\x15\x03\x01", b"\r\n\r\n\0\r\nQUIT\n", b"\xc7"])
 async def test_what_is_no_tls_ends_cleanly_and_is_counted(tmp_path: Path, first: bytes) -> None:
     server = Server(server_terms(tmp_path))
     wire = server.accept()
@@ -78,9 +76,25 @@ async def test_what_is_no_tls_ends_cleanly_and_is_counted(tmp_path: Path, first:
     assert wire.raw.did == ["eof"]
     assert wire.raw.out == b""
     assert wire.inner.told == []
-    assert server.refused == {TlsRefusal.PLAIN_HTTP.value: 1}
+    assert server.refused == {TlsRefusal.HANDSHAKE_FAILED.value: 1}
     wire.server.connection_lost(None)
     assert len(server.face.handshakes) == 0
+    assert server.refused == {TlsRefusal.HANDSHAKE_FAILED.value: 1}
+
+
+@pytest.mark.parametrize("first", [b"G", b"POST /mcp HTTP/1.1\r\nHost: a\r\n\r\n"])
+async def test_plain_http_is_told_once_what_is_spoken_here(tmp_path: Path, first: bytes) -> None:
+    server = Server(server_terms(tmp_path))
+    wire = server.accept()
+    for data in (first, b"more of it"):
+        wire.server.data_received(data)
+    head, _, body = wire.raw.out.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-length: %d\r\n" % len(body) in head
+    assert body == b"this port speaks TLS: use an https URL\n"
+    assert wire.raw.did == ["eof"]
+    assert wire.inner.told == []
+    assert server.refused == {TlsRefusal.PLAIN_HTTP.value: 1}
 
 
 async def test_garbage_in_a_handshake_gets_an_alert(tmp_path: Path) -> None:
