@@ -8,7 +8,8 @@ import pytest
 
 from doorward.model.target import Kind
 from doorward.pipeline.listens import MOST_URIS, ON_STDIO, PER_OWNER
-from doorward.pipeline.notices import Notices, View
+from doorward.pipeline.notices import Notices
+from doorward.pipeline.views import View
 from tests.playbook.house import BOT, Caller, House, body, error, legacy, modern
 
 pytestmark = pytest.mark.asyncio
@@ -179,8 +180,8 @@ async def test_a_changed_list_is_told_to_those_who_see_the_change() -> None:
     prompts = house.offer.snapshot.listings["bank"].definitions[Kind.PROMPT]
     policy = house.offer.policy
 
-    notices(house).list_changed("bank", Kind.PROMPT, View(policy, ()), View(policy, prompts))
-    notices(house).list_changed("bank", Kind.PROMPT, View(policy, prompts), View(policy, prompts))
+    await notices(house).list_changed("bank", Kind.PROMPT, View(policy, ()), View(policy, prompts))
+    await notices(house).list_changed("bank", Kind.PROMPT, View(policy, prompts), View(policy, prompts))
     await sees.settled()
 
     changed = [("prompts/list_changed", None)]

@@ -45,7 +45,8 @@ from doorward.pipeline.door import Door
 from doorward.pipeline.fanout import Fanout
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.listens import Listens
-from doorward.pipeline.notices import Notices, View
+from doorward.pipeline.notices import Notices
+from doorward.pipeline.views import View
 from doorward.ports.store import KeyRecord
 from doorward.ports.watched import Wish
 from doorward.upstream.warden import Warden
@@ -325,7 +326,8 @@ class Process:
         """A world that a reload has replaced, or not yet put in force, has nothing to say."""
         if world is self.world:
             self.door.swap(world.gateway)
-            self.notices.list_changed(listing.server, kind, before, world.view(listing.server, kind))
+            after = world.view(listing.server, kind)
+            self._spawn(self.notices.list_changed(listing.server, kind, before, after))
 
     def _on_notification(self, server: str, key: str | None, method: str, params: dict[str, Any]) -> None:
         serving = self.world.servers.get(server)
@@ -385,7 +387,7 @@ class Process:
         """A reload may change what callers see; others have their turn between two servers."""
         for name in sorted({*old.servers, *new.servers}):
             for kind in KINDS:
-                self.notices.list_changed(name, kind, old.view(name, kind), new.view(name, kind))
+                await self.notices.list_changed(name, kind, old.view(name, kind), new.view(name, kind))
             await asyncio.sleep(0)
 
     def _bound_sessions(self, settings: Settings) -> None:

@@ -26,11 +26,11 @@ from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.listens import Listens
 from doorward.pipeline.local import Local
-from doorward.pipeline.notices import View
 from doorward.pipeline.order import AFTER, BEFORE
 from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.shares import Shares
+from doorward.pipeline.views import View
 from doorward.policy.engine import Engine
 from doorward.ports.asks import Asks
 from doorward.ports.catalog import Description, Entry

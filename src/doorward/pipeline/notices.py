@@ -1,13 +1,14 @@
 """Notifications that belong to no call: each is decided, as a read, for each principal that would see it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from doorward.model.call import Session
 from doorward.model.principal import Principal
-from doorward.model.target import Definition, Kind, OperationClass, Target
-from doorward.model.verdict import Allow
+from doorward.model.target import Kind, OperationClass, Target
 from doorward.pipeline.listens import Listens, may_read
+from doorward.pipeline.shares import Shares
+from doorward.pipeline.views import View, differ, narrowed
 from doorward.policy.engine import Engine
 from doorward.ports.streams import Streams
 from doorward.wire import jsonrpc
@@ -23,21 +24,6 @@ UPDATED: Final = "notifications/resources/updated"
 MESSAGE: Final = "notifications/message"
 
 
-class View(NamedTuple):
-    """What there was of one kind at one server, and the rules over it."""
-
-    policy: Engine
-    definitions: Sequence[Definition]
-
-    def of(self, principal: Principal) -> frozenset[tuple[str, str]]:
-        """What this principal sees of it: names with their digests."""
-        return frozenset(
-            (one.name, one.digest)
-            for one in self.definitions
-            if isinstance(self.policy.decide(principal, _target(one), None), Allow)
-        )
-
-
 class Notices:
     """Knows who listens; asks the policy in force."""
 
@@ -45,27 +31,41 @@ class Notices:
         self._streams = streams
         self._listens = listens
         self._policy = policy
+        self._shares = Shares()
 
-    def list_changed(self, server: str, kind: Kind, before: View, after: View) -> None:
+    async def list_changed(self, server: str, kind: Kind, before: View, after: View) -> None:
         """Tell everybody behind whose endpoint this server stands, and who sees something else than before.
         What changed is asked for, and filtered, by a list."""
-        known: dict[str, bool] = {}
-
-        def concerns(endpoint: str | None, principal: Principal) -> bool:
-            if endpoint not in (None, server):
-                return False
-            agent = principal.agent  # what is seen without arguments depends on nothing else
-            if agent not in known:
-                known[agent] = before.of(principal) != after.of(principal)
-            return known[agent]
-
+        agents = {
+            principal.agent: principal
+            for endpoint, principal in self._listeners(kind)
+            if endpoint in (None, server)
+        }
+        if not agents:
+            return
+        before, after = await self._shares.run(narrowed(before, after))
+        # What is seen without arguments depends on nothing but the agent.
+        concerned = {
+            agent
+            for agent, principal in agents.items()
+            if await self._shares.run(differ(before, after, principal))
+        }
         message = jsonrpc.encode_notification(CHANGED[kind], None)
         for session, principal in list(self._streams.listening()):
-            if concerns(session.endpoint, principal):
+            if session.endpoint in (None, server) and principal.agent in concerned:
                 self._streams.push(session.id, message)
-        for listener in self._listens.listening():
-            if kind in listener.kinds and concerns(listener.endpoint, listener.principal):
+        for listener in list(self._listens.listening()):
+            wanted = kind in listener.kinds and listener.endpoint in (None, server)
+            if wanted and listener.principal.agent in concerned:
                 listener.tell(CHANGED[kind], {})
+
+    def _listeners(self, kind: Kind) -> Iterable[tuple[str | None, Principal]]:
+        """Endpoint and principal of all who would hear of it."""
+        for session, principal in self._streams.listening():
+            yield session.endpoint, principal
+        for listener in self._listens.listening():
+            if kind in listener.kinds:
+                yield listener.endpoint, listener.principal
 
     def resource_updated(self, server: str, uri: object, holders: Iterable[tuple[str, str]]) -> None:
         """Pass a server's notice on to those who subscribed to it, in whose names it is called `uri`.
@@ -99,10 +99,6 @@ class Notices:
                 continue
             if _concerns(session, principal, server, key) and self._policy().reaches(principal, server):
                 self._streams.push(session.id, message)
-
-
-def _target(definition: Definition) -> Target:
-    return Target(definition.server, definition.kind, definition.name, definition.op_class, definition)
 
 
 def _concerns(session: Session, principal: Principal, server: str, key: str) -> bool:

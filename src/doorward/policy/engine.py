@@ -68,7 +68,7 @@ class Engine:
     def shares_rules(self, other: "Engine") -> bool:
         """Whether both say the same of every definition that they both have: one is the other's
         `with_definitions`, however often."""
-        return self._alike is other._alike
+        return self._alike is other._alike  # noqa: SLF001 - its own kind
 
     def decide(
         self, principal: Principal, target: Target, arguments: Mapping[str, Any] | None

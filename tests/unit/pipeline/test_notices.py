@@ -12,7 +12,8 @@ from doorward.model.grants import AgentRules, PolicySpec
 from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind
 from doorward.model.verdict import Mode
-from doorward.pipeline.notices import CHANGED, Notices, View
+from doorward.pipeline.notices import CHANGED, Notices
+from doorward.pipeline.views import View
 from doorward.policy.engine import Engine
 from tests.playbook.house import House
 from tests.unit.policy.build import grant, scope
@@ -114,23 +115,27 @@ def listed(kind: Kind, name: str) -> list[Definition]:
         (Kind.RESOURCE, "file://1", []),
     ],
 )
-def test_a_changed_list_is_told_to_those_who_see_the_change(kind: Kind, name: str, told: list[str]) -> None:
+@pytest.mark.asyncio
+async def test_a_changed_list_is_told_to_those_who_see_the_change(
+    kind: Kind, name: str, told: list[str]
+) -> None:
     streams = Streams(
         ("r", READER, "docs"), ("t", TOOLER, None), ("s", STRANGER, None), ("o", READER, "other")
     )
     now = listed(kind, name)
 
-    notices(streams).list_changed("docs", kind, View(engine(), ()), View(engine(listed=now), now))
+    await notices(streams).list_changed("docs", kind, View(engine(), ()), View(engine(listed=now), now))
 
     assert streams.told == told
     assert all(said == {"jsonrpc": "2.0", "method": CHANGED[kind]} for _, said in streams.pushed)
 
 
-def test_new_rules_over_the_same_list_are_a_change_too() -> None:
+@pytest.mark.asyncio
+async def test_new_rules_over_the_same_list_are_a_change_too() -> None:
     streams = Streams(("s", STRANGER, None), ("t", TOOLER, None))
     now = listed(Kind.TOOL, "x")
     before, after = engine(listed=now), engine(Mode.AUDIT, now)
 
-    notices(streams).list_changed("docs", Kind.TOOL, View(before, now), View(after, now))
+    await notices(streams).list_changed("docs", Kind.TOOL, View(before, now), View(after, now))
 
     assert streams.told == ["s"]
