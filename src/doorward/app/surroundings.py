@@ -7,7 +7,7 @@ others are served, and what is missing today may be there tomorrow.
 import errno
 import ssl
 from collections.abc import Iterator
-from os import X_OK, access, environ
+from os import W_OK, X_OK, access, environ
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ _MEMBERS: Final = ("ca", "cert", "key")
 
 def surroundings(loaded: Loaded) -> list[Problem]:
     """Everything that is missing or of no use here, but for `gateway.tls` (see `tls_files`)."""
-    found = [*_state(loaded), *_socket(loaded)]
+    found = [*_state(loaded), *_anchor(loaded), *_socket(loaded)]
     for name, server in loaded.settings.servers.items():
         if server.command is not None:
             found += _program(loaded, name, server)
@@ -41,6 +41,29 @@ def _state(loaded: Loaded) -> Iterator[Problem]:
     state = loaded.settings.gateway.state
     if state.exists() and not state.is_dir():
         yield loaded.problem(("gateway", "state"), f"{state} is no directory", "name one, or remove the file")
+
+
+def _anchor(loaded: Loaded) -> Iterator[Problem]:
+    """A warning only: what is not mounted now may be in a moment, and the log goes on without it."""
+    anchor, state = loaded.settings.audit.anchor, loaded.settings.gateway.state
+    if anchor is None:
+        return
+    message = hint = None
+    if not anchor.is_dir():
+        message = f"there is no directory {anchor} to anchor the audit log in"
+        hint = "make or mount it; Doorward does not, so as not to write below a mount point"
+    elif not access(anchor, W_OK | X_OK):
+        message, hint = f"{anchor} is not ours to write in", "give us the directory, or name another one"
+    elif anchor.stat().st_dev == _existing(state).stat().st_dev:
+        message = f"{anchor} is on the same device as the audit log"
+        hint = "whoever can change the one can change the other: name a directory on another volume or mount"
+    if message is not None:
+        yield loaded.problem(("audit", "anchor"), message, hint, warning=True)
+
+
+def _existing(path: Path) -> Path:
+    """The directory that it is in, or will be made in."""
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
 
 
 def _socket(loaded: Loaded) -> Iterator[Problem]:

@@ -100,7 +100,7 @@ class TiledTree:
 
     def extend(self, records: Sequence[bytes]) -> None:
         """Append records."""
-        sha256 = hashlib.sha256  # written out: a call of leaf_hash costs a tenth of what sealing a record does
+        sha256 = hashlib.sha256  # written out: a call of leaf_hash costs a tenth of what sealing does
         self.extend_leaves([sha256(b"\x00" + record).digest() for record in records])
 
     def extend_leaves(self, leaves: Sequence[bytes]) -> None:

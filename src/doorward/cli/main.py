@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from doorward import __version__
-from doorward.cli import audit, bridge, config, demo, init, keys, serve, servers, status, tools, version
+from doorward.cli import (
+    audit,
+    bridge,
+    config,
+    demo,
+    init,
+    keys,
+    secrets,
+    serve,
+    servers,
+    status,
+    tools,
+    version,
+)
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import report
 from doorward.cli.parser import Parser, add_common
@@ -16,7 +29,7 @@ from doorward.model.errors import DoorwardError
 from doorward.model.reasons import REASONS, Blame, Reason
 
 # Shown in this order by --help: first what a newcomer needs.
-_COMMANDS: Final = (demo, init, serve, status, servers, tools, keys, config, audit, bridge, version)
+_COMMANDS: Final = (demo, init, serve, status, servers, tools, keys, secrets, config, audit, bridge, version)
 
 _EXITS: Final = {
     Blame.CALLER: Exit.USAGE,

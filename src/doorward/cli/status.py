@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     output.say(f"{output.style(color, status)} at {listen}{mode}")
     if state.get("audit", "ok") != "ok":
         output.say(f"  no call is served: {state['audit']}")
+    if state.get("evidence", "ok") != "ok":
+        output.say(f"  calls are recorded, and the evidence is behind: {state['evidence']}")
     if state.get("config"):
         output.say(f"  {config_path(args)} is not in force as it is now: {state['config']}")
     _show_tls(output, state.get("tls"))

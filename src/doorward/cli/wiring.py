@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from doorward.cli.trust import TlsFiles
     from doorward.config.errors import Problem
     from doorward.config.load import Loaded
@@ -41,6 +43,32 @@ class Keys(Protocol):
     def list(self) -> Sequence[KeyRow]: ...
 
     def revoke(self, key_id: str) -> bool: ...
+
+
+class SecretVersion(Protocol):
+    """What is shown of one version."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def created(self) -> str: ...
+
+
+class SecretRow(Protocol):
+    """What is shown of a purpose's keys."""
+
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def versions(self) -> Sequence[SecretVersion]: ...
+
+
+class Secrets(Protocol):
+    """The use cases of `control.secrets`."""
+
+    def all(self) -> Sequence[SecretRow]: ...
+
+    def rotate_checkpoints(self) -> tuple[str, str]: ...
 
 
 def serve(loaded: "Loaded", *, stdio: bool) -> int:
@@ -87,8 +115,65 @@ def open_keys(loaded: "Loaded") -> AbstractContextManager[Keys]:
     return app.open_keys(loaded)
 
 
+def open_secrets(loaded: "Loaded") -> AbstractContextManager[Secrets]:
+    """The key ring of a configuration."""
+    from doorward.app import secrets as app
+
+    return app.open_secrets(loaded)
+
+
 def audit_tail(loaded: "Loaded", follow: bool, count: int) -> Iterator[bytes]:
     """The last `count` records as JSON, oldest first; with `follow`, then each new one as it comes."""
     from doorward.app import audit as app
 
     return app.audit_tail(loaded, follow, count)
+
+
+class Proof(Protocol):
+    """A receipt and what it is for."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+def audit_log(loaded: "Loaded") -> "tuple[Path, list[Path]]":
+    """The log's directory, and the files of its anchors. Raises OSError, GatewayError."""
+    from doorward.app import evidence as app
+
+    return app.log_of(loaded), app.anchors_of(loaded)
+
+
+def audit_keys(loaded: "Loaded") -> list[str]:
+    """Verifier keys of the log, oldest first. Raises OSError, GatewayError."""
+    from doorward.app import evidence as app
+
+    return app.verifier_keys(app.log_of(loaded))
+
+
+def audit_prove(loaded: "Loaded", record_id: str) -> Proof:
+    """Raises LookupError, TimeoutError while it is not sealed, ValueError, OSError, GatewayError."""
+    from doorward.app import evidence as app
+
+    return app.prove(app.log_of(loaded), record_id)
+
+
+class Packed(Protocol):
+    """What went into a pack."""
+
+    first: int
+    records: int
+    size: int
+    changes: int
+    missing: list[str]
+
+
+def audit_pack(loaded: "Loaded", name: str, start: int, end: int, output: "Path") -> Packed:
+    """`start`, `end`: milliseconds since 1970. Raises LookupError, OSError, GatewayError."""
+    from doorward.app import evidence as app
+    from doorward.app.pack import Period
+
+    return app.make_pack(loaded, Period(name, start, end), output)

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic.config import JsonDict
 
+from doorward.config.audit import Audit
 from doorward.config.local import Processes
 from doorward.config.model import STRICT
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
@@ -283,6 +284,8 @@ class Settings(_Strict):
     """enforce: policy denials deny. audit: they are only recorded. Authentication is never softened."""
     gateway: Gateway = Gateway()
     """How agents reach Doorward, and where it keeps its state."""
+    audit: Audit = Audit()
+    """How the audit log is kept."""
     auth: Annotated[
         Annotated[Literal["none"], Tag("none")] | Annotated[KeyAuth, Tag("keys")],
         Discriminator(lambda value: "none" if isinstance(value, str) else "keys"),

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 from threading import Thread
 
-from doorward.app.keys import PATIENCE_S, open_keys
+from doorward.app.keys import open_keys
+from doorward.app.outbox import PATIENCE_S
 from doorward.app.state import paths
 from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.sql.sqlite import open_sqlite
@@ -23,7 +24,7 @@ def test_without_a_gateway_the_change_record_goes_into_the_log(tmp_path: Path) -
     config = loaded(tmp_path)
     with open_keys(config) as keys:
         record, _ = keys.create("a", "a", "live", None)
-    segments = list(paths(config.settings).audit.iterdir())
+    segments = list(paths(config.settings).audit.glob("*.jsonl"))
     assert [record.id in segment.read_text() for segment in segments] == [True]
 
 
