@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from doorward.app.descriptors import room
+from doorward.app.heartbeat import Heartbeat
+from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.state import open_ring, paths
 from doorward.app.world import KINDS, Lasting, World
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.files.ring import FileRing
-from doorward.backends.files.segments import SegmentLog
 from doorward.backends.memory.sessions import MemorySessions
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.backends.sql.store import SqlStore
@@ -65,11 +65,11 @@ class Process:
     """Open with `open`, stop with `drain` and `close`."""
 
     def __init__(
-        self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: SegmentLog
+        self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: OpenLog
     ) -> None:
         self._lock = lock
         self._store = store
-        self.log = log
+        self.log, self.sealer = log
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
@@ -77,7 +77,7 @@ class Process:
         self.replays = Replays()
         self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
-        self.recorder = Recorder(log, ring, gateway=socket.gethostname(), revision=loaded.digest, modes={})
+        self.recorder = Recorder(self.log, ring, gateway=gateway_name(), revision=loaded.digest, modes={})
         self.listens = Listens(lambda: self.world, self, self._listeners_changed)
         self.streams.changed = self._listeners_changed
         self.notices = Notices(self.streams, self.listens, lambda: self.world.policy)
@@ -125,7 +125,7 @@ class Process:
         self.http.trust(settings.proxies.trusted)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
-        self._watch = StoreWatch(store, log, apply=self._keys_changed, confirm=self._keys_confirmed)
+        self._watch = StoreWatch(store, self.log, apply=self._keys_changed, confirm=self._keys_confirmed)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
@@ -152,7 +152,7 @@ class Process:
         try:
             store = open_sqlite(where.database)
             ring = open_ring(where, store)
-            process = cls(loaded, lock, store, ring, SegmentLog(where.audit))
+            process = cls(loaded, lock, store, ring, open_log(where, ring, loaded.settings.audit.anchor))
             await process._start()
         except BaseException:
             lock.release()
@@ -167,6 +167,7 @@ class Process:
         await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
+        self._spawn(Heartbeat(self.sealer, lambda: self.world.recorder).run())
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
@@ -238,6 +239,8 @@ class Process:
         if listener is not None and tls is not None:
             listener.adopt(tls)
             self._announce_certificate(listener)
+        if loaded.settings.audit.anchor != old.loaded.settings.audit.anchor:
+            self.sealer.place_anchor(loaded.settings.audit.anchor)
         self._pass_wishes(old, new)
         self._spawn(self._announce(old, new))
         for server in new.servers:
@@ -278,13 +281,14 @@ class Process:
     def readiness(self, operator: bool = False) -> dict[str, Any]:
         """What /readyz says, and more of it to an operator. Each server by name.
 
-        Ready: the log takes records and every server is up and says its lists; degraded: some do not;
+        Ready: the log takes records and seals them, every server is up and says its lists; degraded: not so;
         not_ready: nothing can be recorded, so no call is served.
         """
         states = [server.state for server in self.world.servers.values()]
         up = sum(state.level == "up" and not self.world.unsaid(state.name) for state in states)
         tls = None if self.tls is None else self.tls.state()
         sound = tls is None or (tls["problem"] is None and tls["days"] >= 0)
+        sound = sound and self.sealer.trouble is None
         status = "ready" if up == len(states) and sound else "degraded"
         if self.log.failure is not None:
             status = "not_ready"
@@ -293,6 +297,7 @@ class Process:
             "status": status,
             "mode": settings.mode,
             "audit": self.log.failure or "ok",
+            "evidence": self.sealer.trouble or "ok",
             "config": self.unadopted,
             "tls": tls,
             "servers": {
@@ -310,7 +315,7 @@ class Process:
                 }
                 for state in states
             },
-            **({"http": self._traffic()} if operator else {}),
+            **({"http": self._traffic(), "log": self.sealer.figures()} if operator else {}),
         }
 
     def _traffic(self) -> dict[str, Any]:
