@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from doorward.wire.errors import WireError
 from doorward.wire.replies import (
+    DENSE,
     UpstreamError,
     UpstreamNotification,
     UpstreamRequest,
@@ -181,3 +182,24 @@ def test_the_quick_way_says_what_the_strict_way_says(text: str, number: int, spa
     except UnicodeEncodeError:
         return
     assert parse_upstream(data) == UpstreamResult(number, result.encode())
+
+
+@pytest.mark.parametrize(
+    ("item", "refused"),
+    [
+        (b"[" * 56 + b"]" * 56, True),
+        (b"[[[]]]", True),
+        (b"[]", False),
+        (b'{"a":[]}', False),
+        (b"[[1]]", False),
+    ],
+)
+def test_a_large_message_of_nothing_but_brackets_is_refused(item: bytes, refused: bool) -> None:
+    for size in (DENSE // 2, DENSE * 2):
+        value = b",".join([item] * (size // (len(item) + 1)))
+        message = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"x":[%b]}}' % value
+        if refused and len(message) > DENSE:
+            with pytest.raises(WireError, match="brackets"):
+                parse_upstream(message)
+        else:
+            assert isinstance(parse_upstream(message), UpstreamResult)
