@@ -87,8 +87,8 @@ def parse_upstream(data: bytes) -> UpstreamMessage:
     line.
 
     Raises WireError for what is not UTF-8, not JSON, not one JSON-RPC 2.0 message, has an envelope member
-    twice, params larger than MAX_DECODED, or is large and nothing but brackets. A batch is refused: we never negotiate the one revision that has
-    them.
+    twice, params larger than MAX_DECODED, or is large and nothing but brackets. A batch is refused: we never
+    negotiate the one revision that has them.
     """
     if len(data) > DENSE and dense(data):
         raise WireError("hardly anything in it but brackets")
