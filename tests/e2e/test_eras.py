@@ -199,6 +199,32 @@ async def test_a_legacy_server_is_told_once_what_each_modern_caller_can_be_asked
         assert len(set(calls)) == 4
 
 
+VISIT = {"mode": "url", "url": "https://a.example", "message": "Sign in", "elicitationId": "e1"}
+
+
+@pytest.mark.parametrize(
+    ("version", "may_ask", "code"),
+    [(LATEST, ALL, -32042), (LATEST, [], -31001), (MODERN, ALL, -32603), (MODERN, [], -32603)],
+)
+async def test_an_error_that_sends_the_user_to_a_url_takes_the_same_consents(
+    tmp_path: Path, version: str, may_ask: list[str], code: int
+) -> None:
+    peer = full()
+    error = {"elicitations": [VISIT]}
+    peer.acts["tools/call"] = lambda asked, writer: writer.write(http(200, asked.error(-32042, data=error)))
+    async with world(tmp_path, {"lab": peer}, lab={"may_ask": may_ask}) as made:
+        client = await made.client(version=version, elicitation={"url": {}})
+        said = await client.call()
+        assert said.message["error"]["code"] == code
+        if code == -32042:
+            assert said.message["error"]["data"] == error
+            session = client.fields["Mcp-Session-Id"]
+            assert made.process.asking._elicited == {(session, "e1"): "lab"}
+        elif may_ask:
+            assert said.reason == "bridge_unsupported"
+        await still_there(client, peer)
+
+
 # a server of both eras
 
 

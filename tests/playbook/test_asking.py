@@ -380,6 +380,17 @@ async def test_an_elicitation_of_another_server_is_not_taken_over() -> None:
     assert await bank.asking.ask(theirs) == RpcError(-32602, "this elicitationId is in use")
 
 
+async def test_a_url_that_an_error_names_is_completed_by_its_own_server() -> None:
+    bank = Bank()
+    session = (await bank.client()).headers[b"mcp-session-id"].decode()
+    bank.asking.elicited(session, "bank", "e1")
+    bank.asking.elicited(session, "files", "e1")  # not its own any more
+    bank.asking.completed("files", session, {"elicitationId": "e1"})
+    assert bank.streams.pushed == []
+    bank.asking.completed("bank", session, {"elicitationId": "e1"})
+    assert [one["params"] for _, one in bank.streams.pushed] == [{"elicitationId": "e1"}]
+
+
 async def test_changed_roots_are_said_on() -> None:
     bank = Bank()
     caller = await bank.client()

@@ -115,6 +115,11 @@ class Asking:
             return RpcError(-32603, "this question could not be recorded, so it was not asked")
         return await self._carry(ask_id, inquiry, session, principal)
 
+    def elicited(self, key: str, server: str, elicitation: str) -> None:
+        """See ports.Asks. An id that another server uses stays that one's."""
+        if self._elicited.get((key, elicitation), server) == server:
+            _remember(self._elicited, (key, elicitation), server)
+
     def note(self, note: Note) -> None:
         """What a client says that is about a question, or about its roots.
 

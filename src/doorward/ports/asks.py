@@ -38,3 +38,7 @@ class Asks(Protocol):
         Cancelling withdraws the question, and the client is told.
         """
         ...
+
+    def elicited(self, key: str, server: str, elicitation: str) -> None:
+        """A client is told, by an error, of a URL to visit; the server may say that it was (2025-11-25)."""
+        ...

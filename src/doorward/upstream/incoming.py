@@ -7,7 +7,7 @@ import msgspec
 from doorward.model.call import Era, Reply, RpcError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
-from doorward.upstream import outcome
+from doorward.upstream import outcome, visits
 from doorward.upstream.failure import failure
 from doorward.upstream.live import Answer
 from doorward.upstream.outcome import SMALL
@@ -16,6 +16,7 @@ from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported, WireError
 from doorward.wire.members import members_of
 from doorward.wire.presentable import SIGNATURE
+from doorward.wire.replies import DENSE, dense
 
 OUR_CODES: Final = range(-31099, -31000)
 """Of JSON-RPC errors by which the gateway refuses (pipeline/rescue.py)."""
@@ -53,6 +54,8 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
     if isinstance(answer, jsonrpc.UpstreamError):
         if answer.code == bridge.CAPABILITY_MISSING:
             rounds.explain_missing(call, era, answer.data)
+        if answer.code == visits.CODE:
+            rounds.visit(call, era, answer.data)
         code, message, data = bridge.error_down(*disowned(answer), upstream_era=era, caller_era=call.era)
         error = RpcError(code, message, data)
         return Reply(None, error, outcome.of_error(error), upstream_s)
@@ -143,6 +146,8 @@ def usual(body: bytes, number: bytes) -> bytes | None:
         result = body[len(_RESULT) : -len(last)]
     # One way to read it: what stands around the result is known, and the result is one whole object.
     if len(result) <= SMALL or not result.startswith(b"{") or _LF in result or _CR in result:
+        return None
+    if len(result) > DENSE and dense(result):
         return None
     try:
         if not result.isascii():

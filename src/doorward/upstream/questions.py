@@ -43,6 +43,9 @@ class NoClients:
     async def ask(self, inquiry: Inquiry) -> bytes | RpcError:
         return RpcError(METHOD_NOT_FOUND, "Method not found")
 
+    def elicited(self, key: str, server: str, elicitation: str) -> None:
+        return None
+
 
 class Questions:
     """Of one server, for all its conversations."""

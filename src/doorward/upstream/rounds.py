@@ -13,7 +13,9 @@ from doorward.model.call import Call, Era
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
+from doorward.ports.asks import Asks
 from doorward.ports.secrets import SecretRing
+from doorward.upstream import visits
 from doorward.upstream.bridging import Unfinished, forbidden, unbridged, undeclared
 from doorward.upstream.failure import failure
 from doorward.upstream.settings import ServerSettings
@@ -44,8 +46,13 @@ class Rounds:
     """Of one server."""
 
     def __init__(
-        self, settings: ServerSettings, ring: SecretRing, clock: Callable[[], float] = time.time
+        self,
+        settings: ServerSettings,
+        ring: SecretRing,
+        clock: Callable[[], float] = time.time,
+        asks: Asks | None = None,
     ) -> None:
+        self._asks = asks
         self.server = settings.name
         self._may_ask = settings.may_ask
         self._ring = ring
@@ -92,6 +99,13 @@ class Rounds:
         except WireError as error:
             text = f"sent an unusable result: {error}"
             raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, self.server, text) from error
+
+    def visit(self, call: Call, era: Era, data: Any) -> None:
+        """-32042 of the server: see visits.py, also for what it raises."""
+        visits.judge(self.server, call, era, self._may_ask)
+        if self._asks is not None and call.session is not None and era is Era.LEGACY:
+            for elicitation in visits.elicitations(data):
+                self._asks.elicited(call.session.id, self.server, elicitation)
 
     def explain_missing(self, call: Call, era: Era, data: Any) -> None:
         """What -32021 of the server means for this caller: returns when it is the caller's own to mend.

@@ -67,7 +67,7 @@ class Server:
         self.warden = warden
         self.name = settings.name
         self.minted = itertools.count(1)
-        self._rounds = Rounds(settings, OwnKey() if ring is None else ring)
+        self._rounds = Rounds(settings, OwnKey() if ring is None else ring, asks=asks)
         self._total_s = settings.timeout_s
         self.clockwork = (
             Clockwork(settings.timeouts, settings.tool_timeouts) if settings.tool_timeouts else None

@@ -33,6 +33,8 @@ INTERNAL_ERROR: Final = -32603
 CAPABILITY_MISSING: Final = -32021
 _SPEC_OWNED: Final = range(-32099, -32019)
 """-32020 to -32099: codes that only 2026-07-28 may define."""
+_OLD_CODES: Final = (RESOURCE_NOT_FOUND, -32042)
+"""Of 2025-11-25, and not to be used after it: the second one asks for the visit of a URL."""
 
 _STRUCTURED_SINCE: Final = "2025-06-18"
 _COMPLETE: Final = msgspec.Raw(b'"complete"')
@@ -145,14 +147,14 @@ def _keep_as_text(members: dict[str, msgspec.Raw], structured: bytes) -> None:
 def error_down(
     code: int, message: str, data: Any, *, upstream_era: Era, caller_era: Era
 ) -> tuple[int, str, Any]:
-    """A server's JSON-RPC error as the caller's era writes it: (code, message, data). Unchanged within one
-    era.
+    """A server's JSON-RPC error as the caller's era writes it: (code, message, data). Within one era it
+    stays, but for codes of before that a modern server must not use.
 
     To legacy: -32021 is the caller's to mend, and stays; the other codes of 2026-07-28 are about our own leg
     (-32603, without their data); -32602 with data.uri is the old "resource not found". To modern: -32002
     becomes -32602; what the modern revision owns or forbids becomes -32603.
     """
-    if upstream_era is caller_era:
+    if upstream_era is caller_era and (caller_era is Era.LEGACY or code not in _OLD_CODES):
         return code, message, data
     if caller_era is Era.LEGACY:
         if code in _SPEC_OWNED and code != CAPABILITY_MISSING:

@@ -126,6 +126,12 @@ def test_legacy_errors_for_modern_callers(code: int, expected: int) -> None:
     assert bridge.error_down(code, "m", 1, upstream_era=LEGACY, caller_era=LEGACY) == (code, "m", 1)
 
 
+@pytest.mark.parametrize(("code", "expected"), [(-32002, -32602), (-32042, -32603)])
+def test_codes_of_before_reach_no_modern_caller(code: int, expected: int) -> None:
+    found = bridge.error_down(code, "m", {"uri": "a"}, upstream_era=MODERN, caller_era=MODERN)
+    assert found == (expected, "m", {"uri": "a"})
+
+
 def test_the_method_of_the_upstream_leg() -> None:
     for version in methods.TABLES:
         assert bridge.method_up("tools/call", upstream_version=version) == "tools/call"
