@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.conformance import compare, suite
+from tests.conformance import compare, questions, suite
 from tests.conformance.compare import Excepted, Row, Wrong
 from tests.conformance.runs import LEGACY, MODERN, OLDER, Found, tag
 from tests.conformance.suite import Results
@@ -23,6 +23,7 @@ def _sources() -> dict[str, tuple[str, ...]]:
         made[f"unscored_{tag(revision)}"] = (own, through)
         for name in (through, f"aggregated_{tag(revision)}", f"dual_{tag(revision)}", CROSS[revision]):
             made[name] = (own, name)
+        made[CROSS[revision]] += (f"{CROSS[revision]}_asked",)
     for revision in OLDER:
         made[f"all_{tag(revision)}"] = (f"direct_{tag(revision)}", f"required_{tag(revision)}")
     return made
@@ -54,6 +55,8 @@ class Report:
             else:
                 made.figures[run] = compare.figures(run, rows, listed)
                 made.wrong += compare.judge(run, rows, listed)
+                if run in questions.ASKING:
+                    made.wrong += _unasked(run, rows, found.get(f"{run}_asked", {}))
         known = {run for run in SOURCES if not run.startswith("direct_")}
         made.wrong += [
             Wrong(run, ", ".join(each.scenarios), "listed for a run that there is not")
@@ -68,10 +71,24 @@ class Report:
         return {**self.figures, **said, "seconds": self.seconds}
 
 
+def _unasked(run: str, rows: Iterable[Row], asked: Results) -> Iterable[Wrong]:
+    """Across eras, a scenario may differ only because a call of it needs a question to the client, which has
+    to fail in the right way; and what is said to need one has to differ."""
+    differing = {row.scenario for row in rows if row.worse}
+    for scenario in sorted(differing - questions.ASKING[run].keys()):
+        yield Wrong(run, scenario, "differs, and needs no question to the client")
+    for scenario in questions.ASKING[run]:
+        check = asked.get(scenario, {}).get(questions.CHECK)
+        if check is None or check.status != "SUCCESS":
+            yield Wrong(run, scenario, f"its question: {'was not asked' if check is None else check.said}")
+        elif scenario not in differing:
+            yield Wrong(run, scenario, "is said to need a question to the client, and does not differ")
+
+
 def _rows(found: Found) -> Iterable[tuple[str, list[Row]]]:
     for run, sources in SOURCES.items():
         before: Results = found.get(sources[0], {})
-        after: Results = found.get(sources[-1], {})
+        after: Results = found.get(sources[min(1, len(sources) - 1)], {})
         yield run, compare.rows(_scenarios(run, before, after), before, after)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.conformance import suite, world
+from tests.conformance import questions, suite, world
 from tests.conformance.suite import Results
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
@@ -48,7 +48,8 @@ def client_scenarios(revision: str) -> tuple[str, ...]:
 def parts() -> list[Part]:
     """The long ones first, so that none of them is left over for the end."""
     through = {f"required_{tag(each)}" for each in (LEGACY, MODERN, *OLDER)}
-    through |= {"cross_l2m", "cross_m2l"} | {f"aggregated_{tag(each)}" for each in (LEGACY, MODERN)}
+    through |= {"cross_l2m", "cross_m2l", "cross_l2m_asked", "cross_m2l_asked"}
+    through |= {f"aggregated_{tag(each)}" for each in (LEGACY, MODERN)}
     own = {f"direct_{tag(each)}" for each in (LEGACY, MODERN, *OLDER)}
     both = {f"dual_{tag(each)}" for each in (LEGACY, MODERN)}
     played = [Part(frozenset(through), _through), Part(frozenset(own), _direct), Part(frozenset(both), _dual)]
@@ -88,6 +89,7 @@ def _through(out: Path) -> Found:
         found = _sets(old, out, "required", LEGACY, *OLDER) | _sets(new, out, "required", MODERN)
         for name, url, revision in (("cross_l2m", new, LEGACY), ("cross_m2l", old, MODERN)):
             found[name] = suite.server(url, out / name, *_which(revision))
+            found[f"{name}_asked"] = questions.asked(name, url, url.rpartition("/")[2])
         for server, revision in ((OLD, LEGACY), (NEW, MODERN)):
             with world.shim(folder, gateway.url, server) as url:
                 found |= _sets(url, out, "aggregated", revision)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import compare, run, runs, suite
+from tests.conformance import compare, questions, run, runs, suite
 from tests.conformance.compare import Excepted
 from tests.conformance.report import DIFFERENCES, SOURCES, Report, second_thoughts
 from tests.conformance.runs import Found, Part
@@ -20,6 +20,7 @@ def _two_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both revisions require the same two, so that a report can be written down here; nothing is listed."""
     monkeypatch.setattr(suite, "required", lambda *_: NEEDED)
     monkeypatch.setattr(compare, "load", lambda *_: ())
+    monkeypatch.setattr(questions, "ASKING", {"cross_l2m": {}, "cross_m2l": {}})
 
 
 def everything() -> Found:
@@ -78,26 +79,26 @@ def test_a_row_about_an_unknown_run_is_wrong() -> None:
 
 def test_the_second_try_counts_and_is_told() -> None:
     found = everything()
-    found["cross_m2l"]["ping"] = BAD
-    report = second_thoughts(Report.of(found), found, {"cross_m2l": {"ping": GOOD}})
+    found["aggregated_2026_07_28"]["ping"] = BAD
+    report = second_thoughts(Report.of(found), found, {"aggregated_2026_07_28": {"ping": GOOD}})
     assert wrongs(report) == []
-    assert report.document()["second_try"] == ["cross_m2l: ping: a SUCCESS -> FAILURE (words)"]
+    assert report.document()["second_try"] == ["aggregated_2026_07_28: ping: a SUCCESS -> FAILURE (words)"]
 
 
 def test_what_is_wrong_twice_stays_wrong() -> None:
     found = everything()
-    found["cross_m2l"]["ping"] = BAD
+    found["aggregated_2026_07_28"]["ping"] = BAD
     again: Found
-    for again in ({"cross_m2l": {"ping": BAD}}, {"cross_m2l": {}}, {}):
+    for again in ({"aggregated_2026_07_28": {"ping": BAD}}, {"aggregated_2026_07_28": {}}, {}):
         report = second_thoughts(Report.of(found), found, again)
-        assert wrongs(report) == ["cross_m2l: ping: a SUCCESS -> FAILURE (words)"]
+        assert wrongs(report) == ["aggregated_2026_07_28: ping: a SUCCESS -> FAILURE (words)"]
         assert report.second_try == []
 
 
 def test_a_second_try_takes_nothing_else_with_it() -> None:
     found = everything()
-    found["cross_m2l"]["ping"] = BAD
-    again = {"cross_m2l": {"ping": GOOD, "tools-list": BAD}}
+    found["aggregated_2026_07_28"]["ping"] = BAD
+    again = {"aggregated_2026_07_28": {"ping": GOOD, "tools-list": BAD}}
     assert wrongs(second_thoughts(Report.of(found), found, again)) == []
 
 
@@ -129,3 +130,42 @@ def test_the_parts_have_all_that_the_report_needs() -> None:
 
 def test_the_list_of_differences_is_where_it_is_looked_for() -> None:
     assert DIFFERENCES.is_file()
+
+
+ASKED = {"a": Check("FAILURE", "not carried")}
+
+
+def asking(monkeypatch: pytest.MonkeyPatch) -> Found:
+    """`ping` needs a question across eras, differs for that, is listed, and its question fails well."""
+    listed = Excepted(("cross_m2l",), ("ping",), "because", "not carried")
+    monkeypatch.setattr(compare, "load", lambda *_: (listed,))
+    monkeypatch.setattr(questions, "ASKING", {"cross_l2m": {}, "cross_m2l": {"ping": None}})
+    found = everything()
+    found["cross_m2l"]["ping"] = ASKED
+    found["cross_m2l_asked"] = {"ping": {questions.CHECK: Check("SUCCESS")}}
+    return found
+
+
+def test_a_question_that_fails_as_it_has_to_excuses_its_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrongs(Report.of(asking(monkeypatch))) == []
+
+
+def test_a_question_that_fails_otherwise_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = asking(monkeypatch)
+    found["cross_m2l_asked"]["ping"] = {questions.CHECK: Check("FAILURE", "it hung")}
+    assert wrongs(Report.of(found)) == ["cross_m2l: ping: its question: it hung"]
+    del found["cross_m2l_asked"]["ping"]
+    assert wrongs(Report.of(found)) == ["cross_m2l: ping: its question: was not asked"]
+
+
+def test_a_scenario_without_a_question_has_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = asking(monkeypatch)
+    found["cross_m2l"]["tools-list"] = ASKED
+    assert "cross_m2l: tools-list: differs, and needs no question to the client" in wrongs(Report.of(found))
+
+
+def test_what_needs_no_excuse_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = asking(monkeypatch)
+    found["cross_m2l"]["ping"] = GOOD
+    said = "cross_m2l: ping: is said to need a question to the client, and does not differ"
+    assert said in wrongs(Report.of(found))
