@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from doorward.app.descriptors import room
 from doorward.app.heartbeat import Heartbeat
 from doorward.app.log import OpenLog, gateway_name, open_log
+from doorward.app.revisions import Revisions
 from doorward.app.state import open_ring, paths
 from doorward.app.world import KINDS, Lasting, World
 from doorward.audit.recorder import Recorder
@@ -69,6 +70,7 @@ class Process:
     ) -> None:
         self._lock = lock
         self._store = store
+        self._revisions = Revisions(paths(loaded.settings).revisions)
         self.log, self.sealer = log
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
@@ -163,6 +165,7 @@ class Process:
         if self.log.recovered is not None:
             await self.recorder.lifecycle("log_recovered", detail=str(self.log.recovered))
         await self._watch.look()
+        await asyncio.to_thread(self._revisions.keep, self.world.loaded)
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
         await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
@@ -212,7 +215,7 @@ class Process:
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
 
-        Raises OSError for TLS files, ValueError for a server or rule that cannot be built, and DoorwardError
+        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built, DoorwardError
         for rules, an unreadable store or an unwritable log; then nothing has changed.
         """
         old = self.world
@@ -225,6 +228,7 @@ class Process:
             await new.start()
             if self._watch.failure is not None:
                 raise self._watch.failure  # these keys may be out of date, and adopting them would hide it
+            await asyncio.to_thread(self._revisions.keep, loaded)
             await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
         except BaseException:
             await new.retire(old, 0.0)

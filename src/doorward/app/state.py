@@ -18,6 +18,8 @@ class StatePaths:
     database: Path
     ring: Path
     audit: Path
+    revisions: Path
+    """Configurations that were in force, by digest."""
     lock: Path
 
 
@@ -29,6 +31,7 @@ def paths(settings: Settings) -> StatePaths:
         database=root / "doorward.db",
         ring=Path(settings.gateway.secrets or root / "secrets.json"),
         audit=root / "audit",
+        revisions=root / "revisions",
         lock=root / "lock",
     )
 

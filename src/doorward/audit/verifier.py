@@ -1,6 +1,7 @@
 """Judges an audit log of Doorward from its files alone, and needs nothing of Doorward for it.
 
     python verifier.py DIRECTORY [--key VERIFIER_KEY]... [--anchor FILE]... [--json]
+    python verifier.py --pack DIRECTORY [--key VERIFIER_KEY]...
     python verifier.py --receipt FILE [--key VERIFIER_KEY]...
 
 Standard library and `cryptography`, one file, so that an auditor can read it whole. It shares no code with
@@ -489,13 +490,25 @@ class Story:
         if self._running and last is not None and ts > last + SILENCE_MS and not explained:
             silent = f"silent from {_moment(last)} to {_moment(ts)} although the gateway was running"
             self._report.fault("silence", silent, at)
-        if kind == "change":
-            self._change(record, at)
-        elif event == "segment_pruned":
-            self.pruned.add(_stem(_inner(record, "detail").get("segment")))
-        elif event is not None:
+        self._heed(record, at)
+        if event is not None:
             self._running = event != "stopped" and (self._running or event == "started")
             self.stopped = event == "stopped"
+
+    def kept(self, at: Record) -> None:
+        """A record of a pruned segment: what was around it is not known."""
+        self._heed(_object(at.line) or {}, at)
+
+    def skip(self) -> None:
+        """Records are missing here for a reason: nothing follows from when they were written."""
+        self._ts, self._running = None, True
+
+    def _heed(self, record: dict[str, Any], at: Record) -> None:
+        """What changes how the rest of the log is to be read."""
+        if record.get("kind") == "change":
+            self._change(record, at)
+        elif record.get("kind") == "lifecycle" and record.get("event") == "segment_pruned":
+            self.pruned.add(_stem(_inner(record, "detail").get("segment")))
 
     def _change(self, record: dict[str, Any], at: Record) -> None:
         if record.get("action") == "secret:rotate" and record.get("object") == "checkpoints":
@@ -743,9 +756,16 @@ def _line_of(segment: Segment, wanted: int) -> bytes:
 
 
 def verify(
-    directory: Path, *, keys: Sequence[Key] = (), anchors: Sequence[Path] = (), now: float | None = None
+    directory: Path,
+    *,
+    keys: Sequence[Key] = (),
+    anchors: Sequence[Path] = (),
+    excerpt: bool = False,
+    now: float | None = None,
 ) -> Report:
     """Judge the log in `directory`. `keys`: those that you have from elsewhere. `now`: seconds since 1970.
+
+    `excerpt`: segments may be missing; what is there still has to stand where it stood.
 
     Never raises for anything that the directory may hold.
     """
@@ -774,7 +794,7 @@ def verify(
     story = Story(report)
     signers = Signers(own, keys, story, report)
     walk = Walk(checkpoints, Tiles(directory), signers, report)
-    Reading(segments, walk, story, Tiles(directory)).run()
+    Reading(segments, walk, story, Tiles(directory), excerpt=excerpt).run()
     walk.finish()
     walk.damaged()
     report.records, report.segments, report.last_ts = walk.tree.size, len(segments), story.last_ts
@@ -871,7 +891,10 @@ def _checkpoint(note: bytes, origin: str) -> Checkpoint:
 class Reading:
     """Takes every segment in its order through the tree and the story."""
 
-    def __init__(self, segments: Sequence[Segment], walk: Walk, story: Story, tiles: Tiles) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], walk: Walk, story: Story, tiles: Tiles, *, excerpt: bool
+    ) -> None:
+        self._excerpt = excerpt
         self._segments = segments
         self._walk = walk
         self._story = story
@@ -889,7 +912,7 @@ class Reading:
                 going_on = False
             if not going_on or self._walk.failed:
                 return
-        for segment in self._segments:
+        for segment in () if self._excerpt else self._segments:
             if segment.form == "kept.jsonl" and segment.number not in self._story.pruned:
                 self._report.fault("prune_unexplained", f"no record says that {segment.path.name} was pruned")
 
@@ -899,7 +922,7 @@ class Reading:
         opening, at = opening_of(segment), self._first_of(segment)
         before = self._segments[position - 1] if position else None
         missing = segment.number - (1 if before is None else before.number + 1)
-        if missing:
+        if missing and not self._excerpt:
             report.fault("segment_missing", f"what comes before {segment.path.name} is missing", at)
         if opening is None:
             report.fault("segment_wrong", "a segment begins with the record of itself: this does not", at)
@@ -971,8 +994,8 @@ class Reading:
                 record = Record(number, place, str(entry.get("record")).encode("utf-8", "surrogatepass"))
                 if self._tiles.leaves(number, number + 1) != [leaf_hash(record.line)]:
                     self._report.fault("kept_wrong", "this kept record is not what was sealed", record)
-                elif record.line.startswith(b'{"kind":"change"'):
-                    self._story.read([record.line], number, segment.path.name, line)
+                else:
+                    self._story.kept(record)
 
     def _hole(self, until: object) -> bool:
         """Go on behind missing records with the hashes that the tiles have of them."""
@@ -985,6 +1008,7 @@ class Reading:
             self._report.fault("hole", "the hashes of the records from here on are missing", at)
             return False
         self._walk.add(leaves)
+        self._story.skip()
         return True
 
     def _first_of(self, segment: Segment) -> Record:
@@ -1076,6 +1100,53 @@ class Receipt:
             raise ValueError("the proof does not lead from this record to the signed root")
 
 
+# --- A pack: an excerpt of a log, with what belongs to it -------------------------------------------
+
+
+def verify_pack(directory: Path, *, keys: Sequence[Key] = ()) -> Report:
+    """Judge an unpacked pack: its log, and its other files by the manifest that the log's key signed."""
+    report = verify(directory / "log", keys=keys, excerpt=True)
+    if not report.judged:
+        return report
+    own = {key.id: key for key in _keys(directory / "log", Report()) if key.text in report.keys}
+    try:
+        manifest = read_small(directory / "manifest.json")
+        note = read_small(directory / "manifest.note").decode()
+        text, _, tail = note.rpartition("\n\n")
+        wanted = f"{report.origin}/pack\n{base64.b64encode(sha256(manifest).digest()).decode()}"
+        signed = [_signature(line) for line in tail.splitlines()]
+        keyed = [(own[identity], signature) for _, identity, signature in signed if identity in own]
+        if text != wanted or not any(key.signed((text + "\n").encode(), each) for key, each in keyed):
+            raise ValueError("manifest.note is not signed by the log's key")
+        listed = json.loads(manifest)["files"]
+        _compare_files(directory, listed, report)
+    except (OSError, Unreadable, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        report.fault("pack_damaged", f"the manifest cannot be checked: {error}")
+    return report
+
+
+def _compare_files(directory: Path, listed: Mapping[str, str], report: Report) -> None:
+    """Raises OSError, AttributeError for what is no list."""
+    found = {
+        path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if not path.is_dir()
+    }
+    for name in sorted({*found, *listed} - {"manifest.json", "manifest.note"}):
+        if name not in found:
+            report.fault("pack_incomplete", f"{name} is missing")
+        elif name not in listed:
+            report.fault("pack_foreign", f"{name} does not belong to this pack")
+        elif _digest(found[name]) != listed[name]:
+            report.fault("pack_changed", f"{name} is not what was packed")
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with open_plain(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 # --- The command ----------------------------------------------------------------------------------
 
 
@@ -1107,6 +1178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--receipt", type=Path, help="verify one receipt instead of a log")
     parser.add_argument("--key", action="append", default=[], help="a verifier key that you trust")
     parser.add_argument("--anchor", action="append", default=[], type=Path, help="checkpoints kept elsewhere")
+    parser.add_argument("--excerpt", action="store_true", help="part of a log: segments may be missing")
+    parser.add_argument("--pack", action="store_true", help="the directory is a pack, unpacked")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)
     try:
@@ -1117,7 +1190,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _receipt(args.receipt, keys)
     if args.directory is None:
         parser.error("say which directory, or give --receipt")
-    report = verify(args.directory, keys=keys, anchors=args.anchor)
+    if args.pack:
+        report = verify_pack(args.directory, keys=keys)
+    else:
+        report = verify(args.directory, keys=keys, anchors=args.anchor, excerpt=args.excerpt)
     if args.json:
         _say(json.dumps({**asdict(report), "sound": report.sound}, indent=2))
     else:

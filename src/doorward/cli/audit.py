@@ -3,16 +3,17 @@
 import argparse
 import json
 
-from doorward.cli import wiring
+from doorward.cli import evidence, wiring
 from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, add_group
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    group = add_group(subparsers, "audit", "Read the audit log")
+    group = add_group(subparsers, "audit", "Read the audit log, and prove what it says")
     parser = add_command(group, "tail", "Show the last records; --json prints each as it is", run)
     parser.add_argument("-f", "--follow", action="store_true", help="go on as records are written")
     parser.add_argument("-n", "--count", type=_count, default=20, help="how many to start with (default: 20)")
+    evidence.add_commands(group)
 
 
 def run(args: argparse.Namespace) -> int:
