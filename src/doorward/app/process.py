@@ -23,6 +23,7 @@ from doorward.backends.files.ring import FileRing
 from doorward.backends.memory.sessions import MemorySessions
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.backends.sql.store import SqlStore
+from doorward.catalog.definitions import CHANGED
 from doorward.catalog.snapshot import Listing
 from doorward.config.errors import Problem
 from doorward.config.load import Loaded
@@ -215,8 +216,8 @@ class Process:
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
 
-        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built, DoorwardError
-        for rules, an unreadable store or an unwritable log; then nothing has changed.
+        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built,
+        DoorwardError for rules, an unreadable store or an unwritable log; then nothing has changed.
         """
         old = self.world
         wanted = loaded.settings.gateway.tls
@@ -342,8 +343,8 @@ class Process:
         serving = self.world.servers.get(server)
         if serving is None:
             return  # the last words of one that a reload has taken out
-        if method.endswith("/list_changed"):
-            self._spawn(self.world.refresh_server(server))
+        if method in CHANGED:
+            self._spawn(self.world.refresh_server(server, CHANGED[method]))
         elif method == "notifications/resources/updated":
             uri = params.get("uri")
             if isinstance(uri, str) and serving.holders(key, uri):
