@@ -255,3 +255,18 @@ async def test_a_local_server_asks_among_everything_else(start: Start) -> None:
         assert "Anna" in text(elicited)
         assert "file:///work" in text(await made.call_tool("get-roots-list", {}))
     assert {"sample", "roots"} <= set(person.asked)
+
+
+async def test_a_server_that_wants_roots_at_once_ends_no_call_of_a_modern_client(start: Start) -> None:
+    person = Person()
+    grant = {"servers": ["every"], "tools": {"allow": ["*"]}}
+    server = {"command": everything(), "may_ask": ALL}
+    gw = start({"servers": {"every": server}, "agents": {"user": {"grants": [grant]}}})
+    async with client(gw.url + "/mcp/every", gw.key("user"), MODERN, person) as made:
+        for number in range(3):
+            assert f"Echo: {number}" in text(await made.call_tool("echo", {"message": str(number)}))
+        with pytest.raises(MCPError, match="server every needs elicitation") as failed:
+            await made.call_tool("trigger-elicitation-request", {})
+        assert failed.value.error.data["reason"] == "bridge_unsupported"
+        assert "Echo" in text(await made.call_tool("echo", {"message": "still here"}))
+    assert person.asked == []

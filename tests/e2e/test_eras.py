@@ -179,6 +179,31 @@ async def test_a_question_aside_ends_the_only_call_there_is(tmp_path: Path) -> N
         await peer.until("notifications/cancelled")
 
 
+async def test_a_server_that_wants_roots_as_soon_as_it_can_ends_no_call(tmp_path: Path) -> None:
+    peer, called, asked = full(), asyncio.Event(), asyncio.Event()
+
+    async def listens(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM)
+        await writer.drain()
+        await called.wait()
+        writer.write(event({"jsonrpc": "2.0", "id": "r", "method": "roots/list"}))
+        await writer.drain()
+        await _answer_to(peer, "r")
+        asked.set()
+        await asyncio.sleep(60)
+
+    async def works(one: Asked, writer: asyncio.StreamWriter) -> None:
+        called.set()
+        await asked.wait()
+        writer.write(http(200, one.result({"content": [{"type": "text", "text": "done"}]})))
+
+    peer.acts |= {"GET": listens, "tools/call": works}
+    async with world(tmp_path, {"lab": peer}, lab={"may_ask": ALL}) as made:
+        client = await made.client(version=MODERN, roots={})
+        assert (await client.call()).result["content"] == [{"type": "text", "text": "done"}]
+        assert (await _answer_to(peer, "r"))["error"]["code"] == -32601
+
+
 async def test_a_legacy_server_is_told_once_what_each_modern_caller_can_be_asked(tmp_path: Path) -> None:
     peer = full()
     async with world(tmp_path, {"lab": peer}, lab={"may_ask": ["elicitation", "roots"]}) as made:

@@ -162,7 +162,7 @@ class Channel(ABC):
         if self.era is Era.MODERN or request.method not in asking.KINDS:
             self._tell(self._relay.answer(request))
             return
-        live = self._about()
+        live = self._about(request)
         try:
             self._relay.questions.put(request, self.key, live, live, self._tell)
         except DoorwardError as error:
@@ -170,16 +170,17 @@ class Channel(ABC):
                 self._cancel(live, "its client cannot be asked")
                 live.end(error)
 
-    def _about(self) -> Live | None:
+    def _about(self, request: jsonrpc.UpstreamRequest) -> Live | None:
         """The call that a question belongs to: none says so here, but the caller of all of them is the same.
 
-        The newest that can carry it. Of calls of the other era only one that is alone can be meant.
+        The newest that can carry it. Of calls of the other era only one that is alone can be meant, and not
+        where the question may well be about none.
         """
         calls = [live for live in self._live.values() if live.call is not None and not live.done]
         for live in reversed(calls):
             if live.call is not None and live.call.era is Era.LEGACY and live.call.events is not None:
                 return live
-        return calls[0] if len(calls) == 1 else None
+        return calls[0] if len(calls) == 1 and request.method not in asking.ASIDE else None
 
     def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
         params = message.params or {}

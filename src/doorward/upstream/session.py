@@ -185,7 +185,7 @@ class HttpConversation:
         if request.method not in asking.KINDS:
             self._say(self._relay.answer(request))
             return
-        if live is None and len(self._foreign) == 1:
+        if live is None and len(self._foreign) == 1 and request.method not in asking.ASIDE:
             self._asked_aside(request)
             return
         try:

@@ -18,6 +18,8 @@ KINDS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """Method to kind, which is also the name of the capability."""
+ASIDE: Final = frozenset({"roots/list"})
+"""What servers ask of a session rather than about a call, often as soon as it is open."""
 _PARTS: Final = {
     "elicitation": {"form": "2025-06-18", "url": "2025-11-25"},
     "sampling": {"context": "2025-11-25", "tools": "2025-11-25"},
