@@ -216,8 +216,8 @@ class Process:
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
 
-        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built,
-        DoorwardError for rules, an unreadable store or an unwritable log; then nothing has changed.
+        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built, DoorwardError
+        for rules, an unreadable store or an unwritable log; then nothing has changed.
         """
         old = self.world
         wanted = loaded.settings.gateway.tls

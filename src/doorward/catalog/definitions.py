@@ -22,6 +22,12 @@ LIST_METHOD: Final = {
     Kind.RESOURCE: "resources/list",
     Kind.TEMPLATE: "resources/templates/list",
 }
+CHANGED: Final = {
+    "notifications/tools/list_changed": (Kind.TOOL,),
+    "notifications/prompts/list_changed": (Kind.PROMPT,),
+    "notifications/resources/list_changed": (Kind.RESOURCE, Kind.TEMPLATE),
+}
+"""What a server says has changed; templates have no notification of their own."""
 MAX_NAME: Final = 2048
 """Longer names and URIs are not offered: nothing real has them, and every index would carry them."""
 STEP: Final = 8

@@ -123,10 +123,10 @@ class Keeper:
         ]
         if older:
             await asyncio.wait(older)
-        left = self._pauses.left(server, time.monotonic())
+        left = self._pauses.left((server, kinds), time.monotonic())
         if left > 0:
             await asyncio.sleep(left)
-        self._pauses.renewing(server, time.monotonic(), waited=left > 0)
+        self._pauses.renewing((server, kinds), time.monotonic(), waited=left > 0)
 
     def _ask(self, server: str, kind: Kind, now: float) -> Question:
         """One question in flight per server and kind; later askers share it."""

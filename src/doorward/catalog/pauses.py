@@ -1,10 +1,11 @@
 """How long a server that says that it has changed is let wait before it is asked what it has now. Pure."""
 
 import math
+from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 PAUSE_S: Final = 0.5
-"""Between two renewals of one server: each new list is compiled anew, and a server may announce changes
+"""Between two renewals of one list: each new list is compiled anew, and a server may announce changes
 without end."""
 LONGEST_S: Final = 10.0
 """The pause doubles up to this for a server that goes on announcing. Whoever asks for a list is answered by
@@ -21,20 +22,20 @@ class _Renewed(NamedTuple):
 
 
 class Pauses:
-    """Of all servers. Times are seconds of one clock."""
+    """Of all lists of all servers, each for itself. Times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self._renewed: dict[str, _Renewed] = {}
+        self._renewed: dict[Hashable, _Renewed] = {}
 
-    def left(self, server: str, now: float) -> float:
-        """How long to wait yet; zero or less for not at all."""
-        last = self._renewed.get(server, _Renewed())
+    def left(self, lists: Hashable, now: float) -> float:
+        """How long to wait yet, zero or less for not at all. `lists`: of one server, that change together."""
+        last = self._renewed.get(lists, _Renewed())
         return last.at + pause(last.times) - now
 
-    def renewing(self, server: str, now: float, *, waited: bool) -> None:
-        """It is asked now; `waited`: after a pause, so that no break was between."""
-        times = self._renewed.get(server, _Renewed()).times if waited else 0
-        self._renewed[server] = _Renewed(now, times + 1)
+    def renewing(self, lists: Hashable, now: float, *, waited: bool) -> None:
+        """They are asked for now; `waited`: after a pause, so that no break was between."""
+        times = self._renewed.get(lists, _Renewed()).times if waited else 0
+        self._renewed[lists] = _Renewed(now, times + 1)
 
 
 def pause(times: int) -> float:

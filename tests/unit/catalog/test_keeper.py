@@ -283,6 +283,17 @@ async def test_a_server_that_announces_without_end_is_asked_now_and_then(monkeyp
     assert lister.asked == ["tools/list"] * 4
 
 
+async def test_lists_of_another_kind_do_not_wait_for_each_other(monkeypatch) -> None:
+    monkeypatch.setattr(pauses, "PAUSE_S", 30.0)
+    bench = Bench(a=(lister := Lister("x")))
+
+    async with asyncio.timeout(5):
+        for kinds in ([Kind.TOOL], [Kind.PROMPT], [Kind.RESOURCE, Kind.TEMPLATE]):
+            await bench.keeper.renew("a", kinds)
+
+    assert lister.asked == ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+
+
 async def test_the_longer_a_server_announces_the_longer_it_is_let_wait(monkeypatch) -> None:
     monkeypatch.setattr(pauses, "PAUSE_S", 0.02)
     monkeypatch.setattr(pauses, "LONGEST_S", 0.2)
