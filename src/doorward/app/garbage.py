@@ -13,8 +13,34 @@ YOUNG: Final = 10_000
 dropped again, makes fewer."""
 
 
+LONGEST_S: Final = 60.0
+"""How long a quiet moment is waited for."""
+
+
+class Settling:
+    """Settles again after a reload, in a moment when nobody waits: a collection holds the loop for as long as
+    it takes, and what was replaced may still be on its way out."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def wanted(self, now: float) -> None:
+        """What is new is not walked meanwhile. `now`: any clock in seconds, the same one for `look`."""
+        gc.freeze()
+        if self._since is None:
+            self._since = now
+
+    def look(self, now: float, *, quiet: bool) -> bool:
+        """Whether it was settled now."""
+        if self._since is None or not (quiet or now - self._since >= LONGEST_S):
+            return False
+        self._since = None
+        settle()
+        return True
+
+
 def settle() -> None:
-    """Once the gateway serves, and again with each configuration: what a reload replaced is let go first."""
+    """Before the gateway serves, and when a reload has replaced something: that is let go first."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

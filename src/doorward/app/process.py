@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from doorward.app.descriptors import room
+from doorward.app.garbage import Settling
 from doorward.app.heartbeat import Heartbeat
 from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.revisions import Revisions
@@ -100,6 +101,7 @@ class Process:
         """Why the configuration file, as it is now, is not in force. Holds nothing of the file."""
         self.remarked: tuple[Problem, ...] = ()
         """Warnings about the configuration in force that have been said."""
+        self.settling = Settling()
         self._warden = Warden()
         self._lasting = Lasting(
             self.sessions,
@@ -216,8 +218,8 @@ class Process:
     async def adopt(self, loaded: Loaded) -> None:
         """Build the new world, swap it in, let the old one go.
 
-        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built, DoorwardError
-        for rules, an unreadable store or an unwritable log; then nothing has changed.
+        Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built,
+        DoorwardError for rules, an unreadable store or an unwritable log; then nothing has changed.
         """
         old = self.world
         wanted = loaded.settings.gateway.tls
@@ -251,6 +253,12 @@ class Process:
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody waits for an answer, and nothing that a reload replaced is on its way out."""
+        streams = len(self.streams.sessions) + len(self.listens)
+        return not self._retiring and not len(self.calls) and self.http.running <= streams
 
     async def drain(self, grace: float) -> int:
         """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""

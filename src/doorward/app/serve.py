@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
@@ -57,8 +58,8 @@ async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
 
 
 async def _serve_http(process: Process, stopping: asyncio.Event, secure: Secure | None) -> None:
-    address = await process.listen(say, secure)
     garbage.settle()
+    address = await process.listen(say, secure)
     settings = process.world.loaded.settings
     say(f"doorward {__version__} listening on {address}  {summary(settings)}")
     await stopping.wait()
@@ -98,6 +99,7 @@ async def _follow_config(process: Process) -> None:
                 await process.wanted.wait()
         except TimeoutError:
             process.follow_tls()
+            process.settling.look(time.monotonic(), quiet=process.quiet)
             if not watch.changed():
                 continue
         process.wanted.clear()
@@ -132,7 +134,7 @@ async def reload(process: Process) -> bool:
         await process.adopt(loaded)
     except (DoorwardError, OSError, ValueError) as error:
         return await _refused(process, f"doorward: {words(error)}", "cannot be built")
-    garbage.settle()
+    process.settling.wanted(time.monotonic())
     say(f"doorward: reloaded {loaded.path}  {summary(loaded.settings)}")
     remark(process, remarks)
     return True

@@ -15,7 +15,7 @@ from doorward.config.errors import ConfigError, Problem
 from doorward.config.load import Loaded
 from doorward.config.settings import Server
 from doorward.upstream import launch
-from doorward.upstream.tls import build_context, said
+from doorward.upstream.tls import said
 
 _MEMBERS: Final = ("ca", "cert", "key")
 
@@ -107,12 +107,13 @@ def _tls(loaded: Loaded, name: str, server: Server) -> Iterator[Problem]:
             yield loaded.problem((*at, member), fault)
     if tls.ca is not None and faults["ca"] is None:
         try:
-            build_context(str(tls.ca))
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(tls.ca)
         except ssl.SSLError:
             yield loaded.problem((*at, "ca"), f"{tls.ca} holds no PEM certificates")
     if tls.cert is not None and tls.key is not None and faults["cert"] is None and faults["key"] is None:
         try:
-            build_context(cert=str(tls.cert), key=str(tls.key))
+            # An empty passphrase: without one OpenSSL would ask the terminal for it.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(tls.cert, tls.key, password="")
         except ssl.SSLError as error:
             message = f"{tls.cert} and {tls.key} cannot be used together: {said(error)}"
             hint = "PEM: the certificate first in cert, its key without a passphrase in key"

@@ -15,7 +15,7 @@ from doorward.upstream.names import Names
 from doorward.upstream.proxy import Proxy, TunnelRefused, ask_tunnel
 from doorward.upstream.race import connect_tcp, first_connected
 from doorward.upstream.timeouts import Timeouts, limit
-from doorward.upstream.tls import said
+from doorward.upstream.tls import ReloadingContext, said
 
 OnLost = Callable[[Connection], None]
 
@@ -106,7 +106,7 @@ class Dial:
                 _, connection = await self._loop.create_connection(protocol, sock=sock)
                 return connection
             async with asyncio.timeout(within):
-                context = self._context() if self._context is not None else ssl.create_default_context()
+                context = await self._current_context()
                 name = self._hostname or self._address.host
                 _, connection = await self._loop.create_connection(
                     protocol, sock=sock, ssl=context, server_hostname=name, ssl_handshake_timeout=within + 1.0
@@ -122,6 +122,12 @@ class Dial:
             raise self._unreachable(f"closed the connection {where}") from error
         except OSError as error:
             raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+
+    async def _current_context(self) -> ssl.SSLContext:
+        """In a thread when one has to be made: reading the system's authorities takes 20 ms."""
+        make = self._context or ssl.create_default_context
+        ready = isinstance(make, ReloadingContext) and not make.stale
+        return make() if ready else await asyncio.to_thread(make)
 
     def _unreachable(self, text: str) -> UpstreamError:
         return failure(Reason.UPSTREAM_UNREACHABLE, self.server, text)

@@ -72,6 +72,8 @@ class Process:
     ) -> "Process":
         """Raises UpstreamError(UPSTREAM_UNREACHABLE) when the command cannot be run."""
         assert settings.command is not None
+        if warden is not None:
+            await warden.ready()
         try:
             process = cls(settings, on_line, on_end, warden)
         except (OSError, ValueError) as error:

@@ -39,10 +39,11 @@ class ReloadingContext:
     def __init__(
         self, ca: str | None = None, cert: str | None = None, key: str | None = None, min_version: str = "1.3"
     ) -> None:
-        """Raises what `build_context` raises: a configuration that cannot work is refused at start."""
+        """Raises what `build_context` raises: a configuration that cannot work is refused at start. Without
+        files nothing can be wrong with it, and it is made when it is asked for."""
         self._arguments = (ca, cert, key, min_version)
         self._stamp = self._look()
-        self._context = build_context(*self._arguments)
+        self._context = build_context(*self._arguments) if any(self._arguments[:3]) else None
         self.problem: str | None = None
         """Why the newest files are not in use, for `status`."""
 
@@ -52,9 +53,16 @@ class ReloadingContext:
     def __hash__(self) -> int:
         return hash(self._arguments)
 
+    @property
+    def stale(self) -> bool:
+        """Whether the next call makes one, which may take 20 ms."""
+        return self._context is None or self._look() != self._stamp
+
     def __call__(self) -> ssl.SSLContext:
         stamp = self._look()
-        if stamp != self._stamp:
+        if self._context is None:
+            self._context = build_context(*self._arguments)
+        elif stamp != self._stamp:
             self._stamp = stamp
             try:
                 self._context = build_context(*self._arguments)

@@ -40,6 +40,11 @@ class Warden:
         running = self._process is not None and self._process.poll() is None
         return self._process.pid if running and self._process is not None else None
 
+    async def ready(self) -> None:
+        """Before the first child is started: find out what this system can do, which takes a process."""
+        if self._prefix is None:
+            self._prefix = await asyncio.to_thread(_death_signal)
+
     def prefix(self) -> tuple[str, ...]:
         """Words before a command that give it a parent-death signal; none where there is no such thing."""
         if self._prefix is None:

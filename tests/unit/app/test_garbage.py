@@ -38,3 +38,21 @@ def test_what_was_replaced_since_is_let_go() -> None:
     assert gone() is not None, "frozen: no collection looks at it"
     garbage.settle()
     assert gone() is None
+
+
+def test_a_reload_settles_in_a_quiet_moment_or_after_a_while() -> None:
+    settling = garbage.Settling()
+    assert not settling.look(0.0, quiet=True), "nothing was asked for"
+    old = Node()
+    gone = weakref.ref(old)
+    settling.wanted(1.0)
+    del old
+    settling.wanted(9.0)
+    assert not settling.look(2.0, quiet=False)
+    assert gone() is not None
+    assert settling.look(3.0, quiet=True)
+    assert gone() is None
+    assert not settling.look(4.0, quiet=True), "once is enough"
+    settling.wanted(10.0)
+    assert not settling.look(69.0, quiet=False)
+    assert settling.look(70.0, quiet=False)

@@ -73,3 +73,17 @@ def test_a_configuration_that_cannot_work_is_refused(tmp_path: Path) -> None:
 def test_equal_configurations_are_equal() -> None:
     assert ReloadingContext() == ReloadingContext()
     assert ReloadingContext(min_version="1.2") != ReloadingContext()
+
+
+def test_a_context_is_made_when_it_is_asked_for_and_says_so_before(tmp_path: Path) -> None:
+    system = ReloadingContext()
+    assert system.stale
+    assert system() is system()
+    assert not system.stale
+    cert, _ = make_pair(tmp_path, "a.test")
+    provider = ReloadingContext(ca=cert)
+    assert not provider.stale
+    Path(cert).write_text("half-written")
+    assert provider.stale
+    provider()
+    assert not provider.stale
