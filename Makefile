@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.11 python3.12 python
 
 # Seconds for `make fuzz`, extra arguments for pytest, names for `make bench`, `--upgrade` for `make lock`
 FUZZ_S ?= 60
-FUZZ_TEST_S ?= 60
+FUZZ_TEST_S ?= 35
 PYTEST_ARGS ?=
 BENCH ?=
 UPGRADE ?=
@@ -30,6 +30,7 @@ FAST := $(foreach d,unit playbook contract spec,$(wildcard tests/$d))
 SYNCED := .venv/.synced
 PROJECT := .venv/.project
 SERVER_GIT := .venv-server-git/.synced
+FASTMCP := .venv-fastmcp/.synced
 NODE_MODULES := $(NODE_DIR)/node_modules/.synced
 CONFORMANCE_MODULES := $(CONFORMANCE_DIR)/node_modules/.synced
 
@@ -76,7 +77,7 @@ test: check test-setup ## Everything, end to end; installs what that needs
 	@$(BIN)/pytest -q $(PYTEST_ARGS)
 
 .PHONY: test-setup
-test-setup: setup $(SERVER_GIT) $(NODE_MODULES) $(CONFORMANCE_MODULES)
+test-setup: setup $(SERVER_GIT) $(FASTMCP) $(NODE_MODULES) $(CONFORMANCE_MODULES)
 	@scripts/debian-packages git nginx
 	@command -v javac >/dev/null || scripts/debian-packages default-jdk-headless
 
@@ -117,13 +118,14 @@ lock: setup ## Resolve the locks again; UPGRADE=--upgrade for newer versions
 	compile requirements/bootstrap.in -o requirements/bootstrap.txt && \
 	compile pyproject.toml -o requirements/runtime.txt && \
 	compile pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt && \
-	compile requirements/server-git.in -o requirements/server-git.txt
+	compile requirements/server-git.in -o requirements/server-git.txt && \
+	compile requirements/fastmcp.in -o requirements/fastmcp.txt
 	@scripts/npm $(NODE_DIR) install --package-lock-only
 	@scripts/npm $(CONFORMANCE_DIR) install --package-lock-only
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	@rm -rf .venv .venv-server-git .cache .hypothesis build dist $(NODE_DIR)/node_modules $(CONFORMANCE_DIR)/node_modules
+	@rm -rf .venv .venv-server-git .venv-fastmcp .cache .hypothesis build dist $(NODE_DIR)/node_modules $(CONFORMANCE_DIR)/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments
@@ -147,10 +149,11 @@ $(PROJECT): $(SYNCED) pyproject.toml src/doorward/__init__.py
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(SERVER_GIT): requirements/server-git.txt | $(SYNCED)
-	@echo "setup: mcp-server-git"
-	@$(UV) venv --allow-existing --python $(BIN)/python .venv-server-git
-	@$(UV) pip sync --python .venv-server-git/bin/python --require-hashes requirements/server-git.txt
+# Each has dependencies that ours would not agree with, so each has an environment of its own.
+$(SERVER_GIT) $(FASTMCP): .venv-%/.synced: requirements/%.txt | $(SYNCED)
+	@echo "setup: .venv-$*"
+	@$(UV) venv --allow-existing --python $(BIN)/python .venv-$*
+	@$(UV) pip sync --python .venv-$*/bin/python --require-hashes requirements/$*.txt
 	@touch $@
 
 $(NODE_MODULES) $(CONFORMANCE_MODULES): %/node_modules/.synced: \
