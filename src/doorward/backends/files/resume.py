@@ -85,7 +85,7 @@ class Resume:
         sealed = Checkpoint(origin, 0, TiledTree().root())
         if newest is not None:
             signer, sealed = self._signer(newest, keys), newest.checkpoint
-            self._compare_copy(newest)
+        self._compare_copy(newest)
         tree = self._sealed_tree(segments, sealed)
         self._read_on(segments, tree)
         self._require_announced(keys, signer)
@@ -110,16 +110,16 @@ class Resume:
             text = f"the newest checkpoint of {self._directory} cannot be believed ({error})"
             raise changed(text) from None
 
-    def _compare_copy(self, newest: Found) -> None:
+    def _compare_copy(self, newest: Found | None) -> None:
         """A crash can leave it behind, and nothing can leave it ahead."""
         copy = self._checkpoints.copy()
-        if copy == newest.issued.note:
+        if copy == ("" if newest is None else newest.issued.note):
             return
         try:
             size = parse_checkpoint(parse_note(copy.encode()).text).size
         except NoteError:
             size = 0
-        if size >= newest.checkpoint.size:
+        if newest is None or size >= newest.checkpoint.size:
             raise changed(
                 f"{self._directory / 'checkpoint'} is not the newest of the checkpoints that are kept"
             )
@@ -145,17 +145,17 @@ class Resume:
 
     def _read_on(self, segments: list[SegmentFile], tree: TiledTree) -> None:
         """Append the records that follow on those in the tree, and look at the last of these."""
-        sealed = number = tree.size
+        sealed = tree.size
         last = [hashes_of(content) for tile, content in tree.edge() if tile.level == 0]
         window = dict(enumerate(last[0], sealed - sealed % WIDTH)) if last else {}
         following = None
         for file, first in _from(segments, sealed):
             if following not in (None, first.first) or file.pruned:
                 raise changed(f"{file.path} does not follow on the segment before it")
-            following = number = self._read_segment(file, first, tree, window)
-        if number < sealed or (sealed and following is None):
+            following = self._read_segment(file, first, tree, window)
+        if (following or 0) < sealed:
             where = segments[-1].path if segments else self._directory
-            raise changed(f"{where} ends before record {number}, and a checkpoint covers {sealed}")
+            raise changed(f"{where} ends before record {following or 0}, and a checkpoint covers {sealed}")
 
     def _read_segment(
         self, file: SegmentFile, first: Segment, tree: TiledTree, window: dict[int, bytes]
