@@ -112,6 +112,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
+@pytest.mark.spec("DW-184")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("how", ["hundred thousand", "endless pages", "endless empty pages", "garbage"])
 async def test_a_list_that_cannot_be_used_is_named_and_hides_nobody(how: str) -> None:
@@ -131,6 +132,7 @@ async def test_a_list_that_cannot_be_used_is_named_and_hides_nobody(how: str) ->
         await house.keeper.close()
 
 
+@pytest.mark.spec("DW-189")
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("kind", "named"), [(Kind.TEMPLATE, ()), (Kind.RESOURCE, ("lab",))])
 async def test_only_templates_may_be_unknown_to_a_server_that_says_it_has_them(kind: Kind, named) -> None:
@@ -149,6 +151,7 @@ async def test_only_templates_may_be_unknown_to_a_server_that_says_it_has_them(k
         await house.keeper.close()
 
 
+@pytest.mark.spec("DW-187")
 @pytest.mark.asyncio
 async def test_a_list_that_hangs_is_waited_for_once_and_keeps_what_was_known() -> None:
     async with lab() as (made, server):
@@ -168,6 +171,7 @@ async def test_a_list_that_hangs_is_waited_for_once_and_keeps_what_was_known() -
         await house.keeper.close()
 
 
+@pytest.mark.spec("DW-328")
 @pytest.mark.asyncio
 async def test_a_tool_that_is_listed_twice_is_not_offered() -> None:
     async with lab() as (made, server):
@@ -196,6 +200,7 @@ TEMPLATES = (
 )  # fmt: skip
 
 
+@pytest.mark.spec("DW-324")
 @pytest.mark.parametrize("evil", ["evil", "file", "files-", "1files", "-", "x", "ui"])
 def test_nothing_that_a_server_lists_is_taken_for_its_neighbours(evil: str) -> None:
     tools = ("read", "files__read", "_read", "__read", "s__read", "a_b_cd0c4e3f", "A.B")

@@ -79,6 +79,7 @@ def answers(made: Lab) -> list[dict[str, Any]]:
     return [one.message for one in made.seen if "method" not in one.message and "id" in one.message]
 
 
+@pytest.mark.spec("DW-253")
 async def test_a_flood_of_questions_is_answered_with_errors() -> None:
     async with lab(may_ask=("elicitation",)) as (made, server):
         client = Client(answers=False)
@@ -93,6 +94,7 @@ async def test_a_flood_of_questions_is_answered_with_errors() -> None:
         await made.until("notifications/cancelled")
 
 
+@pytest.mark.spec("DW-253")
 async def test_a_call_brings_so_many_questions_and_no_more() -> None:
     async with lab(may_ask=("elicitation",)) as (made, server):
         client = Client()
@@ -111,6 +113,7 @@ async def test_a_call_brings_so_many_questions_and_no_more() -> None:
         assert ["error" in one for one in answers(made)] == [False] * MOST + [True] * 4
 
 
+@pytest.mark.spec("DW-253")
 async def test_a_server_that_answers_while_it_asks_gets_no_answer() -> None:
     async with lab(may_ask=("elicitation",)) as (made, server):
         client = Client(answers=False)
@@ -122,6 +125,7 @@ async def test_a_server_that_answers_while_it_asks_gets_no_answer() -> None:
         assert answers(made) == []
 
 
+@pytest.mark.spec("DW-253")
 async def test_a_question_stops_the_clock_and_a_silent_server_does_not() -> None:
     async with lab(may_ask=("elicitation",), timeout_s=0.4) as (made, server):
         client = Client(answers=False)
@@ -139,6 +143,7 @@ async def test_a_question_stops_the_clock_and_a_silent_server_does_not() -> None
         await until(lambda: client.withdrawn == 1)
 
 
+@pytest.mark.spec("DW-253")
 async def test_a_question_outlives_the_stream_that_it_came_on() -> None:
     def breaks(request: Request, writer: asyncio.StreamWriter) -> None:
         text = b"id: 1\nretry: 100\ndata: " + json.dumps(question("q")).encode() + b"\n\n"
@@ -163,6 +168,7 @@ async def test_a_question_outlives_the_stream_that_it_came_on() -> None:
         assert answers(made)[0]["result"] == {"action": "accept"}
 
 
+@pytest.mark.spec("DW-143")
 async def test_the_capabilities_are_those_of_each_client_and_sessions_are_not_shared() -> None:
     async with lab(may_ask=("elicitation", "roots")) as (made, server):
         ask_through(made, server, Client())
@@ -173,6 +179,7 @@ async def test_the_capabilities_are_those_of_each_client_and_sessions_are_not_sh
         assert declared[1:] == [FORMS, {}]
 
 
+@pytest.mark.spec("DW-254")
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [(FORMS, Reason.BRIDGE_UNSUPPORTED), ({}, Reason.CAPABILITY_MISSING)],

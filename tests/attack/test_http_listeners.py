@@ -235,6 +235,7 @@ def test_a_proxy_header_comes_before_tls(runner: asyncio.Runner, tmp_path: Path)
 # silence
 
 
+@pytest.mark.spec("DW-233", "DW-824")
 def test_a_silent_stream_is_given_a_sign_of_life_and_a_busy_one_is_not(runner: asyncio.Runner) -> None:
     def stream(exchange: Exchange) -> None:
         exchange.start(200, ((b"content-type", b"text/event-stream"),))

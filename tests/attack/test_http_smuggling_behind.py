@@ -73,6 +73,7 @@ def modern(lab: Lab) -> None:
     )
 
 
+@pytest.mark.spec("DW-131")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("era", list(Era))
 async def test_nothing_in_a_value_becomes_a_request_or_a_header(tmp_path: Path, era: Era) -> None:
@@ -179,6 +180,7 @@ FACES = {
 }
 
 
+@pytest.mark.spec("DW-440")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("face", FACES)
 async def test_no_answer_reaches_another_request(tmp_path: Path, face: str) -> None:

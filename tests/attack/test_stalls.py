@@ -88,6 +88,7 @@ WHOLE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.spec("DW-013")
 @pytest.mark.parametrize("megabytes", [1, 4])
 @pytest.mark.parametrize("shape", WHOLE)
 def test_no_message_holds_the_loop_whatever_is_large_in_it(
@@ -128,6 +129,7 @@ REPLIES: dict[str, Callable[[int], bytes]] = {
 }
 
 
+@pytest.mark.spec("DW-013")
 @pytest.mark.parametrize("megabytes", [1, 4])
 @pytest.mark.parametrize("shape", REPLIES)
 def test_no_reply_holds_the_loop_whatever_is_large_in_it(

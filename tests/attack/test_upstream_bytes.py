@@ -67,6 +67,7 @@ def forever(first: bytes, again: bytes) -> Callable[[Request, asyncio.StreamWrit
     return act
 
 
+@pytest.mark.spec("DW-441")
 @pytest.mark.parametrize(
     ("first", "again", "reason"),
     [
@@ -99,6 +100,7 @@ async def test_what_does_not_end_is_ended(first: bytes, again: bytes, reason: Re
 # what is too large, or compressed
 
 
+@pytest.mark.spec("DW-441")
 async def test_an_event_of_a_megabyte_arrives_and_one_beyond_the_limit_does_not() -> None:
     size = 1 << 20
 
@@ -116,6 +118,7 @@ async def test_an_event_of_a_megabyte_arrives_and_one_beyond_the_limit_does_not(
         assert (await refused(server)).reason is LARGE
 
 
+@pytest.mark.spec("DW-443")
 @pytest.mark.parametrize("coding", [b"gzip", b"GZIP", b"deflate, gzip", b"zstd", b"x"])
 @pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
 async def test_what_is_compressed_is_not_opened(coding: bytes, kind: bytes) -> None:
@@ -136,6 +139,7 @@ async def test_what_is_compressed_is_not_opened(coding: bytes, kind: bytes) -> N
 # what comes at the wrong time
 
 
+@pytest.mark.spec("DW-025")
 async def test_an_answer_before_any_question_is_nobody_s() -> None:
     """It comes on a new connection, before a request: the connection is given up, and no call is sent."""
     eager = 0
@@ -170,6 +174,7 @@ async def test_an_answer_before_any_question_is_nobody_s() -> None:
             listener.close()
 
 
+@pytest.mark.spec("DW-025")
 async def test_an_answer_between_two_calls_meets_neither() -> None:
     async with lab() as (made, server):
         writers: list[asyncio.StreamWriter] = []
@@ -246,6 +251,7 @@ async def test_an_answer_that_is_cut_off_is_lost(half: bytes) -> None:
 # bodies
 
 
+@pytest.mark.spec("DW-443")
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
@@ -263,6 +269,7 @@ async def test_another_content_type_is_no_answer(kind: str, reason: Reason) -> N
         assert (await refused(server)).reason is reason
 
 
+@pytest.mark.spec("DW-443")
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"]
 )
@@ -294,6 +301,7 @@ async def test_a_body_that_is_no_utf8_is_refused(text: bytes, streamed: bool) ->
 # statuses and fields
 
 
+@pytest.mark.spec("DW-148")
 async def test_a_redirect_takes_our_credentials_nowhere() -> None:
     async with lab() as (other, _):
         heard = len(other.seen)
@@ -310,6 +318,7 @@ async def test_a_redirect_takes_our_credentials_nowhere() -> None:
         assert other.times("tools/call") == 0
 
 
+@pytest.mark.spec("DW-289")
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("7", 7), ("99999999999999999999", 86400), ("-1", None), ("soon", None), ("", None)],
@@ -327,6 +336,7 @@ async def test_an_overloaded_server_says_when(status: int, value: str, seconds: 
         assert made.times("tools/call") == 1
 
 
+@pytest.mark.spec("DW-285")
 async def test_a_challenge_is_told_to_the_operator_only() -> None:
     said = (
         'Bearer error="invalid_token", scope="tools:read", resource_metadata="https://as.test/.well-known/x"'
@@ -346,6 +356,7 @@ async def test_a_challenge_is_told_to_the_operator_only() -> None:
         assert "s3cret" not in str(server.state)
 
 
+@pytest.mark.spec("DW-163")
 @pytest.mark.parametrize("session_id", [b"a b", b"a\tb", b"\xff", b"a\x7f", b"x" * 600, b"a\xc2\xa0b", b""])
 async def test_a_session_id_that_would_break_our_head_is_refused(session_id: bytes) -> None:
     def initialize(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -375,6 +386,7 @@ def modern(request: Request, writer: asyncio.StreamWriter) -> None:
     writer.write(http(200, request.result({**result, "ttlMs": 0, "cacheScope": "private"})))
 
 
+@pytest.mark.spec("DW-130")
 async def test_what_a_caller_says_cannot_become_a_header_field() -> None:
     """A modern request repeats the name of its target in a field: whatever it is, it stays one value."""
 
@@ -392,6 +404,7 @@ async def test_what_a_caller_says_cannot_become_a_header_field() -> None:
 # cancelling, both ways
 
 
+@pytest.mark.spec("DW-217")
 async def test_a_server_that_takes_back_its_own_question_is_answered_once_and_nobody_else_hears_of_it() -> (
     None
 ):
@@ -421,6 +434,7 @@ async def test_a_server_that_takes_back_its_own_question_is_answered_once_and_no
         assert server.dropped["notification for no live call"] == 2
 
 
+@pytest.mark.spec("DW-211")
 async def test_a_cancelled_call_is_cancelled_there_and_its_late_answer_meets_nobody() -> None:
     async with lab() as (made, server):
         await server.send(permit())
@@ -442,6 +456,7 @@ async def test_a_cancelled_call_is_cancelled_there_and_its_late_answer_meets_nob
             assert json.loads(reply.result or b"")["content"][0]["text"] == "hi"
 
 
+@pytest.mark.spec("DW-211")
 async def test_a_cancelled_call_to_a_modern_server_is_cut_before_its_answer_has_begun() -> None:
     gone = asyncio.Event()
 
@@ -461,6 +476,7 @@ async def test_a_cancelled_call_to_a_modern_server_is_cut_before_its_answer_has_
         assert made.times("notifications/cancelled") == 0
 
 
+@pytest.mark.spec("DW-442")
 async def test_a_server_that_floods_one_caller_leaves_the_others_alone() -> None:
     async with lab(max_reply_bytes=1 << 20, timeout_s=5.0) as (made, server):
         await server.send(permit())

@@ -143,6 +143,7 @@ async def test_a_stream_that_says_something_now_and_then_is_not_idle() -> None:
         assert (await server.send(permit())).outcome is Outcome.OK
 
 
+@pytest.mark.spec("DW-216")
 async def test_drops_of_an_answer_do_not_prolong_the_whole() -> None:
     async def drip(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD)
@@ -234,6 +235,7 @@ async def test_a_slow_caller_is_not_the_server_s_silence() -> None:
         assert reply.outcome is Outcome.EMPTY
 
 
+@pytest.mark.spec("DW-824")
 async def test_listening_is_not_answering() -> None:
     """The GET stream of a session may be silent for as long as it likes."""
     opened = closed = 0

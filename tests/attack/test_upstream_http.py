@@ -40,6 +40,7 @@ def plain(status: int, body: bytes = b"", kind: str = "application/json", extra:
     return raw(http(status, body, kind, extra))
 
 
+@pytest.mark.spec("DW-021")
 async def test_a_call_is_answered_and_keeps_its_connection() -> None:
     async with lab() as (made, server):
         for _ in range(5):
@@ -57,6 +58,7 @@ async def test_a_call_is_answered_and_keeps_its_connection() -> None:
         assert sent[0].headers["mcp-protocol-version"] == "2025-11-25"
 
 
+@pytest.mark.spec("DW-284")
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
@@ -80,6 +82,7 @@ async def test_an_http_status_becomes_its_reason(status: int, reason: Reason) ->
         assert made.times("tools/call") == 1
 
 
+@pytest.mark.spec("DW-280")
 async def test_a_json_rpc_error_in_a_4xx_is_the_servers_word() -> None:
     async with lab() as (made, server):
         made.acts["tools/call"] = lambda request, writer: writer.write(
@@ -96,6 +99,7 @@ async def test_a_json_rpc_error_in_a_4xx_is_the_servers_word() -> None:
         assert reply.outcome is Outcome.INVALID_ARGUMENTS
 
 
+@pytest.mark.spec("DW-025")
 @pytest.mark.parametrize(
     "body",
     [
@@ -117,6 +121,7 @@ async def test_what_is_no_answer_to_the_request_is_refused(body: bytes) -> None:
         assert (await refused(server)).reason is Reason.UPSTREAM_PROTOCOL_ERROR
 
 
+@pytest.mark.spec("DW-284")
 @pytest.mark.parametrize(
     "data",
     [
@@ -137,6 +142,7 @@ async def test_broken_http_ends_the_connection(data: bytes) -> None:
         assert (await server.send(permit())).outcome is Outcome.OK
 
 
+@pytest.mark.spec("DW-441")
 async def test_a_reply_beyond_the_limit_is_not_read() -> None:
     async with lab(max_reply_bytes=10_000) as (made, server):
         made.acts["tools/call"] = raw(
@@ -158,6 +164,7 @@ async def test_a_reply_beyond_the_limit_is_not_read() -> None:
         assert (await refused(server)).reason is Reason.UPSTREAM_REPLY_TOO_LARGE
 
 
+@pytest.mark.spec("DW-216")
 async def test_a_silent_server_times_out_and_is_told() -> None:
     async with lab(timeout_s=0.3) as (made, server):
         await server.list("tools/list")
@@ -169,6 +176,7 @@ async def test_a_silent_server_times_out_and_is_told() -> None:
         assert told.message["params"]["requestId"] == call.id
 
 
+@pytest.mark.spec("DW-216")
 async def test_an_endless_stream_times_out() -> None:
     async def endless(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM)
@@ -183,6 +191,7 @@ async def test_an_endless_stream_times_out() -> None:
         assert (await refused(server)).reason is Reason.UPSTREAM_TIMEOUT
 
 
+@pytest.mark.spec("DW-161")
 async def test_a_connection_lost_after_sending_is_never_a_second_call() -> None:
     def half(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
@@ -199,6 +208,7 @@ async def test_a_connection_lost_after_sending_is_never_a_second_call() -> None:
         assert made.times("tools/call") == 4
 
 
+@pytest.mark.spec("DW-161")
 async def test_a_server_that_closes_idle_connections_costs_no_call() -> None:
     def answer_and_close(request: Request, writer: asyncio.StreamWriter) -> None:
         made.honest(request, writer)
@@ -213,6 +223,7 @@ async def test_a_server_that_closes_idle_connections_costs_no_call() -> None:
         assert made.times("tools/call") == 6
 
 
+@pytest.mark.spec("DW-025", "DW-440")
 async def test_a_second_reply_never_meets_the_next_call() -> None:
     def twice(request: Request, writer: asyncio.StreamWriter) -> None:
         made.honest(request, writer)
@@ -226,6 +237,7 @@ async def test_a_second_reply_never_meets_the_next_call() -> None:
             assert json.loads(reply.result or b"")["content"][0]["text"] == str(number)
 
 
+@pytest.mark.spec("DW-145", "DW-201")
 async def test_a_stream_brings_progress_log_and_answer() -> None:
     def work(request: Request, writer: asyncio.StreamWriter) -> None:
         token = request.message["params"]["_meta"]["progressToken"]
@@ -265,6 +277,7 @@ async def test_a_stream_brings_progress_log_and_answer() -> None:
         assert made.connections <= 3
 
 
+@pytest.mark.spec("DW-242")
 async def test_a_request_to_the_client_is_answered_and_never_hangs() -> None:
     answered = asyncio.Event()
     answers: dict[Any, Any] = {}
@@ -295,6 +308,7 @@ async def test_a_request_to_the_client_is_answered_and_never_hangs() -> None:
         assert answers[7]["result"] == {}
 
 
+@pytest.mark.spec("DW-160")
 async def test_a_dead_session_is_replaced_and_the_call_sent_once_more() -> None:
     def gone(request: Request, writer: asyncio.StreamWriter) -> None:
         if request.headers.get("mcp-session-id") == dead:
@@ -318,6 +332,7 @@ async def test_a_dead_session_is_replaced_and_the_call_sent_once_more() -> None:
         assert made.times("tools/call") == 5
 
 
+@pytest.mark.spec("DW-162", "DW-164")
 async def test_callers_have_sessions_of_their_own() -> None:
     async with lab() as (made, server):
         session = Session("outer", "tenant|subject|a", None, "2025-11-25", {}, {})
@@ -330,6 +345,7 @@ async def test_callers_have_sessions_of_their_own() -> None:
         await until(lambda: any(one.verb == "DELETE" for one in made.seen))
 
 
+@pytest.mark.spec("DW-211")
 async def test_cancelling_the_task_cancels_the_call() -> None:
     async with lab() as (made, server):
         await server.send(permit())
@@ -344,6 +360,7 @@ async def test_cancelling_the_task_cancels_the_call() -> None:
         assert (await server.send(permit())).outcome is Outcome.OK
 
 
+@pytest.mark.spec("DW-226")
 async def test_a_subscription_opens_the_sessions_stream() -> None:
     async def listen(request: Request, writer: asyncio.StreamWriter) -> None:
         note = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "memo:1"}}
@@ -372,6 +389,7 @@ async def test_a_subscription_opens_the_sessions_stream() -> None:
             )
 
 
+@pytest.mark.spec("DW-184")
 async def test_pages_in_a_circle_are_refused() -> None:
     async with lab() as (made, server):
         made.acts["tools/list"] = lambda request, writer: writer.write(
@@ -382,6 +400,7 @@ async def test_pages_in_a_circle_are_refused() -> None:
         assert made.times("tools/list") == 2
 
 
+@pytest.mark.spec("DW-342")
 async def test_an_unreachable_server_is_named_and_comes_back() -> None:
     async with lab(connect_s=1.0) as (made, server):
         made.acts["server/discover"] = made.acts["initialize"] = plain(401)
@@ -394,6 +413,7 @@ async def test_an_unreachable_server_is_named_and_comes_back() -> None:
         assert (await server.send(permit())).outcome is Outcome.OK
 
 
+@pytest.mark.spec("DW-211", "DW-340")
 async def test_a_modern_server_is_served_without_sessions() -> None:
     def discover(request: Request, writer: asyncio.StreamWriter) -> None:
         result = {
@@ -424,6 +444,7 @@ async def test_a_modern_server_is_served_without_sessions() -> None:
         assert made.times("notifications/cancelled") == 0
 
 
+@pytest.mark.spec("DW-349")
 async def test_closing_lets_calls_end() -> None:
     async def slow(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.2)
@@ -448,6 +469,7 @@ DISCOVERED = {
 }
 
 
+@pytest.mark.spec("DW-243")
 async def test_a_modern_server_that_answers_in_event_streams_only_is_known_as_modern() -> None:
     def stream(request: Request, writer: asyncio.StreamWriter) -> None:
         result = DISCOVERED if request.method == "server/discover" else {"content": [], "x": 1}
@@ -465,6 +487,7 @@ async def test_a_modern_server_that_answers_in_event_streams_only_is_known_as_mo
         assert server.dropped["request that may not be made"] == 2
 
 
+@pytest.mark.spec("DW-341")
 @pytest.mark.parametrize(
     "stream",
     [
@@ -491,6 +514,7 @@ async def until_cut(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.005)
 
 
+@pytest.mark.spec("DW-211")
 async def test_a_cancelled_call_closes_its_stream_at_once() -> None:
     """In the modern era the closed stream is the cancellation; waiting would let the call run on."""
     gone = asyncio.Event()
@@ -511,6 +535,7 @@ async def test_a_cancelled_call_closes_its_stream_at_once() -> None:
             await gone.wait()
 
 
+@pytest.mark.spec("DW-164")
 async def test_the_stream_of_an_ended_session_is_closed_though_its_server_keeps_it() -> None:
     listening = 0
 
@@ -540,6 +565,7 @@ async def test_the_stream_of_an_ended_session_is_closed_though_its_server_keeps_
         await until(lambda: listening == 0)
 
 
+@pytest.mark.spec("DW-349")
 async def test_a_call_that_waits_for_a_server_which_is_closed_has_not_cancelled() -> None:
     async with lab() as (made, server):
         made.acts["server/discover"] = silent

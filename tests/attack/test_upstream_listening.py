@@ -106,6 +106,7 @@ def wish(*uris: str) -> Wish:
     return Wish(None, "tenant/subject/agent", {uri: uri for uri in uris})
 
 
+@pytest.mark.spec("DW-230")
 async def test_updates_of_what_nobody_subscribed_to_reach_nobody() -> None:
     async with lab() as (made, server):
         modern, heard = Modern(made), Heard(server)
@@ -129,6 +130,7 @@ async def test_updates_of_what_nobody_subscribed_to_reach_nobody() -> None:
         assert heard.told == [[("listen:1", "note://one")]]
 
 
+@pytest.mark.spec("DW-230")
 async def test_acknowledgements_of_other_listens_count_for_nothing() -> None:
     async with lab() as (made, server):
         modern = Modern(made)
@@ -150,6 +152,7 @@ async def test_acknowledgements_of_other_listens_count_for_nothing() -> None:
         assert server.dropped["acknowledgement of nothing we asked"] >= 3
 
 
+@pytest.mark.spec("DW-228")
 async def test_a_listen_that_is_always_ended_at_once_is_opened_again_at_a_measured_pace() -> None:
     async with lab() as (made, server):
         modern = Modern(made)
@@ -164,6 +167,7 @@ async def test_a_listen_that_is_always_ended_at_once_is_opened_again_at_a_measur
         assert 2 <= len(modern.open) <= 22
 
 
+@pytest.mark.spec("DW-234")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -187,6 +191,7 @@ async def test_a_server_that_takes_no_listen_goes_on_serving_calls(answer: bytes
         assert server.state.level == "up"
 
 
+@pytest.mark.spec("DW-228")
 async def test_both_ways_of_ending_a_listen_are_understood_and_it_is_asked_for_again() -> None:
     async with lab() as (made, server):
         modern = Modern(made)
@@ -202,6 +207,7 @@ async def test_both_ways_of_ending_a_listen_are_understood_and_it_is_asked_for_a
         await until(lambda: len(modern.open) == 3)
 
 
+@pytest.mark.spec("DW-231")
 async def test_a_flood_is_heard_without_holding_up_a_call() -> None:
     async with lab() as (made, server):
         modern, heard = Modern(made), Heard(server)
@@ -234,6 +240,7 @@ class Legacy:
         writer.write(STREAM)
 
 
+@pytest.mark.spec("DW-230")
 async def test_a_legacy_server_cannot_tell_one_session_about_another_one_s_subscriptions() -> None:
     async with lab() as (made, server):
         legacy, heard = Legacy(made), Heard(server)
@@ -254,6 +261,7 @@ async def test_a_legacy_server_cannot_tell_one_session_about_another_one_s_subsc
         assert heard.told == [[("other", "note://two")]]
 
 
+@pytest.mark.spec("DW-226")
 async def test_a_subscription_outlives_the_idle_time_of_its_conversation() -> None:
     async with lab(conversation_idle_s=0.2) as (made, server):
         legacy, heard = Legacy(made), Heard(server)
@@ -269,6 +277,7 @@ async def test_a_subscription_outlives_the_idle_time_of_its_conversation() -> No
         await until(lambda: any(one.verb == "DELETE" for one in made.seen))
 
 
+@pytest.mark.spec("DW-160")
 async def test_a_session_that_the_server_forgets_is_opened_and_subscribed_again() -> None:
     async with lab() as (made, server):
         legacy, heard = Legacy(made), Heard(server)

@@ -82,6 +82,7 @@ async def refused(server: Server, **options: Any) -> UpstreamError:
     return caught.value
 
 
+@pytest.mark.spec("DW-376")
 async def test_the_rest_of_an_answer_is_asked_for_and_the_call_is_not() -> None:
     async with lab() as (made, server):
         story = Story(made, turns=3)
@@ -96,6 +97,7 @@ async def test_the_rest_of_an_answer_is_asked_for_and_the_call_is_not() -> None:
         assert {one.headers["mcp-session-id"] for one in gets} == {call.headers["mcp-session-id"]}
 
 
+@pytest.mark.spec("DW-376")
 async def test_the_server_s_wish_to_wait_is_kept_and_bounded() -> None:
     async with lab() as (made, server):
         story = Story(made)
@@ -104,6 +106,7 @@ async def test_the_server_s_wish_to_wait_is_kept_and_bounded() -> None:
         assert 0.35 <= story.at[1] - story.at[0] < 3.0
 
 
+@pytest.mark.spec("DW-376")
 async def test_a_stream_that_breaks_off_is_continued_too() -> None:
     async with lab() as (made, server):
         story = Story(made)
@@ -205,6 +208,7 @@ async def test_an_id_that_cannot_be_repeated_resumes_nothing(event_id: str) -> N
         assert not any(one.verb == "GET" for one in made.seen)
 
 
+@pytest.mark.spec("DW-377")
 async def test_a_modern_server_s_stream_is_the_call() -> None:
     def discover(request: Request, writer: asyncio.StreamWriter) -> None:
         result = {
@@ -221,6 +225,7 @@ async def test_a_modern_server_s_stream_is_the_call() -> None:
         assert not any(one.verb == "GET" for one in made.seen)
 
 
+@pytest.mark.spec("DW-376")
 async def test_a_session_s_own_stream_goes_on_after_its_last_event() -> None:
     asked_with: list[str | None] = []
 

@@ -34,6 +34,7 @@ async def refused(server: Server, **options: Any) -> UpstreamError:
     return caught.value
 
 
+@pytest.mark.spec("DW-167")
 async def test_it_is_found_by_the_rule_of_the_transport_and_served() -> None:
     async with stream_lab() as (lab, server):
         assert await ask(server) == "hi"
@@ -55,6 +56,7 @@ async def test_each_caller_has_a_stream_of_its_own_which_ends_with_its_session()
         assert await ask(server, agent="a") == "hi"
 
 
+@pytest.mark.spec("DW-166")
 @pytest.mark.parametrize(
     "elsewhere",
     ["http://other.example/messages", "//127.0.0.1:1/x", "https://127.0.0.1/messages", "http://[::1]/m"],
@@ -114,6 +116,7 @@ async def test_a_stream_that_is_refused_says_why(status: int) -> None:
         assert str(status) in (await refused(server)).message
 
 
+@pytest.mark.spec("DW-166")
 async def test_a_second_endpoint_is_not_followed() -> None:
     async with stream_lab() as (lab, server):
         await ask(server)
@@ -202,6 +205,7 @@ async def test_a_post_without_any_answer_is_lost_but_an_early_answer_counts() ->
         assert (await refused(server)).reason is Reason.UPSTREAM_TIMEOUT
 
 
+@pytest.mark.spec("DW-025")
 async def test_answers_to_nothing_reach_nobody() -> None:
     def act(post: Post) -> None:
         assert post.stream is not None
@@ -304,6 +308,7 @@ async def test_lists_that_change_are_heard() -> None:
         await until(lambda: told == [(None, "notifications/tools/list_changed")])
 
 
+@pytest.mark.spec("DW-216")
 async def test_timeout_and_cancellation_reach_the_server() -> None:
     async with stream_lab(timeout_s=0.5) as (lab, server):
         await ask(server)
@@ -343,6 +348,7 @@ async def test_idle_streams_are_ended_although_they_are_pinged(monkeypatch: pyte
         await until(lambda: len(lab.open) == 1)
 
 
+@pytest.mark.spec("DW-344")
 async def test_a_server_that_was_upgraded_is_found_again() -> None:
     async with stream_lab() as (lab, server):
         await ask(server)

@@ -129,6 +129,7 @@ async def test_a_connection_that_ends_in_the_moment_of_a_call_is_lost_and_not_re
         assert {str(number) for number in answered} <= set(calls)
 
 
+@pytest.mark.spec("DW-161")
 async def test_a_server_that_cuts_every_call_sees_each_once() -> None:
     async with lab(timeout_s=5.0) as (made, server):
         await server.send(permit(params=numbered(0)))

@@ -72,6 +72,7 @@ async def until_gone(pid: int) -> None:
     await until(lambda: gone(pid))
 
 
+@pytest.mark.spec("DW-165", "DW-825")
 async def test_each_principal_has_a_process_and_none_is_left() -> None:
     async with child() as server:
         a, b, again = await asyncio.gather(
@@ -85,6 +86,7 @@ async def test_each_principal_has_a_process_and_none_is_left() -> None:
         assert gone(pid)
 
 
+@pytest.mark.spec("DW-348")
 @pytest.mark.parametrize("settings", [{"shared": True}, {}])
 async def test_shared_and_modern_servers_have_one_process(settings: dict[str, Any]) -> None:
     manners = () if settings else ("modern",)
@@ -93,6 +95,7 @@ async def test_shared_and_modern_servers_have_one_process(settings: dict[str, An
         assert found[0]["pid"] == found[1]["pid"]
 
 
+@pytest.mark.spec("DW-348")
 async def test_a_modern_server_is_started_once() -> None:
     before = set(children_of(os.getpid()))
     async with child("modern") as server:
@@ -113,12 +116,14 @@ async def test_only_the_allowed_environment_is_inherited(monkeypatch: pytest.Mon
         assert "DOORWARD_TEST_SECRET" not in seen
 
 
+@pytest.mark.spec("DW-347")
 @pytest.mark.parametrize("manner", ["noisy", "dies-on-probe", "mute-on-probe"])
 async def test_odd_servers_are_served(manner: str) -> None:
     async with child(manner) as server:
         assert (await ask(server))["calls"] == 1
 
 
+@pytest.mark.spec("DW-347")
 async def test_a_crash_answers_its_calls_and_only_those() -> None:
     async with child() as server:
         other = await ask(server, agent="b")
@@ -160,6 +165,7 @@ async def test_a_command_that_does_not_exist_is_said() -> None:
     await server.close(1.0)
 
 
+@pytest.mark.spec("DW-347")
 async def test_an_endless_line_ends_the_process() -> None:
     async with child(max_reply_bytes=50_000) as server:
         pid = (await ask(server))["pid"]
@@ -174,6 +180,7 @@ async def test_closed_output_ends_the_process() -> None:
         await until_gone(pid)
 
 
+@pytest.mark.spec("DW-021")
 async def test_wrong_and_repeated_ids_reach_nobody() -> None:
     async with child() as server:
         assert (await ask(server, "wrong"))["calls"] == 1
@@ -188,6 +195,7 @@ async def test_requests_to_the_client_are_refused() -> None:
         assert json.loads(reply.result or b"")["content"][0]["text"] == "-32601"
 
 
+@pytest.mark.spec("DW-145")
 async def test_progress_has_the_callers_token() -> None:
     async with child() as server:
         events = Events()
@@ -195,6 +203,7 @@ async def test_progress_has_the_callers_token() -> None:
         assert [one["params"]["progressToken"] for one in events.got] == [7, 7, 7]
 
 
+@pytest.mark.spec("DW-216")
 async def test_timeout_and_cancellation_reach_the_process() -> None:
     async with child(timeout_s=1.0) as server:
         await ask(server)
@@ -209,6 +218,7 @@ async def test_timeout_and_cancellation_reach_the_process() -> None:
         assert (await ask(server))["cancelled"] > first
 
 
+@pytest.mark.spec("DW-347")
 async def test_a_deaf_process_and_its_children_are_killed() -> None:
     async with child("deaf", "parent") as server:
         pid = (await ask(server))["pid"]
@@ -219,6 +229,7 @@ async def test_a_deaf_process_and_its_children_are_killed() -> None:
         await until_gone(int(grandchild))
 
 
+@pytest.mark.spec("DW-825")
 async def test_idle_processes_are_ended() -> None:
     async with child(conversation_idle_s=0.2) as server:
         await until_gone((await ask(server))["pid"])
@@ -247,6 +258,7 @@ async def test_a_directory_that_does_not_exist_is_said() -> None:
         assert "there is no directory /no/such/directory" in (await refused(server, "")).message
 
 
+@pytest.mark.spec("DW-347")
 async def test_noise_is_reported_once_for_a_process() -> None:
     async with child("noisy") as server:
         await ask(server)
@@ -274,6 +286,7 @@ async def test_a_hundred_megabytes_without_a_line_end_cost_no_more_than_the_limi
         tracemalloc.stop()
 
 
+@pytest.mark.spec("DW-442")
 @pytest.mark.parametrize("do", ["flood", "flood-stderr", "ask-on"])
 async def test_a_flood_leaves_the_others_their_time_and_is_bounded(do: str) -> None:
     async with child() as server:
@@ -407,6 +420,7 @@ async def test_a_server_that_is_down_says_what_its_last_crash_was() -> None:
         assert "exit status 3" in message
 
 
+@pytest.mark.spec("DW-825")
 async def test_at_the_cap_the_oldest_idle_process_ends_and_busy_ones_do_not() -> None:
     async with child(max_conversations=3) as server:
         old, new = [await ask(server, agent=agent) for agent in ("old", "new")]
@@ -425,6 +439,7 @@ async def test_at_the_cap_the_oldest_idle_process_ends_and_busy_ones_do_not() ->
 # what a child leaves behind
 
 
+@pytest.mark.spec("DW-825")
 @pytest.mark.parametrize("generations", [1, 5])
 async def test_what_left_its_group_is_ended_with_it(generations: int) -> None:
     warden = Warden()
@@ -442,6 +457,7 @@ async def test_what_left_its_group_is_ended_with_it(generations: int) -> None:
     assert warden.pid is None
 
 
+@pytest.mark.spec("DW-825")
 async def test_a_warden_that_was_killed_is_replaced_and_told_everything() -> None:
     warden = Warden()
     async with child(warden=warden) as server:

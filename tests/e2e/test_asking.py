@@ -89,6 +89,7 @@ def asking(start: Start, folder: Path, era: str, may_ask: list[str] | None) -> I
 SAME = [(LEGACY, "legacy"), (MODERN, "modern")]
 
 
+@pytest.mark.spec("DW-241")
 @pytest.mark.parametrize(
     ("mode", "era", "path"),
     [
@@ -143,6 +144,7 @@ async def test_what_belongs_to_no_call_is_heard_from_the_first_call_on(start: St
     assert person.asked == ["Who are you?"]
 
 
+@pytest.mark.spec("DW-246")
 @pytest.mark.parametrize(("mode", "era"), SAME)
 async def test_nothing_is_asked_by_default(start: Start, tmp_path: Path, mode: str, era: str) -> None:
     person = Person()
@@ -155,6 +157,7 @@ async def test_nothing_is_asked_by_default(start: Start, tmp_path: Path, mode: s
     assert person.asked == []
 
 
+@pytest.mark.spec("DW-242")
 @pytest.mark.parametrize(("mode", "era"), SAME)
 async def test_a_client_that_cannot_be_asked_is_not(
     start: Start, tmp_path: Path, mode: str, era: str
@@ -167,6 +170,7 @@ async def test_a_client_that_cannot_be_asked_is_not(
             assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
 
 
+@pytest.mark.spec("DW-254")
 @pytest.mark.parametrize(("mode", "era"), [(MODERN, "legacy"), (LEGACY, "modern")])
 async def test_across_eras_it_fails_by_name_and_does_not_hang(
     start: Start, tmp_path: Path, mode: str, era: str
@@ -232,6 +236,7 @@ async def test_a_local_server_of_both_eras_asks_in_the_callers(start: Start, mod
     assert person.asked == ["Who are you?"]
 
 
+@pytest.mark.spec("DW-251")
 async def test_a_url_is_visited(start: Start, tmp_path: Path) -> None:
     person = Person()
     with asking(start, tmp_path, "legacy", ["elicitation"]) as gw:

@@ -26,6 +26,7 @@ def config(documents: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.spec("DW-828")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ERAS)
 async def test_a_dead_server_is_named_and_the_others_work(start: Start, tmp_path: Path, mode: str) -> None:

@@ -146,6 +146,7 @@ def stalls(flood: Flood) -> int:
     raise AssertionError(f"still sending after {flood.sent} bytes")
 
 
+@pytest.mark.spec("DW-371", "DW-824")
 def test_events_are_passed_on_at_once(gw: Gateway, flood: Flood) -> None:
     with Wire(gw) as wire:
         wire.modern("flood")
@@ -160,6 +161,7 @@ def test_events_are_passed_on_at_once(gw: Gateway, flood: Flood) -> None:
 # disconnects
 
 
+@pytest.mark.spec("DW-213")
 @pytest.mark.parametrize("tool", ["slow", "flood"])
 @pytest.mark.parametrize("how", ["close", "half"])
 def test_a_modern_caller_that_leaves_cancels_its_call_at_once(
@@ -178,6 +180,7 @@ def test_a_modern_caller_that_leaves_cancels_its_call_at_once(
     assert outcomes(gw) == ["cancelled"]
 
 
+@pytest.mark.spec("DW-212")
 @pytest.mark.parametrize("how", ["close", "half"])
 def test_a_legacy_caller_that_leaves_cancels_nothing(gw: Gateway, flood: Flood, how: str) -> None:
     with Wire(gw) as wire:

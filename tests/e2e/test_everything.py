@@ -105,6 +105,7 @@ async def test_a_hidden_tool_answers_like_none(gw: Gateway, mode: str) -> None:
     assert text(alive) == "Echo: still here"
 
 
+@pytest.mark.spec("DW-200")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ERAS)
 async def test_progress_arrives_while_the_call_runs(gw: Gateway, mode: str) -> None:
@@ -122,6 +123,7 @@ async def test_progress_arrives_while_the_call_runs(gw: Gateway, mode: str) -> N
     assert seen == [(1, 2), (2, 2)]
 
 
+@pytest.mark.spec("DW-332")
 @pytest.mark.asyncio
 async def test_completion_follows_the_prompt_it_refers_to(gw: Gateway) -> None:
     async with connect(f"{gw.url}/mcp/everything", gw.key("tester"), LEGACY) as client:

@@ -47,6 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Legacy]:
             yield Legacy(gw, python, ports[PYTHON])
 
 
+@pytest.mark.spec("DW-167")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ERAS)
 async def test_both_sdks_servers_list_and_answer_in_both_eras(made: Legacy, mode: str) -> None:
@@ -71,6 +72,7 @@ def test_the_transport_is_shown(made: Legacy) -> None:
     assert shown["servers"][PYTHON]["transport"] == "sse"
 
 
+@pytest.mark.spec("DW-162")
 @pytest.mark.asyncio
 async def test_each_client_session_has_a_session_of_its_own(made: Legacy) -> None:
     url, key = f"{made.gw.url}/mcp/{PYTHON}", made.gw.key("user")

@@ -106,6 +106,7 @@ async def touch(client: Client, *uris: str) -> None:
         assert not result.is_error, result
 
 
+@pytest.mark.spec("DW-222")
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_changes_reach_those_who_asked_for_them(
@@ -129,6 +130,7 @@ async def test_changes_reach_those_who_asked_for_them(
             assert "note://one" not in two.told
 
 
+@pytest.mark.spec("DW-223")
 async def test_who_may_not_read_is_told_nothing(start: Start, tmp_path: Path) -> None:
     with ExitStack() as stack:
         gw = start({"servers": {"notes": stack.enter_context(server("modern", tmp_path))}, "agents": AGENTS})
@@ -141,6 +143,7 @@ async def test_who_may_not_read_is_told_nothing(start: Start, tmp_path: Path) ->
             assert deaf.told == []
 
 
+@pytest.mark.spec("DW-222")
 async def test_at_the_common_endpoint_a_resource_has_its_common_name(start: Start, tmp_path: Path) -> None:
     with ExitStack() as stack:
         gw = start({"servers": {"notes": stack.enter_context(server("legacy", tmp_path))}, "agents": AGENTS})
@@ -153,6 +156,7 @@ async def test_at_the_common_endpoint_a_resource_has_its_common_name(start: Star
                 await heard.until(uris[0])
 
 
+@pytest.mark.spec("DW-228")
 @pytest.mark.parametrize("kind", ["legacy", "modern"])
 async def test_a_server_that_was_away_is_listened_to_again(start: Start, tmp_path: Path, kind: str) -> None:
     port = free_port()

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.support import resumable
@@ -11,6 +12,7 @@ from tests.e2e.support.processes import LOOPBACK, child, free_port, listens
 from tests.e2e.support.raw import call
 
 
+@pytest.mark.spec("DW-376")
 def test_a_call_whose_stream_ends_early_is_answered_and_runs_once(start: Start, tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, resumable.__file__, str(port)]

@@ -25,6 +25,7 @@ def says(result: dict[str, Any]):
     return script
 
 
+@pytest.mark.spec("DW-330")
 @pytest.mark.parametrize("era", ERAS)
 async def test_what_is_listed_is_read_under_that_uri_and_judged_under_the_servers_own(era) -> None:
     house = House()
@@ -45,6 +46,7 @@ async def test_what_is_listed_is_read_under_that_uri_and_judged_under_the_server
     assert outcome["result"]["bytes"] == len(msgspec.json.encode(read))
 
 
+@pytest.mark.spec("DW-330")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_uri_that_is_expanded_from_a_template_goes_to_its_server(era) -> None:
     house = House()
@@ -54,6 +56,7 @@ async def test_a_uri_that_is_expanded_from_a_template_goes_to_its_server(era) ->
     assert house.servers.sent[0].target.key == ("bank", "resource", "acct://12")
 
 
+@pytest.mark.spec("DW-331")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_link_in_a_result_can_be_followed(era) -> None:
     house = House()
@@ -67,6 +70,7 @@ async def test_a_link_in_a_result_can_be_followed(era) -> None:
     assert house.servers.sent[1].target.name == "doc://rates"
 
 
+@pytest.mark.spec("DW-332")
 async def test_completion_is_asked_with_the_servers_own_reference() -> None:
     house = House()
     caller = await legacy(house, endpoint=None)
@@ -83,6 +87,7 @@ async def test_completion_is_asked_with_the_servers_own_reference() -> None:
     assert (mcp["name"], mcp["asked"]) == ("acct://{id}", "bank+acct://{id}")
 
 
+@pytest.mark.spec("DW-222")
 async def test_an_update_is_told_under_the_uri_that_was_asked_for() -> None:
     house = House()
     asked = [RATES, "bank+acct://7", "doc://rates", "files+doc://rates", "bank+doc://vault"]
@@ -97,6 +102,7 @@ async def test_an_update_is_told_under_the_uri_that_was_asked_for() -> None:
     await one.task
 
 
+@pytest.mark.spec("DW-333")
 async def test_the_record_has_both_names_of_a_tool_and_at_its_own_endpoint_one() -> None:
     house = House()
     for endpoint, name in ((None, "bank__balance"), ("bank", "balance"), (None, "bank__close_account")):
@@ -112,6 +118,7 @@ async def test_the_record_has_both_names_of_a_tool_and_at_its_own_endpoint_one()
     ]
 
 
+@pytest.mark.spec("DW-300", "DW-334")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_servers_own_endpoint_says_every_byte_as_it_came(era) -> None:
     house = House()
@@ -127,6 +134,7 @@ async def test_a_servers_own_endpoint_says_every_byte_as_it_came(era) -> None:
     assert raw in answer.body
 
 
+@pytest.mark.spec("DW-426")
 @pytest.mark.parametrize(
     ("era", "method"),
     [(legacy, "resources/read"), (legacy, "resources/subscribe"), (modern, "resources/read")],
@@ -150,6 +158,7 @@ async def test_hidden_and_unknown_uris_are_answered_alike(era, method: str) -> N
         assert answer.headers == answers[0].headers
 
 
+@pytest.mark.spec("DW-406")
 async def test_a_server_that_no_grant_names_cannot_be_told_from_none() -> None:
     house = House(grants=(grant(servers=["bank"], resources=scope(["doc://*"])),))
     listings = house.offer.snapshot.listings
@@ -166,6 +175,7 @@ async def test_a_server_that_no_grant_names_cannot_be_told_from_none() -> None:
     assert house.servers.sent == []
 
 
+@pytest.mark.spec("DW-426")
 async def test_in_mode_audit_an_ungranted_uri_is_read_and_recorded_as_would_be_denied() -> None:
     house = House(mode=Mode.AUDIT)
     caller = await modern(house, endpoint=None)

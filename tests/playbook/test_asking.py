@@ -116,6 +116,7 @@ class Bank:
         return [one for one in self.house.log.kind("decision") if one["mcp"].get("kind") == "question"]
 
 
+@pytest.mark.spec("DW-241")
 async def test_the_caller_is_asked_on_its_stream_and_its_answer_comes_back_exact() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -130,6 +131,7 @@ async def test_the_caller_is_asked_on_its_stream_and_its_answer_comes_back_exact
     assert bank.told == [b'{"n":12345678901234567890,"x":1.5}']
 
 
+@pytest.mark.spec("DW-249")
 async def test_a_question_has_its_own_decision_and_outcome() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -152,6 +154,7 @@ async def test_a_question_has_its_own_decision_and_outcome() -> None:
     assert set(outcomes) == {of_call["id"], of_question["id"]}
 
 
+@pytest.mark.spec("DW-249")
 async def test_without_its_record_nothing_is_asked() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -171,6 +174,7 @@ async def test_without_its_record_nothing_is_asked() -> None:
     assert bank.told[0].code == -32603
 
 
+@pytest.mark.spec("DW-246")
 @pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list"])
 async def test_what_the_operator_forbids_is_on_record_once(method: str) -> None:
     bank = Bank(may_ask=())
@@ -185,6 +189,7 @@ async def test_what_the_operator_forbids_is_on_record_once(method: str) -> None:
     assert denied["decision"]["reason"] == "ask_not_allowed"
 
 
+@pytest.mark.spec("DW-242", "DW-245")
 async def test_what_the_client_cannot_answer_is_not_asked() -> None:
     bank = Bank()
     caller, stream = await bank.client(capabilities={"roots": {}}), Stream()
@@ -193,6 +198,7 @@ async def test_what_the_client_cannot_answer_is_not_asked() -> None:
     assert bank.questions()[0]["decision"]["reason"] == "capability_missing"
 
 
+@pytest.mark.spec("DW-033", "DW-248")
 @pytest.mark.parametrize("number", [None, "1", 99, -1, 1.0, True])
 async def test_an_answer_to_nothing_is_refused(number: Any) -> None:
     bank = Bank()
@@ -203,6 +209,7 @@ async def test_an_answer_to_nothing_is_refused(number: Any) -> None:
     assert error(answer)[2] in ("answer_unknown", "invalid_request")
 
 
+@pytest.mark.spec("DW-248")
 async def test_another_session_cannot_answer() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -226,6 +233,7 @@ async def test_another_session_cannot_answer() -> None:
     assert len(bank.told) == 1
 
 
+@pytest.mark.spec("DW-242")
 async def test_a_client_that_does_not_answer_is_told_that_it_need_not() -> None:
     bank = Bank(within=0.05)
     caller, stream = await bank.client(), Stream()
@@ -240,6 +248,7 @@ async def test_a_client_that_does_not_answer_is_told_that_it_need_not() -> None:
     assert len(bank.asking) == 0
 
 
+@pytest.mark.spec("DW-248")
 async def test_a_cancelled_call_withdraws_its_question() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -252,6 +261,7 @@ async def test_a_cancelled_call_withdraws_its_question() -> None:
     assert len(bank.asking) == 0
 
 
+@pytest.mark.spec("DW-248")
 async def test_a_session_that_ends_answers_nothing_more() -> None:
     bank = Bank()
     caller = await bank.client()
@@ -265,6 +275,7 @@ async def test_a_session_that_ends_answers_nothing_more() -> None:
     assert said.message == "the client has gone"
 
 
+@pytest.mark.spec("DW-250")
 async def test_what_belongs_to_no_call_goes_to_the_sessions_stream() -> None:
     bank = Bank()
     caller = await bank.client()
@@ -284,6 +295,7 @@ async def test_what_belongs_to_no_call_goes_to_the_sessions_stream() -> None:
     assert "during" not in bank.questions()[-1]
 
 
+@pytest.mark.spec("DW-242")
 async def test_nobody_is_asked_in_a_conversation_without_a_session() -> None:
     bank = Bank()
     said = await bank.asking.ask(bank.inquiry("default|anna|ci-bot"))
@@ -292,6 +304,7 @@ async def test_nobody_is_asked_in_a_conversation_without_a_session() -> None:
     assert bank.house.log.records == []
 
 
+@pytest.mark.spec("DW-246")
 async def test_a_server_that_a_principal_may_not_know_of_asks_it_nothing() -> None:
     bank = Bank()
     caller = await bank.client()
@@ -302,6 +315,7 @@ async def test_a_server_that_a_principal_may_not_know_of_asks_it_nothing() -> No
     assert bank.house.log.records == []
 
 
+@pytest.mark.spec("DW-241")
 async def test_a_large_answer_arrives_exact() -> None:
     bank = Bank()
     caller, stream = await bank.client(), Stream()
@@ -319,6 +333,7 @@ async def test_a_large_answer_arrives_exact() -> None:
     assert b"1.0,1.0" in bank.told[0]
 
 
+@pytest.mark.spec("DW-242")
 async def test_a_call_without_a_stream_asks_nobody() -> None:
     bank = Bank()
     await bank.call(await bank.client(), None)
@@ -326,6 +341,7 @@ async def test_a_call_without_a_stream_asks_nobody() -> None:
     assert bank.told[0].code == -32603
 
 
+@pytest.mark.spec("DW-147")
 async def test_our_own_token_and_no_signature_of_ours() -> None:
     bank = Bank()
     bank.params = FORM | {"task": {"ttl": 1}, "_meta": {"progressToken": "t", "dev.doorward/x": 1, "a": 2}}
@@ -344,6 +360,7 @@ async def test_our_own_token_and_no_signature_of_ours() -> None:
     assert bank.told == [RpcError(-1, "no", None)]
 
 
+@pytest.mark.spec("DW-251")
 async def test_only_the_server_that_asked_says_that_a_url_was_visited() -> None:
     bank = Bank()
     bank.params = {"mode": "url", "url": "https://example.com", "message": "go", "elicitationId": "e1"}
@@ -368,6 +385,7 @@ async def test_only_the_server_that_asked_says_that_a_url_was_visited() -> None:
     assert [(to, one["params"]) for to, one in bank.streams.pushed] == [(session, params)]
 
 
+@pytest.mark.spec("DW-251")
 async def test_an_elicitation_of_another_server_is_not_taken_over() -> None:
     bank = Bank(reaches=lambda *_: True)
     caller = await bank.client()
@@ -380,6 +398,7 @@ async def test_an_elicitation_of_another_server_is_not_taken_over() -> None:
     assert await bank.asking.ask(theirs) == RpcError(-32602, "this elicitationId is in use")
 
 
+@pytest.mark.spec("DW-251")
 async def test_a_url_that_an_error_names_is_completed_by_its_own_server() -> None:
     bank = Bank()
     session = (await bank.client()).headers[b"mcp-session-id"].decode()
@@ -391,6 +410,7 @@ async def test_a_url_that_an_error_names_is_completed_by_its_own_server() -> Non
     assert [one["params"] for _, one in bank.streams.pushed] == [{"elicitationId": "e1"}]
 
 
+@pytest.mark.spec("DW-252")
 async def test_changed_roots_are_said_on() -> None:
     bank = Bank()
     caller = await bank.client()

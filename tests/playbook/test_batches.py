@@ -14,6 +14,7 @@ BATCH = "2025-03-26"
 CALLS = [request("tools/call", {"name": "balance"}, id=1), request("tools/call", {"name": "nothing"}, id="2")]
 
 
+@pytest.mark.spec("DW-390", "DW-830")
 async def test_each_message_of_a_batch_goes_through_the_door_on_its_own() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)
@@ -31,6 +32,7 @@ async def test_each_message_of_a_batch_goes_through_the_door_on_its_own() -> Non
     ]
 
 
+@pytest.mark.spec("DW-391")
 async def test_a_batch_of_notifications_is_accepted() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)
@@ -40,6 +42,7 @@ async def test_a_batch_of_notifications_is_accepted() -> None:
     assert (answer.status, answer.body) == (202, b"")
 
 
+@pytest.mark.spec("DW-392")
 async def test_a_bad_item_spoils_only_itself() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)
@@ -53,6 +56,7 @@ async def test_a_bad_item_spoils_only_itself() -> None:
     assert len(house.servers.sent) == 1
 
 
+@pytest.mark.spec("DW-022")
 async def test_one_id_twice_in_a_batch_is_sent_once() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)
@@ -64,6 +68,7 @@ async def test_one_id_twice_in_a_batch_is_sent_once() -> None:
     assert len(house.servers.sent) == 1
 
 
+@pytest.mark.spec("DW-393")
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-06-18", "2025-11-25"])
 async def test_other_legacy_revisions_have_none(version: str) -> None:
     house = House()
@@ -75,6 +80,7 @@ async def test_other_legacy_revisions_have_none(version: str) -> None:
     assert house.happened == ["decision"]
 
 
+@pytest.mark.spec("DW-076", "DW-393")
 async def test_the_modern_revision_has_none() -> None:
     house = House()
     caller = await modern(house)
@@ -84,6 +90,7 @@ async def test_the_modern_revision_has_none() -> None:
     assert error(answer) == (400, -32600, "batch_unsupported")
 
 
+@pytest.mark.spec("DW-394")
 async def test_more_messages_than_a_batch_may_have() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)
@@ -94,6 +101,7 @@ async def test_more_messages_than_a_batch_may_have() -> None:
     assert house.happened == ["decision"]
 
 
+@pytest.mark.spec("DW-215")
 async def test_cancelling_a_batch_ends_each_of_its_calls_with_a_record() -> None:
     house = House()
     caller = await legacy(house, version=BATCH)

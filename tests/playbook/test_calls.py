@@ -42,6 +42,7 @@ async def test_a_permitted_call_is_recorded_sent_recorded_and_answered(era) -> N
     assert len(house.calls) == 0
 
 
+@pytest.mark.spec("DW-420")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_denied_argument_is_a_tool_error_that_says_what_to_do(era) -> None:
     house = House()
@@ -66,6 +67,7 @@ async def test_a_denied_argument_is_a_tool_error_that_says_what_to_do(era) -> No
     assert decision["rules"][0]["line"] == LIMIT.at.line
 
 
+@pytest.mark.spec("DW-420")
 @pytest.mark.parametrize("see_rules", [False, True])
 async def test_rules_are_named_only_to_those_who_may_see_them(see_rules: bool) -> None:
     house = House(see_rules=see_rules)
@@ -106,6 +108,7 @@ async def test_mode_audit_does_not_soften_what_is_unknown() -> None:
     assert house.happened == ["decision"]
 
 
+@pytest.mark.spec("DW-020", "DW-284")
 @pytest.mark.parametrize("reason", [reason for reason in Reason if REASONS[reason].blame is Blame.UPSTREAM])
 async def test_an_upstream_failure_names_the_server_with_the_callers_id(reason: Reason) -> None:
     house = House()
@@ -126,6 +129,7 @@ async def test_an_upstream_failure_names_the_server_with_the_callers_id(reason: 
     assert house.log.records[1]["result"]["reason"] == reason.value
 
 
+@pytest.mark.spec("DW-280")
 async def test_an_upstreams_own_error_passes_as_it_is() -> None:
     house = House()
     caller = await legacy(house)
@@ -165,6 +169,7 @@ async def test_a_bug_tells_the_caller_an_id_and_the_operator_the_traceback() -> 
     assert [str(one) for one in reported] == ["password=hunter2"]
 
 
+@pytest.mark.spec("DW-830")
 async def test_prompts_resources_and_completion_take_the_same_path() -> None:
     house = House()
     caller = await modern(house)
@@ -189,6 +194,7 @@ async def test_prompts_resources_and_completion_take_the_same_path() -> None:
     ]
 
 
+@pytest.mark.spec("DW-223")
 async def test_subscribing_is_decided_like_reading() -> None:
     house = House()
     caller = await legacy(house)
@@ -199,6 +205,7 @@ async def test_subscribing_is_decided_like_reading() -> None:
     assert len(house.servers.sent) == 1
 
 
+@pytest.mark.spec("DW-134")
 async def test_the_aggregate_finds_a_tool_by_its_exposed_name_and_sends_its_own() -> None:
     house = House()
     caller = await modern(house, endpoint=None)

@@ -31,6 +31,7 @@ class Hanging:
         return await hello(permit)
 
 
+@pytest.mark.spec("DW-210")
 @pytest.mark.parametrize("request_id", [1, "1"], ids=repr)
 async def test_a_notification_cancels_the_call_with_this_very_id(request_id) -> None:
     house = House()
@@ -52,6 +53,7 @@ async def test_a_notification_cancels_the_call_with_this_very_id(request_id) -> 
     assert len(house.calls) == 0
 
 
+@pytest.mark.spec("DW-215")
 async def test_a_call_that_is_cancelled_again_while_that_is_recorded_is_cancelled_once() -> None:
     """The second word must not cut the wait for the record: the caller would hear that there is none."""
     house = House()
@@ -74,6 +76,7 @@ async def test_a_call_that_is_cancelled_again_while_that_is_recorded_is_cancelle
     assert house.happened == ["decision", "sent", "outcome"]
 
 
+@pytest.mark.spec("DW-210")
 async def test_nobody_cancels_the_call_of_another_session() -> None:
     house = House()
     mine, yours, server = await legacy(house), await legacy(house), Hanging(house)
@@ -86,6 +89,7 @@ async def test_nobody_cancels_the_call_of_another_session() -> None:
     assert "result" in body(await call)
 
 
+@pytest.mark.spec("DW-214")
 async def test_on_stdio_a_cancelled_call_has_no_answer() -> None:
     house = House()
     caller, server = await modern(house), Hanging(house)
@@ -98,6 +102,7 @@ async def test_on_stdio_a_cancelled_call_has_no_answer() -> None:
     assert house.log.records[1]["result"]["reason"] == "cancelled"
 
 
+@pytest.mark.spec("DW-213")
 async def test_a_modern_caller_over_http_cancels_by_going_away_only() -> None:
     house = House()
     caller, server = await modern(house), Hanging(house)
@@ -115,6 +120,7 @@ async def test_a_modern_caller_over_http_cancels_by_going_away_only() -> None:
     assert error(await call) == (200, -31003, "cancelled")
 
 
+@pytest.mark.spec("DW-022")
 async def test_an_id_that_is_in_flight_is_refused_and_the_first_call_lives_on() -> None:
     house = House()
     caller, server = await legacy(house), Hanging(house)
@@ -132,6 +138,7 @@ async def test_an_id_that_is_in_flight_is_refused_and_the_first_call_lives_on() 
     assert "result" in body(await caller.ask("tools/call", GOOD, id=7))
 
 
+@pytest.mark.spec("DW-095")
 async def test_the_end_of_a_session_cancels_its_calls() -> None:
     house = House()
     caller, server = await legacy(house), Hanging(house)
@@ -143,6 +150,7 @@ async def test_the_end_of_a_session_cancels_its_calls() -> None:
     assert error(await call) == (200, -31003, "cancelled")
 
 
+@pytest.mark.spec("DW-215")
 async def test_a_call_cut_by_a_stop_is_told_so() -> None:
     house = House()
     caller, server = await legacy(house), Hanging(house)
@@ -159,6 +167,7 @@ async def test_a_call_cut_by_a_stop_is_told_so() -> None:
     assert house.log.records[1]["result"]["outcome"] == "cancelled"
 
 
+@pytest.mark.spec("DW-215")
 async def test_a_cancellation_while_the_decision_is_written_sends_nothing() -> None:
     house = House()
     caller = await legacy(house)
@@ -174,6 +183,7 @@ async def test_a_cancellation_while_the_decision_is_written_sends_nothing() -> N
     assert [record["kind"] for record in house.log.records].count("outcome") == 1
 
 
+@pytest.mark.spec("DW-215")
 async def test_a_cancellation_while_the_outcome_is_written_leaves_one_outcome() -> None:
     house = House()
     caller = await legacy(house)

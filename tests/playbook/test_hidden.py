@@ -29,6 +29,7 @@ def same(hidden: Answer, unknown: Answer) -> bool:
     return (hidden.status, hidden.body, hidden.headers) == (unknown.status, unknown.body, unknown.headers)
 
 
+@pytest.mark.spec("DW-421")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("endpoint", ["bank", None])
 @pytest.mark.parametrize(("method", "hidden", "unknown"), PAIRS)
@@ -48,6 +49,7 @@ async def test_hidden_and_unknown_are_the_same_bytes(era, endpoint, method, hidd
     )
 
 
+@pytest.mark.spec("DW-406")
 @pytest.mark.parametrize(
     ("method", "params"), [("server/discover", None), ("tools/list", None), ("tools/call", {"name": "x"})]
 )
@@ -64,6 +66,7 @@ async def test_a_server_that_no_grant_names_is_a_path_that_does_not_exist(method
     assert [record["decision"]["effect"] for record in house.log.records] == ["refuse", "refuse"]
 
 
+@pytest.mark.spec("DW-327")
 async def test_the_words_of_a_server_that_no_grant_names_are_not_repeated() -> None:
     house = House(grants=(grant(servers=["*"], tools=scope(["*"])),))
     told = [msgspec.structs.replace(one, instructions="Hi") for one in house.offer.snapshot.listings.values()]
@@ -76,6 +79,7 @@ async def test_the_words_of_a_server_that_no_grant_names_are_not_repeated() -> N
     assert body(other)["result"]["instructions"] == "bank: Hi"
 
 
+@pytest.mark.spec("DW-426")
 @pytest.mark.parametrize(
     ("era", "method"),
     [(legacy, "resources/read"), (legacy, "resources/subscribe"), (modern, "resources/read")],
@@ -92,6 +96,7 @@ async def test_a_hidden_resource_differs_from_an_unknown_one_in_the_callers_own_
     assert hidden.headers == unknown.headers
 
 
+@pytest.mark.spec("DW-421")
 async def test_a_parameter_header_does_not_betray_a_hidden_tool() -> None:
     schema = {"type": "object", "properties": {"to": {"type": "string", "x-mcp-header": "To"}}}
     tools = {"bank": [{"name": name, "inputSchema": schema} for name in ("balance", "close_account")]}
@@ -106,6 +111,7 @@ async def test_a_parameter_header_does_not_betray_a_hidden_tool() -> None:
     assert error(shown) == (400, -32020, "header_mismatch")
 
 
+@pytest.mark.spec("DW-079")
 async def test_a_parameter_header_that_repeats_its_argument_passes() -> None:
     schema = {"type": "object", "properties": {"to": {"type": "string", "x-mcp-header": "To"}}}
     house = House(tools={"bank": [{"name": "balance", "inputSchema": schema}]})
@@ -117,6 +123,7 @@ async def test_a_parameter_header_that_repeats_its_argument_passes() -> None:
     assert "result" in body(answer)
 
 
+@pytest.mark.spec("DW-287", "DW-424")
 async def test_a_denied_but_visible_prompt_answers_with_our_own_code() -> None:
     shown = grant(servers=["bank"], prompts=scope(["greet"]), conditions=[when("lang", "equals", "en")])
     house = House(grants=(shown,))

@@ -13,6 +13,7 @@ NOTE = "n" * 100_000
 ROWS = [{"id": n, "name": f"row {n}"} for n in range(5000)]
 
 
+@pytest.mark.spec("DW-011")
 @pytest.mark.parametrize("era", ERAS)
 async def test_it_is_sent_as_it_came_and_its_record_says_so(era) -> None:
     house = House()
@@ -30,6 +31,7 @@ async def test_it_is_sent_as_it_came_and_its_record_says_so(era) -> None:
     assert args["bytes"] > 100_000
 
 
+@pytest.mark.spec("DW-012")
 async def test_rules_look_at_small_arguments_beside_large_ones() -> None:
     house = House()
     caller = await legacy(house)
@@ -38,6 +40,7 @@ async def test_rules_look_at_small_arguments_beside_large_ones() -> None:
     assert house.servers.sent == []
 
 
+@pytest.mark.spec("DW-012")
 async def test_an_argument_that_is_itself_large_satisfies_no_rule() -> None:
     house = House()
     caller = await legacy(house)
@@ -46,6 +49,7 @@ async def test_an_argument_that_is_itself_large_satisfies_no_rule() -> None:
     assert house.servers.sent == []
 
 
+@pytest.mark.spec("DW-012")
 async def test_it_is_refused_for_what_a_small_one_is() -> None:
     house = House()
     caller = await legacy(house)
@@ -58,6 +62,7 @@ async def test_it_is_refused_for_what_a_small_one_is() -> None:
     assert house.servers.sent == []
 
 
+@pytest.mark.spec("DW-013")
 async def test_others_are_served_while_it_is_read() -> None:
     house = House()
     caller, other = await legacy(house), await legacy(house)
@@ -73,6 +78,7 @@ async def test_others_are_served_while_it_is_read() -> None:
     assert "result" in body(await large)
 
 
+@pytest.mark.spec("DW-390")
 async def test_a_batch_of_large_messages_is_taken_apart() -> None:
     house = House()
     caller = await legacy(house, version="2025-03-26")
@@ -83,6 +89,7 @@ async def test_a_batch_of_large_messages_is_taken_apart() -> None:
     assert all("result" in message for message in said)
 
 
+@pytest.mark.spec("DW-394")
 async def test_a_large_array_that_is_no_batch_is_not() -> None:
     house = House()
     caller = await legacy(house, version="2025-03-26")

@@ -91,6 +91,7 @@ def update(house: House, uri: str, server: str = "bank") -> None:
     notices(house).resource_updated(server, uri, holders)
 
 
+@pytest.mark.spec("DW-220")
 @pytest.mark.parametrize("listen_id", [7, "7"], ids=repr)
 async def test_the_first_message_says_what_is_honoured(listen_id: Any) -> None:
     house = House()
@@ -122,6 +123,7 @@ async def test_the_first_message_says_what_is_honoured(listen_id: Any) -> None:
     assert house.watched.wishes == {}
 
 
+@pytest.mark.spec("DW-223")
 async def test_what_may_not_be_read_and_what_does_not_exist_are_left_out_alike() -> None:
     house = House()
     caller = await modern(house, secret="other")
@@ -134,6 +136,7 @@ async def test_what_may_not_be_read_and_what_does_not_exist_are_left_out_alike()
     assert house.watched.wishes == {}
 
 
+@pytest.mark.spec("DW-220")
 async def test_what_the_server_refuses_is_not_honoured() -> None:
     house = House()
     house.watched.refused = {"acct://7"}
@@ -146,6 +149,7 @@ async def test_what_the_server_refuses_is_not_honoured() -> None:
     assert [dict(wish.uris) for wish in house.watched.wishes.values()] == [{"doc://rates": "doc://rates"}, {}]
 
 
+@pytest.mark.spec("DW-221")
 async def test_only_what_was_asked_for_is_told_and_in_the_name_of_its_listen() -> None:
     house = House()
     caller = await modern(house)
@@ -160,6 +164,7 @@ async def test_only_what_was_asked_for_is_told_and_in_the_name_of_its_listen() -
     assert account.ears.told == []
 
 
+@pytest.mark.spec("DW-223")
 async def test_each_notification_is_decided_by_the_rules_of_that_moment() -> None:
     house = House()
     one = await listen(await modern(house), {"resourceSubscriptions": ["doc://rates"]})
@@ -171,6 +176,7 @@ async def test_each_notification_is_decided_by_the_rules_of_that_moment() -> Non
     assert one.ears.told == []
 
 
+@pytest.mark.spec("DW-224")
 async def test_a_changed_list_is_told_to_those_who_see_the_change() -> None:
     house = House()
     sees = await listen(await modern(house), {"promptsListChanged": True})
@@ -189,6 +195,7 @@ async def test_a_changed_list_is_told_to_those_who_see_the_change() -> None:
     assert (sees_not.ears.told, wants_not.ears.told) == ([], [])
 
 
+@pytest.mark.spec("DW-231")
 async def test_a_slow_reader_misses_repetitions_only_and_a_flood_fills_nothing() -> None:
     house = House()
     one = await listen(await modern(house), {"resourceSubscriptions": ["doc://rates", "acct://7"]})
@@ -205,6 +212,7 @@ async def test_a_slow_reader_misses_repetitions_only_and_a_flood_fills_nothing()
     assert one.ears.told.count(("resources/updated", "acct://7")) in (1, 2)
 
 
+@pytest.mark.spec("DW-231")
 @pytest.mark.parametrize(
     "given",
     [
@@ -226,6 +234,7 @@ async def test_a_filter_that_is_none(given: Any) -> None:
     assert len(house.listens) == 0
 
 
+@pytest.mark.spec("DW-231")
 async def test_a_filter_of_a_hundred_thousand_entries_is_not_even_read() -> None:
     house = House()
 
@@ -235,12 +244,14 @@ async def test_a_filter_of_a_hundred_thousand_entries_is_not_even_read() -> None
     assert house.watched.wishes == {}
 
 
+@pytest.mark.spec("DW-220")
 async def test_a_filter_of_nothing_is_honoured_as_such() -> None:
     house = House()
     one = await listen(await modern(house), {"somethingNew": True})
     assert one.ears.heard[0]["params"]["notifications"] == {}
 
 
+@pytest.mark.spec("DW-223")
 async def test_a_listen_is_one_decision_however_much_is_told() -> None:
     house = House()
     one = await listen(await modern(house), EVERYTHING)
@@ -254,6 +265,7 @@ async def test_a_listen_is_one_decision_however_much_is_told() -> None:
     assert house.happened == ["decision", "outcome"]
 
 
+@pytest.mark.spec("DW-229")
 async def test_a_caller_that_is_gone_is_forgotten() -> None:
     house = House()
     one = await listen(await modern(house), EVERYTHING)
@@ -266,6 +278,7 @@ async def test_a_caller_that_is_gone_is_forgotten() -> None:
     assert house.log.kind("outcome")[0]["result"]["outcome"] == "cancelled"
 
 
+@pytest.mark.spec("DW-229")
 async def test_on_stdio_a_notification_ends_it() -> None:
     house = House()
     caller = await modern(house)
@@ -279,6 +292,7 @@ async def test_on_stdio_a_notification_ends_it() -> None:
     assert len(house.listens) == 0
 
 
+@pytest.mark.spec("DW-231")
 @pytest.mark.parametrize(("transport", "most"), [("http", PER_OWNER), ("stdio", ON_STDIO)])
 async def test_an_owner_may_not_have_any_number_of_them(transport: str, most: int) -> None:
     house = House()
@@ -293,6 +307,7 @@ async def test_an_owner_may_not_have_any_number_of_them(transport: str, most: in
     assert not other.task.done()
 
 
+@pytest.mark.spec("DW-232")
 async def test_the_listens_of_a_revoked_key_end() -> None:
     house = House()
     mine = await listen(await modern(house), EVERYTHING)
@@ -305,6 +320,7 @@ async def test_the_listens_of_a_revoked_key_end() -> None:
     assert not other.task.done()
 
 
+@pytest.mark.spec("DW-229")
 async def test_a_stopping_gateway_takes_no_other_listen() -> None:
     house = House()
     house.listens.close_all()
@@ -312,11 +328,13 @@ async def test_a_stopping_gateway_takes_no_other_listen() -> None:
     assert error(await late.task)[2] == "shutting_down"
 
 
+@pytest.mark.spec("DW-229")
 async def test_a_caller_without_a_stream_cannot_listen() -> None:
     answer = await (await modern(House())).ask("subscriptions/listen", {"notifications": {}})
     assert error(answer)[2] == "not_acceptable"
 
 
+@pytest.mark.spec("DW-052")
 async def test_the_legacy_era_has_no_such_method() -> None:
     answer = await (await legacy(House())).ask("subscriptions/listen", {"notifications": {}})
     assert error(answer)[1] == -32601

@@ -23,6 +23,7 @@ class Unopened:
     confirm = read
 
 
+@pytest.mark.spec("DW-024", "DW-087", "DW-400")
 @pytest.mark.parametrize(
     ("secret", "reason", "challenge"),
     [
@@ -48,6 +49,7 @@ async def test_an_unknown_caller_is_refused_before_its_body_is_looked_at(
     assert house.log.records[0]["peer"] == "192.0.2.0/24"
 
 
+@pytest.mark.spec("DW-400")
 async def test_an_unknown_caller_is_refused_with_a_full_disk_too() -> None:
     house = House()
     house.log.broken = {"refusal"}
@@ -57,6 +59,7 @@ async def test_an_unknown_caller_is_refused_with_a_full_disk_too() -> None:
     assert error(answer) == (401, -31010, "credential_missing")
 
 
+@pytest.mark.spec("DW-001", "DW-002", "DW-008", "DW-009", "DW-075", "DW-076")
 @pytest.mark.parametrize(
     ("given", "code", "reason"),
     [
@@ -97,6 +100,7 @@ def enveloped(
 GOOD_HEADERS = {H: V, b"mcp-method": b"tools/call", b"mcp-name": b"balance"}
 
 
+@pytest.mark.spec("DW-035", "DW-077", "DW-078")
 @pytest.mark.parametrize(
     ("message", "headers", "expected"),
     [
@@ -130,6 +134,7 @@ async def test_the_modern_ladder(message, headers, expected) -> None:
     assert house.log.records[0]["decision"]["reason"] == expected[2]
 
 
+@pytest.mark.spec("DW-080")
 async def test_an_unserved_version_learns_which_are() -> None:
     house = House()
     message = enveloped(**{meta.PROTOCOL_VERSION: "2030-01-01"})
@@ -140,6 +145,7 @@ async def test_an_unserved_version_learns_which_are() -> None:
     assert (data["supported"], data["requested"]) == ([MODERN], "2030-01-01")
 
 
+@pytest.mark.spec("DW-052")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     "method", ["tools/steal", "tasks/get", "notifications/cancelled", "sampling/createMessage"]
@@ -155,6 +161,7 @@ async def test_an_unknown_method(era, method) -> None:
     assert house.happened == ["decision"]
 
 
+@pytest.mark.spec("DW-081")
 @pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "resources/subscribe"])
 async def test_what_the_modern_revision_does_not_have_or_we_do_not_serve(method) -> None:
     house = House()
@@ -163,6 +170,7 @@ async def test_what_the_modern_revision_does_not_have_or_we_do_not_serve(method)
     assert error(await caller.ask(method, {"uri": "doc://rates"})) == (404, -32601, "method_not_found")
 
 
+@pytest.mark.spec("DW-052")
 @pytest.mark.parametrize("method", ["server/discover", "subscriptions/listen"])
 async def test_what_legacy_revisions_do_not_have(method) -> None:
     caller = await legacy(House())
@@ -170,6 +178,7 @@ async def test_what_legacy_revisions_do_not_have(method) -> None:
     assert error(await caller.ask(method, {})) == (200, -32601, "method_not_found")
 
 
+@pytest.mark.spec("DW-048")
 @pytest.mark.parametrize(
     ("params", "word"),
     [({}, "protocolVersion"), ({"protocolVersion": "2025-11-25"}, "capabilities"),
@@ -185,6 +194,7 @@ async def test_an_initialize_without_its_members(params, word) -> None:
     assert len(house.sessions) == 0
 
 
+@pytest.mark.spec("DW-048")
 async def test_an_initialize_that_its_session_would_have_to_keep() -> None:
     house = House()
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x" * 65_536}}
@@ -195,6 +205,7 @@ async def test_an_initialize_that_its_session_would_have_to_keep() -> None:
     assert len(house.sessions) == 0
 
 
+@pytest.mark.spec("DW-044", "DW-090", "DW-091")
 async def test_a_missing_session_and_an_unknown_one() -> None:
     house = House()
     ping = request("ping", id=3)
@@ -208,6 +219,7 @@ async def test_a_missing_session_and_an_unknown_one() -> None:
     assert house.happened == ["decision"] * 2
 
 
+@pytest.mark.spec("DW-094")
 async def test_a_session_of_another_principal_or_endpoint_is_unknown() -> None:
     house = House()
     caller = await legacy(house)
@@ -223,6 +235,7 @@ async def test_a_session_of_another_principal_or_endpoint_is_unknown() -> None:
     assert body(await caller.ask("ping"))["result"] == {}
 
 
+@pytest.mark.spec("DW-059")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     ("method", "params"),
@@ -244,6 +257,7 @@ async def test_params_that_do_not_say_what_is_meant(era, method, params) -> None
     assert house.happened == ["decision"]
 
 
+@pytest.mark.spec("DW-083", "DW-183")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_cursor_that_we_did_not_issue(era) -> None:
     caller = await era(House())
@@ -251,6 +265,7 @@ async def test_a_cursor_that_we_did_not_issue(era) -> None:
     assert error(await caller.ask("tools/list", {"cursor": "page2"})) == (200, -32602, "cursor_unknown")
 
 
+@pytest.mark.spec("DW-057")
 async def test_a_log_level_that_is_none() -> None:
     caller = await legacy(House())
 
@@ -258,6 +273,7 @@ async def test_a_log_level_that_is_none() -> None:
     assert body(await caller.ask("logging/setLevel", {"level": "error"}))["result"] == {}
 
 
+@pytest.mark.spec("DW-030", "DW-085")
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_accepted_notification_is_202_without_a_record(era) -> None:
     house = House()
@@ -272,6 +288,7 @@ async def test_an_accepted_notification_is_202_without_a_record(era) -> None:
     assert house.log.records == []
 
 
+@pytest.mark.spec("DW-033")
 async def test_a_posted_response_is_accepted_in_a_legacy_session() -> None:
     house = House()
     caller = await legacy(house)

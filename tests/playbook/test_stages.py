@@ -164,6 +164,7 @@ async def test_a_denied_call_asks_no_stage() -> None:
     assert stage.seen == []
 
 
+@pytest.mark.spec("DW-823")
 async def test_a_replaced_reply_is_what_is_delivered_and_digested() -> None:
     other = Reply(b'{"content":[]}', None, Outcome.OK)
     house = House(after=(AfterSlot(After("redact", Replace(other)), "a test"),))
@@ -177,6 +178,7 @@ async def test_a_replaced_reply_is_what_is_delivered_and_digested() -> None:
     assert verdicts(outcome) == {"redact": "replace"}
 
 
+@pytest.mark.spec("DW-823")
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.asyncio
 PARAMS = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c"}}
 
 
+@pytest.mark.spec("DW-036", "DW-053")
 async def test_a_legacy_client_shakes_hands_and_calls() -> None:
     house = House()
     opened = await house.send(request("initialize", PARAMS, id=1), transport="stdio")
@@ -22,6 +23,7 @@ async def test_a_legacy_client_shakes_hands_and_calls() -> None:
     assert {record["mcp"]["transport"] for record in house.log.kind("decision")} == {"stdio"}
 
 
+@pytest.mark.spec("DW-053")
 async def test_a_modern_client_needs_no_headers() -> None:
     house = House()
     caller = await modern(house)
@@ -31,12 +33,14 @@ async def test_a_modern_client_needs_no_headers() -> None:
     assert "result" in body(answer)
 
 
+@pytest.mark.spec("DW-053")
 async def test_a_request_before_the_handshake_is_refused() -> None:
     answer = await House().send(request("ping", id=1), transport="stdio")
 
     assert error(answer)[1:] == (-32600, "session_required")
 
 
+@pytest.mark.spec("DW-031")
 @pytest.mark.parametrize(
     "message",
     [{"jsonrpc": "2.0", "id": 3, "result": {}}, request("notifications/initialized", {"_meta": 1})],
@@ -52,6 +56,7 @@ async def test_what_wants_no_answer_gets_none_even_when_it_is_refused(message) -
     assert [record["decision"]["effect"] for record in house.log.records] == ["refuse", "refuse"]
 
 
+@pytest.mark.spec("DW-024")
 async def test_bytes_that_are_no_message_are_answered_without_an_id() -> None:
     answer = await House().send(b"hello", transport="stdio")
 

@@ -118,10 +118,15 @@ def _read(file: Path, shown_as: str, strict: bool, found: Proofs) -> None:
     if not strict and "mark.spec" not in text:
         return
     tree = ast.parse(text)
-    of_all = [mark for node in tree.body if _marks_the_module(node) for mark in _marks(node)]
+    of_all = [mark for node in tree.body if "pytestmark" in _assigned(node) for mark in _marks(node)]
+    named = {name: list(_marks(node)) for node in tree.body for name in _assigned(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            own = [mark for decorator in node.decorator_list for mark in _marks(decorator)]
+            own = [
+                mark
+                for one in node.decorator_list
+                for mark in (*_marks(one), *named.get(ast.unparse(one), ()))
+            ]
             test = f"{shown_as}::{node.name}"
             for mark in dict.fromkeys(of_all + own):
                 found.shown.setdefault(mark, []).append(test)
@@ -129,10 +134,11 @@ def _read(file: Path, shown_as: str, strict: bool, found: Proofs) -> None:
                 found.unmarked.append(test)
 
 
-def _marks_the_module(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and any(
-        isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
-    )
+def _assigned(node: ast.stmt) -> list[str]:
+    """The names that a statement of the module gives to something."""
+    if not isinstance(node, ast.Assign):
+        return []
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _marks(node: ast.AST) -> Iterator[str]:

@@ -60,6 +60,7 @@ def test_what_a_client_would_act_on_by_itself_is_taken_out_and_digested_so() -> 
     assert definitions("s", Kind.TOOL, [said], ()) == definitions("s", Kind.TOOL, [shown], ())
 
 
+@pytest.mark.spec("DW-328")
 def test_a_repeated_name_is_left_out_altogether() -> None:
     assert tools({"name": "a"}, {"name": "b"}, {"name": "a", "x": 1}, {"name": "a"}) == [("b", WRITE)]
 

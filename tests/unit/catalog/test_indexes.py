@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from doorward.catalog.definitions import definitions
 from doorward.catalog.indexes import ServerIndex, Together, pair_steps
 from doorward.model.steps import drained
@@ -21,6 +23,7 @@ def said(made: ServerIndex | Together, kind: Kind) -> list[dict[str, Any]]:
     return [json.loads(entry.encoded(modern=True)) for entry in made.of(kind).entries]
 
 
+@pytest.mark.spec("DW-309", "DW-334")
 def test_a_server_of_its_own_says_what_it_said() -> None:
     listed = tool("x", _meta=UI, annotations={"n": 12345678901234567890})
 
@@ -28,6 +31,7 @@ def test_a_server_of_its_own_says_what_it_said() -> None:
     assert said(index(Kind.RESOURCE, {"uri": "ui://card"}, own=True), Kind.RESOURCE) == [{"uri": "ui://card"}]
 
 
+@pytest.mark.spec("DW-309")
 def test_the_aggregate_changes_the_name_and_the_links_to_apps_and_nothing_else() -> None:
     listed = tool("x", _meta=UI, annotations={"n": 12345678901234567890}, icons=[{"src": "https://a/b"}])
 

@@ -202,6 +202,7 @@ async def test_a_server_that_is_late_is_named_until_it_has_answered(monkeypatch)
     assert bench.names == [["x"]]
 
 
+@pytest.mark.spec("DW-187")
 async def test_a_server_that_hangs_makes_one_list_wait_and_no_other(monkeypatch) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.05)
     bench = Bench(a=(slow := Lister("x")), b=Lister("y"))

@@ -37,6 +37,7 @@ OFFER = snapshot(
 )
 
 
+@pytest.mark.spec("DW-320")
 def test_a_tool_by_its_own_name_and_by_the_exposed_one() -> None:
     assert route(OFFER, "tools/call", {"name": "x"}).key == ("a", "tool", "x")
     assert route(OFFER, "tools/call", {"name": "b__x"}).key == ("a", "tool", "b__x")
@@ -47,6 +48,7 @@ def test_a_tool_by_its_own_name_and_by_the_exposed_one() -> None:
     assert refusal(OFFER, "tools/call", {"name": "p"}) is Reason.TARGET_UNKNOWN
 
 
+@pytest.mark.spec("DW-272")
 def test_what_was_found_for_one_is_not_found_for_another() -> None:
     router = SnapshotRouter(OFFER, lambda principal, server: (principal.agent, server) != ("other", "a"))
     series = Series(None, "2026-07-28", {}, {}, None, "x", plain=True)
@@ -97,6 +99,7 @@ def test_at_the_aggregate_a_uri_says_whose_it_is(method: str) -> None:
         assert refusal(OFFER, method, {"uri": unheard_of}, None) is Reason.TARGET_UNKNOWN
 
 
+@pytest.mark.spec("DW-332")
 def test_completion_goes_where_its_reference_goes() -> None:
     for ref, key in [
         ({"type": "ref/prompt", "name": "p"}, ("a", "prompt", "p")),
@@ -113,6 +116,7 @@ def test_completion_goes_where_its_reference_goes() -> None:
     assert refusal(OFFER, "completion/complete", unlisted) is Reason.TARGET_UNKNOWN
 
 
+@pytest.mark.spec("DW-059")
 @pytest.mark.parametrize(
     ("method", "params"),
     [
@@ -135,6 +139,7 @@ def test_what_we_answer_ourselves(method: str) -> None:
     assert route(OFFER, method, {}) == Target("", Kind.GATEWAY, method, OperationClass.READ)
 
 
+@pytest.mark.spec("DW-052")
 def test_every_request_method_of_every_revision_is_routed_or_refused() -> None:
     assert set(LISTS) < OWN_METHODS
     for table in methods.TABLES.values():

@@ -25,6 +25,7 @@ def shown(offer: Snapshot, endpoint: str | None, kind: Kind) -> list[str]:
     return [entry.exposed for entry in offer.index(endpoint).of(kind).entries]
 
 
+@pytest.mark.spec("DW-334")
 def test_a_server_of_its_own_shows_its_own_names() -> None:
     offer = snapshot(listing("a", tools=("x",), prompts=("p",)), listing("b", tools=("x",)))
 
@@ -36,6 +37,7 @@ def test_a_server_of_its_own_shows_its_own_names() -> None:
     assert json.loads(entry.encoded(modern=True)) == {"name": "p"}
 
 
+@pytest.mark.spec("DW-310")
 def test_the_aggregate_shows_the_object_under_the_exposed_name() -> None:
     (entry,) = snapshot(listing("a", tools=("x",))).index(None).of(Kind.TOOL).entries
 
@@ -45,12 +47,14 @@ def test_the_aggregate_shows_the_object_under_the_exposed_name() -> None:
     assert entry.target.definition.listed["name"] == "x"
 
 
+@pytest.mark.spec("DW-320")
 def test_tools_and_prompts_do_not_take_names_from_each_other() -> None:
     offer = snapshot(listing("a", tools=("x",), prompts=("x",)))
 
     assert shown(offer, None, Kind.TOOL) == shown(offer, None, Kind.PROMPT) == ["a__x"]
 
 
+@pytest.mark.spec("DW-330")
 def test_a_uri_that_two_servers_list_is_two_uris_at_the_aggregate() -> None:
     offer = snapshot(
         listing("a", resources=("u:1", "ui://card"), templates=("n://{id}",)),
@@ -70,6 +74,7 @@ def test_a_uri_that_two_servers_list_is_two_uris_at_the_aggregate() -> None:
     assert shown(offer, "b", Kind.RESOURCE) == ["u:1"]
 
 
+@pytest.mark.spec("DW-323")
 @given(NAMES, NAMES, NAMES)
 def test_nothing_is_called_otherwise_because_a_server_was_added(first, second, third) -> None:
     one = listing("b", tools=first, resources=first, templates=first)
@@ -81,6 +86,7 @@ def test_nothing_is_called_otherwise_because_a_server_was_added(first, second, t
         assert then == list(before.index(None).of(kind).entries)
 
 
+@pytest.mark.spec("DW-322")
 @given(NAMES, NAMES)
 def test_exposed_names_are_unique_without_regard_to_case(
     first: tuple[str, ...], second: tuple[str, ...]
@@ -114,6 +120,7 @@ def test_a_server_that_is_not_configured_has_no_endpoint() -> None:
         snapshot(listing("a")).index("b")
 
 
+@pytest.mark.spec("DW-325")
 def test_a_server_speaks_for_itself_and_the_aggregate_for_all() -> None:
     first = listing(
         "a", capabilities={"tools": {}, "resources": {"subscribe": True}}, instructions="Be kind."
@@ -128,6 +135,7 @@ def test_a_server_speaks_for_itself_and_the_aggregate_for_all() -> None:
     assert (both.server_info, both.instructions, both.failing) == ({}, "a: Be kind.", ("b",))
 
 
+@pytest.mark.spec("DW-325")
 def test_a_capability_that_is_no_object_is_none_whoever_says_it() -> None:
     liar = listing("a", capabilities={"tools": True, "prompts": [1], "resources": None})
     honest = listing("b", capabilities={"tools": {}})

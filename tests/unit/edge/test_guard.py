@@ -22,6 +22,7 @@ def reason_of(error: pytest.ExceptionInfo[CallerError]) -> Reason:
     return error.value.reason
 
 
+@pytest.mark.spec("DW-071")
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:7420", "localhost:1", "LOCALHOST", "[::1]:7420", "[::1]"]
 )
@@ -29,6 +30,7 @@ def test_loopback_names_are_served(host: str) -> None:
     assert guard().check(request(host=host)) == ()
 
 
+@pytest.mark.spec("DW-071")
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "[::2]", "[::1", "127.0.0.2"],
@@ -39,10 +41,12 @@ def test_rebound_names_are_not(host: str) -> None:
     assert reason_of(error) is Reason.HOST_FORBIDDEN
 
 
+@pytest.mark.spec("DW-071", "DW-404")
 def test_the_public_name_is_served() -> None:
     assert guard(hosts=frozenset({"gw.example"})).check(request(host="gw.example:443")) == ()
 
 
+@pytest.mark.spec("DW-071")
 def test_a_good_host_does_not_open_the_door_for_a_bad_one() -> None:
     one = guard()
     one.check(request(host="localhost"))
@@ -50,18 +54,21 @@ def test_a_good_host_does_not_open_the_door_for_a_bad_one() -> None:
         one.check(request(host="localhost.evil"))
 
 
+@pytest.mark.spec("DW-070")
 def test_an_origin_that_is_not_listed_is_refused_even_on_loopback() -> None:
     with pytest.raises(CallerError) as error:
         guard("https://app.example").check(request(origin="http://localhost:3000"))
     assert reason_of(error) is Reason.ORIGIN_FORBIDDEN
 
 
+@pytest.mark.spec("DW-070")
 @pytest.mark.parametrize("host", ["127.0.0.1:7420", "localhost:7420", "[::1]:7420", "localhost"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_listeners_own_loopback_origin_is_served_without_cors(host: str, scheme: str) -> None:
     assert guard().check(request(host=host, origin=f"{scheme}://{host}")) == ()
 
 
+@pytest.mark.spec("DW-070")
 @pytest.mark.parametrize(
     ("host", "origin"),
     [
@@ -81,11 +88,13 @@ def test_no_other_origin_is_ours(host: str, origin: str) -> None:
     assert reason_of(error) is Reason.ORIGIN_FORBIDDEN
 
 
+@pytest.mark.spec("DW-403")
 def test_a_listed_origin_gets_its_cors_answer() -> None:
     headers = dict(guard("https://app.example").check(request(origin="https://app.example")))
     assert headers[b"access-control-allow-origin"] == b"https://app.example"
 
 
+@pytest.mark.spec("DW-403")
 def test_preflight_echoes_parameter_headers_and_no_others() -> None:
     asked = request(access_control_request_headers="Mcp-Param-Region, X-Other")
     allowed = dict(Guard.preflight(asked))[b"access-control-allow-headers"]
@@ -93,6 +102,7 @@ def test_preflight_echoes_parameter_headers_and_no_others() -> None:
     assert b"x-other" not in allowed
 
 
+@pytest.mark.spec("DW-074")
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/jsonx", "application/json-rpc"])
 def test_only_json_is_taken(kind: str) -> None:
     with pytest.raises(CallerError) as error:
@@ -100,6 +110,7 @@ def test_only_json_is_taken(kind: str) -> None:
     assert reason_of(error) is Reason.UNSUPPORTED_MEDIA_TYPE
 
 
+@pytest.mark.spec("DW-074")
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
 def test_no_content_coding_is_taken(coding: str) -> None:
     with pytest.raises(CallerError) as error:
@@ -108,11 +119,13 @@ def test_no_content_coding_is_taken(coding: str) -> None:
     Guard.check_post(request(content_type="application/json", content_encoding="Identity"))
 
 
+@pytest.mark.spec("DW-074")
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_json_is_taken(kind: str) -> None:
     Guard.check_post(request(content_type=kind))
 
 
+@pytest.mark.spec("DW-073")
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream", "text/html"])
 def test_a_caller_must_take_both_forms(accept: str) -> None:
     with pytest.raises(CallerError) as error:
@@ -120,6 +133,7 @@ def test_a_caller_must_take_both_forms(accept: str) -> None:
     assert reason_of(error) is Reason.NOT_ACCEPTABLE
 
 
+@pytest.mark.spec("DW-073")
 @pytest.mark.parametrize(
     "accept", ["*/*", "application/json, text/event-stream", "text/event-stream,application/json;q=0.5"]
 )
@@ -127,18 +141,21 @@ def test_both_forms_and_anything_are_accepted(accept: str) -> None:
     Guard.check_post(request(content_type="application/json", accept=accept))
 
 
+@pytest.mark.spec("DW-400")
 def test_a_key_may_come_in_either_header() -> None:
     assert Guard.credential(request(authorization="Bearer abc"), "127.0.0.1").secret == "abc"
     assert Guard.credential(request(authorization="bearer abc"), "127.0.0.1").secret == "abc"
     assert Guard.credential(request(x_doorward_key="abc"), "127.0.0.1").secret == "abc"
 
 
+@pytest.mark.spec("DW-400")
 def test_a_key_in_both_headers_is_ambiguous() -> None:
     with pytest.raises(CallerError) as error:
         Guard.credential(request(authorization="Bearer abc", x_doorward_key="abc"), "127.0.0.1")
     assert reason_of(error) is Reason.CREDENTIAL_AMBIGUOUS
 
 
+@pytest.mark.spec("DW-400")
 @pytest.mark.parametrize("field", ["Basic abc", "Bearer", "Bearer ", "abc"])
 def test_other_schemes_are_refused(field: str) -> None:
     with pytest.raises(CallerError) as error:
@@ -146,6 +163,7 @@ def test_other_schemes_are_refused(field: str) -> None:
     assert reason_of(error) is Reason.CREDENTIAL_INVALID
 
 
+@pytest.mark.spec("DW-405")
 @pytest.mark.parametrize("name", [*sorted(FORWARDING), b"x-forwarded-for", b"x-forwarded-anything"])
 def test_every_forwarding_header_marks_the_request_as_proxied(name: bytes) -> None:
     seen = Guard.credential(request(**{name.decode().replace("-", "_"): "x"}), "127.0.0.1")
@@ -153,6 +171,7 @@ def test_every_forwarding_header_marks_the_request_as_proxied(name: bytes) -> No
     assert seen.proxied
 
 
+@pytest.mark.spec("DW-405")
 @pytest.mark.parametrize(
     ("peer", "local"),
     [

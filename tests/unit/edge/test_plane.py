@@ -80,6 +80,7 @@ async def test_a_call_by_http() -> None:
     assert face.plane.running == 0
 
 
+@pytest.mark.spec("DW-072", "DW-401")
 @pytest.mark.parametrize(
     ("method", "path", "headers", "expected"),
     [
@@ -119,6 +120,7 @@ async def test_each_refusal_has_its_answer_and_its_record(method, path, headers,
     assert record["kind"] == ("decision" if expected[2] == "session_unknown" else "refusal")
 
 
+@pytest.mark.spec("DW-072")
 @pytest.mark.parametrize("method", [b"GET", b"DELETE"])
 async def test_the_modern_revision_has_neither_get_nor_delete(method: bytes) -> None:
     face = Face()
@@ -130,6 +132,7 @@ async def test_the_modern_revision_has_neither_get_nor_delete(method: bytes) -> 
     assert channel.fields["allow"] == "POST, GET, DELETE"
 
 
+@pytest.mark.spec("DW-403", "DW-829")
 async def test_an_allowed_origin_gets_its_headers_on_answers_and_refusals() -> None:
     face = Face()
     origin = {b"origin": b"https://app.example"}
@@ -149,6 +152,7 @@ async def test_an_allowed_origin_gets_its_headers_on_answers_and_refusals() -> N
         assert channel.fields["vary"] == "origin"
 
 
+@pytest.mark.spec("DW-095")
 async def test_a_stream_of_a_session_carries_what_is_pushed_and_ends_with_it() -> None:
     face = Face()
     headers = await face.session()
@@ -169,6 +173,7 @@ async def test_a_stream_of_a_session_carries_what_is_pushed_and_ends_with_it() -
     face.streams.close_all()
 
 
+@pytest.mark.spec("DW-371")
 async def test_a_notification_before_the_answer_makes_it_a_stream() -> None:
     face = Face()
 
@@ -200,6 +205,7 @@ class Hanging:
         return await hello(permit)
 
 
+@pytest.mark.spec("DW-213")
 async def test_a_modern_caller_that_goes_away_cancels_its_call() -> None:
     face = Face()
     server = Hanging(face)
@@ -217,6 +223,7 @@ async def test_a_modern_caller_that_goes_away_cancels_its_call() -> None:
     assert channel.out == b""
 
 
+@pytest.mark.spec("DW-212")
 async def test_a_legacy_caller_that_goes_away_cancels_nothing() -> None:
     face = Face()
     server = Hanging(face)

@@ -31,6 +31,7 @@ def screened(face: Face, *args: Any, **more: Any) -> tuple[bool, Channel]:
     return face.plane.screen(one), channel
 
 
+@pytest.mark.spec("DW-087")
 @pytest.mark.parametrize(
     ("path", "headers", "expected"),
     [
@@ -90,6 +91,7 @@ async def test_what_is_known_of_a_repeated_head_saves_looking_again_but_not_who_
 # silence
 
 
+@pytest.mark.spec("DW-233")
 async def test_a_stream_in_silence_is_given_a_sign_of_life_while_somebody_reads() -> None:
     face = Face()
     headers = await face.session()

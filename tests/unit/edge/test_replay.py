@@ -96,6 +96,7 @@ async def tell(permit: Permit, *numbers: int) -> None:
         await events.emit(progress(number))
 
 
+@pytest.mark.spec("DW-373")
 async def test_an_answer_whose_stream_broke_is_fetched() -> None:
     face = Face()
     fields = await face.session()
@@ -112,6 +113,7 @@ async def test_an_answer_whose_stream_broke_is_fetched() -> None:
     assert face.house.happened.count("sent") == 1
 
 
+@pytest.mark.spec("DW-373")
 async def test_a_call_that_still_runs_goes_on_where_its_client_is_now() -> None:
     face = Face()
     fields = await face.session()
@@ -127,6 +129,7 @@ async def test_a_call_that_still_runs_goes_on_where_its_client_is_now() -> None:
     assert again.ended.is_set()
 
 
+@pytest.mark.spec("DW-225")
 async def test_one_message_goes_to_one_stream() -> None:
     face = Face()
     fields = await face.session()
@@ -143,6 +146,7 @@ async def test_one_message_goes_to_one_stream() -> None:
     assert heard(second) == ["answer"]
 
 
+@pytest.mark.spec("DW-373")
 async def test_what_was_not_kept_is_said_to_be_lost_and_the_answer_never_is() -> None:
     face = Face()
     fields = await face.session()
@@ -158,6 +162,7 @@ async def test_what_was_not_kept_is_said_to_be_lost_and_the_answer_never_is() ->
     assert len(heard(again)) == PER_STREAM
 
 
+@pytest.mark.spec("DW-374")
 async def test_an_id_of_another_session_and_an_invented_one_are_refused_alike() -> None:
     face = Face()
     mine, other = await face.session(), await face.session()
@@ -189,6 +194,7 @@ async def test_an_id_of_another_session_and_an_invented_one_are_refused_alike() 
     assert (await face.get(mine | stranger, known))[1].error == (404, -32600, "session_unknown")
 
 
+@pytest.mark.spec("DW-373")
 @pytest.mark.parametrize(("version", "primed"), [("2025-11-25", True), ("2025-06-18", False)])
 async def test_a_call_that_says_nothing_for_long_can_be_found_again(version: str, primed: bool) -> None:
     face = Face()
@@ -207,6 +213,7 @@ async def test_a_call_that_says_nothing_for_long_can_be_found_again(version: str
         assert heard(again) == ["answer"]
 
 
+@pytest.mark.spec("DW-372")
 async def test_plain_answers_and_modern_callers_leave_nothing_here() -> None:
     face = Face()
     face.go.set()
@@ -225,6 +232,7 @@ async def test_plain_answers_and_modern_callers_leave_nothing_here() -> None:
     assert face.replays._primed == {}
 
 
+@pytest.mark.spec("DW-373")
 async def test_the_sessions_own_stream_goes_on_after_a_break() -> None:
     face = Face()
     fields = await face.session()
@@ -245,6 +253,7 @@ async def test_the_sessions_own_stream_goes_on_after_a_break() -> None:
     face.streams.close_all()
 
 
+@pytest.mark.spec("DW-375")
 async def test_nobody_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     face = Face()
@@ -265,6 +274,7 @@ async def test_nobody_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) ->
     assert face.replays._room.used == 0
 
 
+@pytest.mark.spec("DW-375")
 async def test_a_session_that_ends_takes_what_was_kept_along() -> None:
     face = Face()
     fields = await face.session()
@@ -273,6 +283,7 @@ async def test_a_session_that_ends_takes_what_was_kept_along() -> None:
     assert (face.replays._room.used, face.replays._streams) == (0, {})
 
 
+@pytest.mark.spec("DW-375")
 async def test_one_session_keeps_a_few_streams_and_finished_ones_go_first() -> None:
     replays = Replays()
     streams = []
@@ -290,6 +301,7 @@ async def test_one_session_keeps_a_few_streams_and_finished_ones_go_first() -> N
     assert all(replays.find("s", one.id) for one in streams if one is not streams[3])
 
 
+@pytest.mark.spec("DW-375")
 async def test_all_together_keep_no_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "BYTES_IN_TOTAL", 1000)
     replays = Replays()
@@ -306,6 +318,7 @@ async def test_all_together_keep_no_more_than_there_is_room_for(monkeypatch: pyt
     assert streams[-1].size > 0
 
 
+@pytest.mark.spec("DW-375")
 async def test_a_bug_ends_a_stream_that_was_kept() -> None:
     face = Face()
     fields = await face.session()

@@ -60,6 +60,7 @@ async def test_each_line_is_answered_and_the_end_ends_it() -> None:
     assert sorted(output.lines) == [b"A", b"BB", b"C"]
 
 
+@pytest.mark.spec("DW-031")
 async def test_nothing_is_written_for_none() -> None:
     async def quiet(line: bytes) -> bytes | None:
         return None

@@ -21,6 +21,7 @@ def opened(streams: SessionStreams, session_id: str, principal: Principal = ME) 
     return channel
 
 
+@pytest.mark.spec("DW-225")
 async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None:
     streams = SessionStreams()
     old, other = opened(streams, "s"), opened(streams, "t")
@@ -36,6 +37,7 @@ async def test_a_message_goes_to_the_newest_stream_of_its_session_only() -> None
     assert list(streams.listening()) == []
 
 
+@pytest.mark.spec("DW-231")
 async def test_for_a_reader_that_is_too_slow_each_message_waits_once_and_few_do() -> None:
     streams = SessionStreams()
     channel = opened(streams, "s")
@@ -59,6 +61,7 @@ async def test_for_a_reader_that_is_too_slow_each_message_waits_once_and_few_do(
     streams.close_all()
 
 
+@pytest.mark.spec("DW-225")
 async def test_a_peer_that_is_gone_is_forgotten_and_does_not_take_its_successor_along() -> None:
     streams = SessionStreams()
     first = opened(streams, "s")
@@ -74,6 +77,7 @@ async def test_a_peer_that_is_gone_is_forgotten_and_does_not_take_its_successor_
     streams.close_all()
 
 
+@pytest.mark.spec("DW-225")
 async def test_a_peer_that_left_before_its_stream_was_opened_is_not_kept() -> None:
     streams = SessionStreams()
     one, _ = exchange(b"GET")
@@ -85,6 +89,7 @@ async def test_a_peer_that_left_before_its_stream_was_opened_is_not_kept() -> No
     assert list(streams.listening()) == []
 
 
+@pytest.mark.spec("DW-232")
 async def test_streams_of_a_revoked_key_end() -> None:
     streams = SessionStreams()
     revoked, other = opened(streams, "s"), opened(streams, "t", Principal("default", "x", "a", "key", "k2"))
@@ -96,6 +101,7 @@ async def test_streams_of_a_revoked_key_end() -> None:
     streams.close_all()
 
 
+@pytest.mark.spec("DW-233")
 async def test_a_stopping_gateway_says_when_to_come_back_and_opens_no_other_stream() -> None:
     streams = SessionStreams()
     ended, stopped = opened(streams, "s"), opened(streams, "t")
@@ -112,6 +118,7 @@ async def test_a_stopping_gateway_says_when_to_come_back_and_opens_no_other_stre
     assert list(streams.listening()) == []
 
 
+@pytest.mark.spec("DW-233")
 async def test_a_peer_that_ends_its_side_ends_its_stream() -> None:
     streams = SessionStreams()
     channel = opened(streams, "s")

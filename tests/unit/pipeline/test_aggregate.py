@@ -56,6 +56,7 @@ async def test_a_uri_is_renamed_and_the_rest_of_the_reply_kept() -> None:
     assert said == Reply(LINK.replace(b"doc:", b"bank+doc:"), None, Outcome.OK, 0.5)
 
 
+@pytest.mark.spec("DW-331")
 async def test_an_error_names_the_resource_as_the_caller_did() -> None:
     error = RpcError(-32002, "not found", {"uri": "doc://rates"})
 

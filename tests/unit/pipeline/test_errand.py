@@ -139,6 +139,7 @@ async def test_a_caller_that_cannot_take_the_answer_is_told_why() -> None:
     assert [str(one) for one in story.told] == ["deaf"]
 
 
+@pytest.mark.spec("DW-027")
 async def test_the_id_is_free_again_before_the_answer_goes_out() -> None:
     class Looking(Story):
         def end(self, answer: Answer) -> None:

@@ -60,6 +60,7 @@ class Running:
             self.calls.leave(trail)
 
 
+@pytest.mark.spec("DW-028", "DW-210")
 @pytest.mark.parametrize("request_id", [1, "1", "", 2**70], ids=repr)
 async def test_a_notification_cancels_this_id_of_this_scope(request_id: RequestId) -> None:
     running = Running()
@@ -84,6 +85,7 @@ async def test_a_notification_cancels_this_id_of_this_scope(request_id: RequestI
     assert len(running.calls) == 0
 
 
+@pytest.mark.spec("DW-023")
 async def test_one_and_its_string_are_two_calls() -> None:
     running = Running()
     number, text = await running.start(in_scope("s", 1)), await running.start(in_scope("s", "1"))
@@ -96,6 +98,7 @@ async def test_one_and_its_string_are_two_calls() -> None:
     await number
 
 
+@pytest.mark.spec("DW-022")
 async def test_a_second_call_of_one_id_does_not_take_the_first_along() -> None:
     running = Running()
     first = await running.start(in_scope("s"))
@@ -107,6 +110,7 @@ async def test_a_second_call_of_one_id_does_not_take_the_first_along() -> None:
     assert await first == "cancelled"
 
 
+@pytest.mark.spec("DW-028")
 async def test_without_a_scope_nothing_is_kept() -> None:
     running = Running()
     tasks = [await running.start(in_scope(None)) for _ in range(2)]
@@ -117,6 +121,7 @@ async def test_without_a_scope_nothing_is_kept() -> None:
         assert await task == "cancelled"
 
 
+@pytest.mark.spec("DW-095")
 async def test_the_end_of_a_scope_cancels_everything_in_it_and_nothing_else() -> None:
     running = Running()
     mine = [await running.start(in_scope("s", n)) for n in range(3)]

@@ -12,6 +12,7 @@ from tests.playbook.house import BOT
 from tests.unit.catalog.build import call
 
 
+@pytest.mark.spec("DW-221")
 @pytest.mark.parametrize(
     ("given", "flags", "uris"),
     [
@@ -28,6 +29,7 @@ def test_a_filter(given: dict[str, Any], flags: set[str], uris: Any) -> None:
     assert (len(found[1]) if uris == MOST_URIS else found[1]) == uris
 
 
+@pytest.mark.spec("DW-221")
 @pytest.mark.parametrize("given", [None, "x", {"toolsListChanged": 1}, {"resourceSubscriptions": {}}])
 def test_no_filter(given: Any) -> None:
     with pytest.raises(CallerError):
@@ -39,6 +41,7 @@ def listener() -> Listener:
     return Listener("listen:1", asked, BOT, frozenset())
 
 
+@pytest.mark.spec("DW-231")
 @pytest.mark.asyncio
 async def test_what_happens_again_before_it_was_taken_is_told_once_and_in_order() -> None:
     one = listener()
@@ -52,6 +55,7 @@ async def test_what_happens_again_before_it_was_taken_is_told_once_and_in_order(
     assert await one.next() is None
 
 
+@pytest.mark.spec("DW-229")
 @pytest.mark.asyncio
 async def test_an_end_comes_before_what_still_waits() -> None:
     one = listener()

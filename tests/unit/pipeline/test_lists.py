@@ -41,6 +41,7 @@ def names(page: dict) -> list[str]:
     return [tool["name"] for tool in page["tools"]]
 
 
+@pytest.mark.spec("DW-181")
 @pytest.mark.asyncio
 async def test_by_default_there_is_one_page() -> None:
     page = await asked(Lists(house().offer))
@@ -49,6 +50,7 @@ async def test_by_default_there_is_one_page() -> None:
     assert "nextCursor" not in page
 
 
+@pytest.mark.spec("DW-182")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", [1, 2, len(SHOWN) - 1, len(SHOWN), len(SHOWN) + 1, 100_000])
 async def test_the_pages_together_are_the_list(size: int) -> None:
@@ -66,6 +68,7 @@ async def test_the_pages_together_are_the_list(size: int) -> None:
     assert 0 < len(pages[-1]) <= size
 
 
+@pytest.mark.spec("DW-186")
 @pytest.mark.asyncio
 async def test_a_modern_page_says_the_rest_too() -> None:
     reply = await Lists(house().offer, 1).answer(
@@ -77,6 +80,7 @@ async def test_a_modern_page_says_the_rest_too() -> None:
     assert page["nextCursor"]
 
 
+@pytest.mark.spec("DW-182")
 @pytest.mark.asyncio
 async def test_what_comes_in_between_moves_nothing_and_what_goes_ends_the_walk() -> None:
     made = house()
@@ -92,6 +96,7 @@ async def test_what_comes_in_between_moves_nothing_and_what_goes_ends_the_walk()
         await asked(lists, following)
 
 
+@pytest.mark.spec("DW-183")
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "given",
@@ -113,6 +118,7 @@ async def test_a_cursor_that_is_not_ours_or_of_what_is_hidden(given: object) -> 
     )
 
 
+@pytest.mark.spec("DW-182")
 @settings(max_examples=30)
 @given(
     st.lists(st.text(min_size=1, max_size=20).filter(can_be_shown), unique=True, max_size=6),

@@ -16,6 +16,7 @@ from tests.playbook.house import BOT, House
 from tests.unit.catalog.build import call
 
 
+@pytest.mark.spec("DW-055")
 @pytest.mark.parametrize(
     ("offered", "kept"),
     [
@@ -39,6 +40,7 @@ def test_capabilities(offered: dict[str, Any], kept: dict[str, Any]) -> None:
     assert kept_capabilities(offered) == kept
 
 
+@pytest.mark.spec("DW-055")
 @pytest.mark.parametrize(
     ("offered", "kept"),
     [
@@ -62,12 +64,14 @@ async def answer(method: str, params: dict[str, Any]) -> bytes | None:
     return reply.result
 
 
+@pytest.mark.spec("DW-056", "DW-089")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", sorted(OWN_METHODS - {"logging/setLevel", "subscriptions/listen"}))
 async def test_everything_that_is_routed_here_is_answered(method: str) -> None:
     assert isinstance(msgspec.json.decode(await answer(method, {}) or b""), dict)
 
 
+@pytest.mark.spec("DW-056")
 @pytest.mark.asyncio
 async def test_what_is_not_ours_is_no_ping() -> None:
     with pytest.raises(CallerError) as caught:
@@ -75,6 +79,7 @@ async def test_what_is_not_ours_is_no_ping() -> None:
     assert caught.value.reason is Reason.METHOD_NOT_FOUND
 
 
+@pytest.mark.spec("DW-057")
 @pytest.mark.asyncio
 async def test_a_log_level_needs_a_session() -> None:
     with pytest.raises(CallerError) as caught:

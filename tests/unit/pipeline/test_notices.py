@@ -61,6 +61,7 @@ def notices(streams: Streams, mode: Mode = Mode.ENFORCE) -> Notices:
     return Notices(streams, House().listens, lambda: policy)
 
 
+@pytest.mark.spec("DW-223")
 def test_an_update_goes_to_those_who_subscribed_if_their_agent_may_read() -> None:
     streams = Streams(("r", READER, "docs"), ("r2", READER, None), ("t", TOOLER, "docs"))
 
@@ -73,6 +74,7 @@ def test_an_update_goes_to_those_who_subscribed_if_their_agent_may_read() -> Non
     ]
 
 
+@pytest.mark.spec("DW-223")
 @pytest.mark.parametrize("uri", [None, 1, "file://not-granted"])
 def test_an_update_that_may_not_be_read_or_names_nothing(uri: Any) -> None:
     streams = Streams(("r", READER, "docs"))
@@ -82,6 +84,7 @@ def test_an_update_that_may_not_be_read_or_names_nothing(uri: Any) -> None:
     assert streams.told == []
 
 
+@pytest.mark.spec("DW-204")
 @pytest.mark.parametrize(
     ("level", "told"), [("debug", []), ("notice", ["r"]), ("error", ["r"]), ("loud", []), (None, []), (3, [])]
 )
@@ -105,6 +108,7 @@ def listed(kind: Kind, name: str) -> list[Definition]:
     return list(definitions("docs", kind, [said], ()))
 
 
+@pytest.mark.spec("DW-224")
 @pytest.mark.parametrize(
     ("kind", "name", "told"),
     [
@@ -130,6 +134,7 @@ async def test_a_changed_list_is_told_to_those_who_see_the_change(
     assert all(said == {"jsonrpc": "2.0", "method": CHANGED[kind]} for _, said in streams.pushed)
 
 
+@pytest.mark.spec("DW-224")
 @pytest.mark.asyncio
 async def test_new_rules_over_the_same_list_are_a_change_too() -> None:
     streams = Streams(("s", STRANGER, None), ("t", TOOLER, None))

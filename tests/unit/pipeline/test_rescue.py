@@ -70,6 +70,7 @@ def test_an_error_says_reason_advice_and_whether_to_retry(reason: Reason) -> Non
     assert data.get("server") == ("bank" if REASONS[reason].blame is Blame.UPSTREAM else None)
 
 
+@pytest.mark.spec("DW-084")
 @pytest.mark.parametrize(("reason", "form"), EXPECTED.items())
 def test_the_forms_that_the_brief_prescribes(reason: Reason, form: tuple[int, int]) -> None:
     assert FORMS[reason] == form
@@ -82,6 +83,7 @@ def test_an_error_cannot_overwrite_its_own_reason_through_data() -> None:
     assert (data["reason"], data["x"]) == ("parse_error", 1)
 
 
+@pytest.mark.spec("DW-081")
 @pytest.mark.parametrize(("era", "status"), [(Era.LEGACY, 200), (Era.MODERN, 404), (None, 200)])
 def test_an_unknown_method_is_404_in_the_modern_era_only(era: Era | None, status: int) -> None:
     assert failed(CallerError(Reason.METHOD_NOT_FOUND, "no"), era=era).status == status
@@ -95,6 +97,7 @@ def test_a_missing_capability_is_400_in_the_modern_era_only(era: Era | None, sta
     assert json.loads(answer.body)["error"]["code"] == -32021
 
 
+@pytest.mark.spec("DW-288")
 @pytest.mark.parametrize(
     ("era", "code", "status"),
     [
@@ -123,6 +126,7 @@ def test_headers_that_tell_a_client_what_to_do() -> None:
     assert b"www-authenticate" not in fields(Reason.PROXIED_WITHOUT_CREDENTIAL)
 
 
+@pytest.mark.spec("DW-421")
 @pytest.mark.parametrize("kind", [Deny, Hold])
 def test_an_invisible_verdict_is_an_unknown_target_whatever_it_holds(kind: type[Deny] | type[Hold]) -> None:
     asked = call("tools/call", {"name": "x"})
@@ -156,6 +160,7 @@ async def test_attempt_returns_what_was_raised() -> None:
         await rescue.attempt(_raise(KeyboardInterrupt()))
 
 
+@pytest.mark.spec("DW-084")
 def test_an_exception_that_is_a_bug_says_nothing_of_itself() -> None:
     error = rescue.as_error(RuntimeError("password"))
 

@@ -155,6 +155,7 @@ async def test_a_close_waits_for_those_that_were_let_go_before_it() -> None:
     assert slow.closed
 
 
+@pytest.mark.spec("DW-164")
 async def test_idle_ones_end_but_not_the_one_of_discovery() -> None:
     bench = Bench(most=8)
     own, idle, busy = [cast("One", await bench.all.get(key)) for key in (None, "idle", "busy")]

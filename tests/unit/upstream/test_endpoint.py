@@ -28,6 +28,7 @@ def test_a_default_port_may_be_written_or_not() -> None:
     assert message_target("https://tools.example/sse", "https://tools.example:443/m") == b"/m"
 
 
+@pytest.mark.spec("DW-166")
 @pytest.mark.parametrize(
     "said",
     [

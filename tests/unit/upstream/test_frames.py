@@ -81,6 +81,7 @@ def the_long_way(talk: HttpConversation, permit: Permit, number: int) -> bytes:
     return framed(head, jsonrpc.encode_request(number, "tools/call", params))
 
 
+@pytest.mark.spec("DW-146")
 @pytest.mark.parametrize("era", list(Era))
 @given(TEXT, st.integers(1, 10**12), ARGUMENTS, TEXT, st.none() | st.just("warning"))
 def test_is_what_the_long_way_makes(  # noqa: PLR0917
@@ -96,6 +97,7 @@ def test_is_what_the_long_way_makes(  # noqa: PLR0917
     asyncio.run(compare())
 
 
+@pytest.mark.spec("DW-146")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("era", list(Era))
 async def test_nothing_of_one_call_stays_for_another(era: Era) -> None:
@@ -138,6 +140,7 @@ async def test_what_is_not_plain_goes_the_long_way(era: Era, changes: dict[str, 
     assert plainly_framed(talk, permit_of(era, {"path": "/a"}, **changes), b"1") is None
 
 
+@pytest.mark.spec("DW-110")
 @pytest.mark.asyncio
 async def test_arguments_that_stand_in_fields_too_go_the_long_way_to_a_modern_server() -> None:
     schema = {"properties": {"path": {"type": "string", "x-mcp-header": "Path"}}}

@@ -16,6 +16,7 @@ from doorward.wire import bridge, jsonrpc
 DENIAL = "dev.doorward/denial"
 
 
+@pytest.mark.spec("DW-147")
 @pytest.mark.parametrize(
     "spelled",
     [
@@ -31,6 +32,7 @@ def test_our_own_keys_are_taken_out_however_they_are_spelled(spelled: str) -> No
     assert kept == {"content": [], "_meta": {"theirs": 1}, "isError": True}
 
 
+@pytest.mark.spec("DW-140")
 @pytest.mark.parametrize(
     "said",
     ['{"content":[{"text":"dev.doorward/denial \\u00e9"}]}', '{"_meta":{"a":1.50}}', '{"_meta":7}', "{}"],
@@ -39,6 +41,7 @@ def test_everything_else_stays_as_it_was(said: str) -> None:
     assert unsigned(said.encode()) == said.encode()
 
 
+@pytest.mark.spec("DW-147")
 @pytest.mark.parametrize("other", ["{}", "7", "null", '{"theirs":1}'])
 @pytest.mark.parametrize("name", ["_meta", "\\u005fmeta"])
 def test_a_second_meta_hides_nothing(name: str, other: str) -> None:
@@ -108,6 +111,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.spec("DW-012")
 @given(
     st.sampled_from([body_of, sdk_body_of]),
     st.lists(st.tuples(st.integers(0, len(RESULT) + 60), st.integers(0, 40), PIECES), min_size=1, max_size=4),

@@ -284,6 +284,7 @@ async def test_another_answer_is_judged_where_all_are() -> None:
     assert place.conversation.busy == 0
 
 
+@pytest.mark.spec("DW-160")
 @pytest.mark.asyncio
 async def test_only_a_lost_session_is_sent_again() -> None:
     place = await Place(lambda _: 404).ready()

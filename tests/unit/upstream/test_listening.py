@@ -88,6 +88,7 @@ async def test_an_acknowledgement_of_something_else_is_none(
     assert relay.listens == {}
 
 
+@pytest.mark.spec("DW-234")
 @pytest.mark.parametrize(
     ("then", "reason"),
     [

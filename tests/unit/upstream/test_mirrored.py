@@ -10,11 +10,13 @@ def tool(name: str, header: object = None, **more: object) -> dict[str, object]:
     return {"name": name, "inputSchema": {"type": "object", "properties": {"a": schema | more}}}
 
 
+@pytest.mark.spec("DW-113")
 async def test_what_has_no_fault_is_left_alone() -> None:
     tools = [tool("a"), tool("b", "B"), {"name": "c"}, {"name": "d", "inputSchema": 7}]
     assert await offered(tools) == (tools, None)
 
 
+@pytest.mark.spec("DW-113")
 async def test_a_tool_that_cannot_be_mirrored_goes_alone_and_is_named_with_its_reason() -> None:
     kept, said = await offered([tool("a"), tool("bad", "X Y"), tool("n", "N", type="number"), tool("z", "Z")])
     assert [one["name"] for one in kept] == ["a", "z"]
@@ -24,6 +26,7 @@ async def test_a_tool_that_cannot_be_mirrored_goes_alone_and_is_named_with_its_r
     assert "'n'" in said
 
 
+@pytest.mark.spec("DW-114")
 async def test_what_is_said_of_many_is_bounded() -> None:
     kept, said = await offered([tool("n" * 5000, "") for _ in range(1000)])
     assert kept == []

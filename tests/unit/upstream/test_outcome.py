@@ -6,6 +6,7 @@ from doorward.upstream.outcome import of_error, of_result
 LONG = b'{"content":[{"type":"text","text":"' + b"x" * 400 + b'"}]'
 
 
+@pytest.mark.spec("DW-303")
 @pytest.mark.parametrize(
     ("result", "wanted"),
     [
@@ -26,6 +27,7 @@ def test_a_result_is_judged_by_its_own_members(result: bytes, wanted: Outcome) -
     assert of_result("prompts/get", result) is Outcome.OK
 
 
+@pytest.mark.spec("DW-283")
 def test_errors_tell_whose_fault_they_are() -> None:
     assert of_error(RpcError(-32602, "x")) is Outcome.INVALID_ARGUMENTS
     assert of_error(RpcError(-32603, "x")) is Outcome.PROTOCOL_ERROR

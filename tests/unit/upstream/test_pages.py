@@ -21,12 +21,14 @@ def pages(*bodies: Any) -> Any:
     return fetch, asked
 
 
+@pytest.mark.spec("DW-180")
 async def test_every_page_is_walked_an_empty_cursor_included() -> None:
     fetch, asked = pages({"tools": [{"name": "a"}], "nextCursor": ""}, {"tools": [{"name": "b"}]})
     assert await walk("s", "tools/list", fetch, 10) == [{"name": "a"}, {"name": "b"}]
     assert asked == [{}, {"cursor": ""}]
 
 
+@pytest.mark.spec("DW-184", "DW-286")
 @pytest.mark.parametrize(
     "body",
     [
@@ -47,6 +49,7 @@ async def test_a_list_that_is_none_is_never_cut_short(body: Any) -> None:
     assert caught.value.reason is Reason.UPSTREAM_PROTOCOL_ERROR
 
 
+@pytest.mark.spec("DW-184")
 async def test_pages_without_end_are_refused() -> None:
     fetch, asked = pages(*({"tools": [], "nextCursor": str(number)} for number in range(20)))
     with pytest.raises(UpstreamError, match="more than 10 pages"):
@@ -54,6 +57,7 @@ async def test_pages_without_end_are_refused() -> None:
     assert len(asked) == 10
 
 
+@pytest.mark.spec("DW-184")
 async def test_a_list_that_would_hold_up_everybody_is_refused() -> None:
     fetch, asked = pages(*({"tools": [{}] * 4000, "nextCursor": str(number)} for number in range(20)))
     with pytest.raises(UpstreamError, match="more than 10000 items") as caught:

@@ -20,6 +20,7 @@ def error(code: int, **data: Any) -> dict[str, Any]:
     return {"error": {"code": code, "message": "x", "data": data}}
 
 
+@pytest.mark.spec("DW-340")
 @pytest.mark.parametrize(
     ("status", "body", "wanted"),
     [
@@ -53,11 +54,13 @@ def test_what_an_answer_proves(status: int, body: Any, wanted: Evidence) -> None
     assert (verdict.problem is not None) is (wanted is Evidence.NONE)
 
 
+@pytest.mark.spec("DW-342")
 def test_credentials_are_no_evidence_but_a_reason() -> None:
     problem = of_response("s", response(401, b"")).problem
     assert problem is not None
     assert problem.reason is Reason.UPSTREAM_AUTH_FAILED
 
 
+@pytest.mark.spec("DW-341")
 def test_an_html_page_is_a_legacy_server_at_most() -> None:
     assert of_response("s", response(404, b"<html>", b"text/html")).evidence is Evidence.LEGACY

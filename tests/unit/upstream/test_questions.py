@@ -63,6 +63,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.spec("DW-241")
 async def test_an_answer_comes_under_the_servers_own_id() -> None:
     bench = Bench()
     bench.put("q-1", message="who?")
@@ -76,6 +77,7 @@ async def test_an_answer_comes_under_the_servers_own_id() -> None:
     assert bench.live.deadline < 2e9
 
 
+@pytest.mark.spec("DW-241")
 async def test_an_error_of_the_client_is_the_servers() -> None:
     bench = Bench()
     bench.put(5)
@@ -112,6 +114,7 @@ async def test_an_id_that_waits_is_not_asked_again() -> None:
     await bench.live.questions.close()
 
 
+@pytest.mark.spec("DW-246")
 async def test_who_may_ask_nothing_gets_an_error_at_once() -> None:
     bench = Bench(())
     bench.put()
@@ -122,6 +125,7 @@ async def test_who_may_ask_nothing_gets_an_error_at_once() -> None:
     assert bench.questions.declared(None) == {}
 
 
+@pytest.mark.spec("DW-346")
 async def test_our_own_conversation_asks_nobody_and_is_told_all_that_may_be_asked() -> None:
     bench = Bench(("sampling", "roots"))
     assert bench.questions.declared(None) == {"sampling": {"tools": {}, "context": {}}, "roots": {}}
@@ -130,12 +134,14 @@ async def test_our_own_conversation_asks_nobody_and_is_told_all_that_may_be_aske
     assert bench.client.asked == []
 
 
+@pytest.mark.spec("DW-143")
 async def test_a_session_declares_what_its_client_did() -> None:
     bench = Bench(("roots", "sampling"))
     assert bench.questions.declared("s1") == {"roots": {"listChanged": True}}
     assert bench.questions.declared("default|anna|bot") == {}
 
 
+@pytest.mark.spec("DW-254")
 @pytest.mark.parametrize(
     ("may_ask", "capabilities", "reason"),
     [
@@ -159,6 +165,7 @@ async def test_a_call_of_the_other_era_ends_by_name(
     assert bench.client.asked == []
 
 
+@pytest.mark.spec("DW-217")
 async def test_a_server_withdraws_what_it_asked() -> None:
     bench = Bench()
     bench.put(1)
@@ -175,6 +182,7 @@ async def test_a_server_withdraws_what_it_asked() -> None:
     assert len(bench.live.questions) == 0
 
 
+@pytest.mark.spec("DW-250")
 async def test_what_belongs_to_no_call_ends_with_the_server() -> None:
     bench = Bench()
     bench.put("stray", stray=True)
@@ -184,6 +192,7 @@ async def test_what_belongs_to_no_call_ends_with_the_server() -> None:
     assert not bench.questions.withdrawn("s1", None, {"requestId": "stray"})
 
 
+@pytest.mark.spec("DW-241")
 async def test_progress_goes_back_under_the_servers_token() -> None:
     bench = Bench()
     bench.put(1, _meta={"progressToken": "theirs"})
@@ -197,6 +206,7 @@ async def test_progress_goes_back_under_the_servers_token() -> None:
     await bench.live.questions.close()
 
 
+@pytest.mark.spec("DW-242")
 async def test_without_clients_nobody_is_asked() -> None:
     inquiry = Inquiry("bank", ALL, "s1", None, "roots/list", {}, 1.0, print)
     assert await NoClients().ask(inquiry) == RpcError(-32601, "Method not found")

@@ -85,6 +85,7 @@ def again(state: Any, rounds: Rounds = ROUNDS, era: Era = Era.MODERN, **changes:
     return params
 
 
+@pytest.mark.spec("DW-026", "DW-240")
 def test_the_servers_state_goes_sealed_and_comes_back_exact() -> None:
     said = first()
     assert said["inputRequests"] == ASK
@@ -94,11 +95,13 @@ def test_the_servers_state_goes_sealed_and_comes_back_exact() -> None:
     assert params["inputResponses"] == {"a": {"action": "accept"}}
 
 
+@pytest.mark.spec("DW-240")
 def test_a_server_that_needs_no_state_is_given_none() -> None:
     text = result(inputRequests=ASK)
     assert ROUNDS.incoming(permit(), text) == text
 
 
+@pytest.mark.spec("DW-244")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -117,12 +120,14 @@ def test_a_state_serves_its_own_call_only(changes: dict[str, Any]) -> None:
     assert error.value.reason is Reason.REQUEST_STATE_INVALID
 
 
+@pytest.mark.spec("DW-244")
 def test_a_state_serves_its_own_server_only() -> None:
     elsewhere = Rounds(msgspec.structs.replace(BANK, url="http://127.0.0.1:2/mcp"), RING, CLOCK)
     with pytest.raises(CallerError, match="another call"):
         again(first()["requestState"], elsewhere)
 
 
+@pytest.mark.spec("DW-083", "DW-244")
 @pytest.mark.parametrize("state", [THEIRS, "", None, 1, {}, "AQAAAAE" + "A" * 80, "AQAAAAk" + "A" * 80])
 def test_a_forged_state_is_refused(state: Any) -> None:
     with pytest.raises(CallerError) as error:
@@ -130,6 +135,7 @@ def test_a_forged_state_is_refused(state: Any) -> None:
     assert error.value.reason is Reason.REQUEST_STATE_INVALID
 
 
+@pytest.mark.spec("DW-244")
 def test_a_state_expires() -> None:
     state = first()["requestState"]
     CLOCK.now += STATE_S + 2
@@ -137,6 +143,7 @@ def test_a_state_expires() -> None:
         again(state)
 
 
+@pytest.mark.spec("DW-244")
 def test_a_rotated_key_still_opens_what_it_sealed() -> None:
     state = first()["requestState"]
     RING.newest += 1
@@ -144,6 +151,7 @@ def test_a_rotated_key_still_opens_what_it_sealed() -> None:
     assert again(first()["requestState"])["requestState"] == THEIRS
 
 
+@pytest.mark.spec("DW-255")
 def test_a_round_has_no_meaning_in_the_other_era() -> None:
     for caller, server in ((Era.LEGACY, Era.MODERN), (Era.LEGACY, Era.LEGACY)):
         retry = permit(caller=caller, requestState=THEIRS, inputResponses={})
@@ -154,6 +162,7 @@ def test_a_round_has_no_meaning_in_the_other_era() -> None:
         again(first()["requestState"], era=Era.LEGACY)
 
 
+@pytest.mark.spec("DW-246")
 def test_what_the_operator_forbids_is_not_asked() -> None:
     asks = result(inputRequests={"a": {"method": "sampling/createMessage", "params": {"messages": []}}})
     with pytest.raises(PolicyError, match="bank needs sampling") as error:
@@ -161,6 +170,7 @@ def test_what_the_operator_forbids_is_not_asked() -> None:
     assert error.value.reason is Reason.ASK_NOT_ALLOWED
 
 
+@pytest.mark.spec("DW-082", "DW-245")
 def test_what_the_client_did_not_declare_is_not_asked() -> None:
     with pytest.raises(CallerError, match="was not declared") as error:
         ROUNDS.incoming(permit({}), result(inputRequests=ASK))
@@ -169,6 +179,7 @@ def test_what_the_client_did_not_declare_is_not_asked() -> None:
     assert error.value.data["requiredCapabilities"] == {"elicitation": {"form": {}}}
 
 
+@pytest.mark.spec("DW-247")
 @pytest.mark.parametrize(
     ("text", "method"),
     [
@@ -186,6 +197,7 @@ def test_a_result_of_another_kind_is_the_servers_fault(text: bytes, method: str)
     assert error.value.reason is Reason.UPSTREAM_PROTOCOL_ERROR
 
 
+@pytest.mark.spec("DW-247")
 def test_a_complete_result_in_an_odd_spelling_is_complete() -> None:
     text = b'{"resultType":"compl\\u0065te","content":[]}'
     assert ROUNDS.incoming(permit(), text) == text
@@ -194,12 +206,14 @@ def test_a_complete_result_in_an_odd_spelling_is_complete() -> None:
 NEEDS = {"requiredCapabilities": {"elicitation": {"form": {}}}}
 
 
+@pytest.mark.spec("DW-082")
 @pytest.mark.parametrize("era", list(Era))
 def test_what_the_caller_did_not_declare_is_the_callers_to_mend(era: Era) -> None:
     for data in (NEEDS, None, {}, {"requiredCapabilities": []}, {"requiredCapabilities": {"extensions": {}}}):
         ROUNDS.explain_missing(permit({}).call, era, data)
 
 
+@pytest.mark.spec("DW-246")
 def test_what_the_operator_keeps_from_a_server_is_said_so() -> None:
     needs = {"requiredCapabilities": {"sampling": {}}}
     with pytest.raises(PolicyError) as error:
@@ -207,6 +221,7 @@ def test_what_the_operator_keeps_from_a_server_is_said_so() -> None:
     assert error.value.reason is Reason.ASK_NOT_ALLOWED
 
 
+@pytest.mark.spec("DW-254")
 def test_what_only_the_eras_keep_apart_is_said_so() -> None:
     with pytest.raises(UpstreamError, match="server bank needs elicitation") as error:
         ROUNDS.explain_missing(permit(caller=Era.LEGACY).call, Era.MODERN, NEEDS)

@@ -46,6 +46,7 @@ def test_retry_after_is_a_bounded_number_or_nothing(value: bytes) -> None:
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_S
 
 
+@pytest.mark.spec("DW-289")
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_overloaded_server_s_wish_is_data_of_the_error(status: int) -> None:
     error = meaning("lab", response(status, retry_after=b"7"))
@@ -61,6 +62,7 @@ def test_a_date_counts_from_now() -> None:
     assert 95 <= data["retry_after"] <= 101
 
 
+@pytest.mark.spec("DW-285")
 def test_a_challenge_is_for_the_operator_and_not_for_the_caller() -> None:
     said = b'Bearer realm="x", error="invalid_token", scope="mcp:read mcp:write", resource_metadata="https://a/b"'
     error = meaning("lab", response(401, www_authenticate=said))
@@ -102,6 +104,7 @@ def test_a_hostile_challenge_costs_little() -> None:
     assert time.process_time() - began < 0.05
 
 
+@pytest.mark.spec("DW-284")
 @pytest.mark.parametrize(
     ("status", "reason", "words"),
     [

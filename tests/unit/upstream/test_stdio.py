@@ -84,6 +84,7 @@ def log(level: str) -> dict[str, Any]:
     return {"method": "notifications/message", "params": {"level": level, "data": "text"}}
 
 
+@pytest.mark.spec("DW-204")
 async def test_a_log_message_goes_to_the_newest_call_that_wants_its_level() -> None:
     with bench() as made:
         unclaimed: list[tuple[str | None, str, dict[str, Any]]] = []
@@ -106,6 +107,7 @@ async def test_a_log_message_goes_to_the_newest_call_that_wants_its_level() -> N
         assert unclaimed == [(made.one.key, "notifications/message", log("debug")["params"])]
 
 
+@pytest.mark.spec("DW-165")
 async def test_in_a_shared_process_nobody_gets_what_may_be_about_another() -> None:
     with bench(None) as made:
         heard = await made.begin(1, level="debug")
@@ -116,6 +118,7 @@ async def test_in_a_shared_process_nobody_gets_what_may_be_about_another() -> No
         assert made.relay.dropped == {"log message nobody asked for": 1}
 
 
+@pytest.mark.spec("DW-200")
 async def test_progress_finds_its_own_call_and_no_other() -> None:
     with bench() as made:
         first, second = await made.begin(1, token=70), await made.begin(2, token=70)
@@ -131,6 +134,7 @@ async def test_progress_finds_its_own_call_and_no_other() -> None:
         assert made.relay.dropped == {"notification for no live call": 2}
 
 
+@pytest.mark.spec("DW-025")
 @pytest.mark.parametrize("number", [9, "1", True, 1.0])
 async def test_an_answer_to_nothing_is_dropped(number: Any) -> None:
     with bench() as made:
@@ -142,6 +146,7 @@ async def test_an_answer_to_nothing_is_dropped(number: Any) -> None:
         assert sum(made.relay.dropped.values()) == 1
 
 
+@pytest.mark.spec("DW-211")
 async def test_a_cancelled_call_is_cancelled_at_the_server() -> None:
     with bench() as made:
         await made.begin(7)

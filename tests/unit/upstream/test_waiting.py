@@ -53,6 +53,7 @@ async def test_the_limits_of_a_tool_are_kept() -> None:
     assert timeouts_of(timed.deadline, Timeouts()) is slow
 
 
+@pytest.mark.spec("DW-253")
 async def test_all_questions_of_a_call_have_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = Waiting(None)
     now = 1_000.0
@@ -67,6 +68,7 @@ async def test_all_questions_of_a_call_have_one_budget(monkeypatch: pytest.Monke
     assert waiting.left_s == 0
 
 
+@pytest.mark.spec("DW-023")
 async def test_an_id_keeps_its_type_and_a_call_ends_its_questions() -> None:
     waiting = Waiting(None)
     number, text = begin(waiting, 1), begin(waiting, "1")

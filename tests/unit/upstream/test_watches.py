@@ -177,6 +177,7 @@ def wish(*uris: str, lists: bool = False, session: str | None = None, owner: str
     return Wish(session, owner, {uri: f"my+{uri}" for uri in uris}, lists)
 
 
+@pytest.mark.spec("DW-226")
 async def test_legacy_each_conversation_is_subscribed_to_what_its_own_listeners_want() -> None:
     host = Host(Era.LEGACY)
 
@@ -194,6 +195,7 @@ async def test_legacy_each_conversation_is_subscribed_to_what_its_own_listeners_
     await host.watches.close()
 
 
+@pytest.mark.spec("DW-226")
 async def test_legacy_shared_the_last_one_to_go_unsubscribes() -> None:
     host = Host(Era.LEGACY, shared=True)
     host.watches.want("listen:1", wish("u:1"))
@@ -227,6 +229,7 @@ async def test_legacy_a_callers_own_request_is_sent_as_it_is_and_kept() -> None:
     assert host.main.said[2:] == [("unsubscribe", "u:1")]
 
 
+@pytest.mark.spec("DW-226")
 async def test_legacy_what_the_server_refuses_is_answered_so_and_not_kept() -> None:
     host = Host(Era.LEGACY)
     host.refuses = {"u:1"}
@@ -275,6 +278,7 @@ async def test_legacy_a_conversation_that_is_only_listened_to_is_in_use() -> Non
     await host.watches.close()
 
 
+@pytest.mark.spec("DW-227")
 async def test_modern_one_listen_carries_what_all_want_and_no_more() -> None:
     host = Host(Era.MODERN)
     host.watches.want("listen:1", wish("u:2", owner="anna"))
@@ -301,6 +305,7 @@ async def test_modern_one_listen_carries_what_all_want_and_no_more() -> None:
     assert host.relay.listens == {}
 
 
+@pytest.mark.spec("DW-227")
 async def test_modern_what_the_server_does_not_offer_is_not_asked_for() -> None:
     host = Host(Era.MODERN)
     host.capabilities = {"tools": {}}
@@ -311,6 +316,7 @@ async def test_modern_what_the_server_does_not_offer_is_not_asked_for() -> None:
     await host.watches.close()
 
 
+@pytest.mark.spec("DW-228")
 async def test_modern_a_lost_listen_is_opened_again_and_what_was_missed_is_asked_for() -> None:
     host = Host(Era.MODERN)
     host.watches.want("listen:1", wish("u:1"))
@@ -332,6 +338,7 @@ async def test_modern_a_lost_listen_is_opened_again_and_what_was_missed_is_asked
     assert host.main.open == {}
 
 
+@pytest.mark.spec("DW-227")
 async def test_modern_a_legacy_caller_subscribes_through_the_filter() -> None:
     host = Host(Era.MODERN)
     host.refuses = {"u:2"}
@@ -350,6 +357,7 @@ async def test_modern_a_legacy_caller_subscribes_through_the_filter() -> None:
     assert host.main.open == {}
 
 
+@pytest.mark.spec("DW-227")
 async def test_modern_a_server_that_cannot_subscribe_refuses_at_once() -> None:
     host = Host(Era.MODERN)
     host.capabilities = {"resources": {}}

@@ -21,6 +21,7 @@ SAMPLE_TOOLS = Question("sampling/createMessage", {"messages": [], "tools": []})
 ROOTS = Question("roots/list", {})
 
 
+@pytest.mark.spec("DW-143")
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
@@ -34,6 +35,7 @@ def test_a_revision_declares_what_it_has(version: str, expected: dict[str, Any])
     assert declared(EVERYTHING, ALL, version) == expected
 
 
+@pytest.mark.spec("DW-143")
 def test_nothing_is_declared_that_the_operator_does_not_allow_or_the_client_cannot() -> None:
     assert declared(EVERYTHING, (), "2025-11-25") == {}
     assert declared(EVERYTHING, ("roots",), "2025-11-25") == {"roots": {"listChanged": True}}
@@ -41,17 +43,20 @@ def test_nothing_is_declared_that_the_operator_does_not_allow_or_the_client_cann
     assert declared({"sampling": True, "roots": None}, ALL, "2025-11-25") == {}
 
 
+@pytest.mark.spec("DW-143")
 def test_a_client_of_urls_only_is_not_declared_to_take_forms() -> None:
     assert declared({"elicitation": {"url": {}}}, ALL, "2025-06-18") == {}
     assert declared({"elicitation": {"url": {}}}, ALL, "2025-11-25") == {"elicitation": {"url": {}}}
     assert declared({"elicitation": {}}, ALL, "2025-06-18") == {"elicitation": {}}
 
 
+@pytest.mark.spec("DW-143")
 def test_what_the_schemas_do_not_know_stays_here() -> None:
     said = {"elicitation": {"form": {}, "telepathy": {}}, "experimental": {"x": {}}, "tasks": {}}
     assert declared(said, ALL, "2025-11-25") == {"elicitation": {"form": {}}}
 
 
+@pytest.mark.spec("DW-246")
 @pytest.mark.parametrize(
     ("question", "capabilities", "may_ask", "expected"),
     [
@@ -76,6 +81,7 @@ def test_who_may_be_asked_what(
     assert judge(question, capabilities, may_ask, "2025-11-25") is expected
 
 
+@pytest.mark.spec("DW-082")
 def test_the_needed_capability_is_named_as_the_schema_wants_it() -> None:
     assert FORM.needs == {"elicitation": {"form": {}}}
     assert URL.needs == {"elicitation": {"url": {}}}
@@ -89,6 +95,7 @@ capabilities = st.dictionaries(st.sampled_from(ALL), members)
 versions = st.sampled_from(["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"])
 
 
+@pytest.mark.spec("DW-143")
 @given(capabilities, st.sets(st.sampled_from(ALL)), versions)
 def test_what_is_declared_was_declared_and_is_allowed(
     said: dict[str, Any], may_ask: set[str], version: str

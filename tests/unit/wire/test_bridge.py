@@ -19,12 +19,14 @@ def down(raw: bytes, method: str = "tools/call", *, to: Era, version: str = "202
     )
 
 
+@pytest.mark.spec("DW-280", "DW-345")
 @pytest.mark.parametrize("era", Era)
 @pytest.mark.parametrize("raw", [b'{"resultType":"input_required"}', b'{ "a" : 1, "a" : 2 }', b"not json"])
 def test_within_one_era_nothing_is_touched(era: Era, raw: bytes) -> None:
     assert bridge.result_down(raw, "tools/call", upstream_era=era, caller_era=era, caller_version="x") is raw
 
 
+@pytest.mark.spec("DW-273", "DW-306")
 def test_to_legacy_the_modern_members_go() -> None:
     raw = {
         "resultType": "complete",
@@ -38,17 +40,20 @@ def test_to_legacy_the_modern_members_go() -> None:
     assert down(json.dumps({"_meta": {meta.SERVER_INFO: {}}}).encode(), to=LEGACY) == {}
 
 
+@pytest.mark.spec("DW-307")
 @pytest.mark.parametrize("raw", [b'{"content":[]}', b'{"resultType":"complete","content":[]}'])
 def test_an_absent_result_type_counts_as_complete(raw: bytes) -> None:
     assert down(raw, to=LEGACY) == {"content": []}
 
 
+@pytest.mark.spec("DW-308")
 @pytest.mark.parametrize("kind", [b'"input_required"', b'"task"', b'"later"', b"null", b"1"])
 def test_what_is_not_complete_has_no_legacy_form(kind: bytes) -> None:
     with pytest.raises(BridgeUnsupported):
         down(b'{"resultType":%b,"content":[]}' % kind, to=LEGACY)
 
 
+@pytest.mark.spec("DW-305")
 @pytest.mark.parametrize("structured", [[1, 2], "text", 5, None, True])
 def test_structured_content_that_is_no_object_becomes_text(structured: Any) -> None:
     raw: dict[str, Any] = {"content": TEXT, "structuredContent": structured}
@@ -58,12 +63,14 @@ def test_structured_content_that_is_no_object_becomes_text(structured: Any) -> N
     assert "structuredContent" not in alone
 
 
+@pytest.mark.spec("DW-305")
 def test_structured_content_goes_to_those_who_know_it() -> None:
     raw = json.dumps({"content": TEXT, "structuredContent": {"a": 1}}).encode()
     assert down(raw, to=LEGACY, version="2025-06-18") == {"content": TEXT, "structuredContent": {"a": 1}}
     assert down(raw, to=LEGACY, version="2025-03-26") == {"content": TEXT}
 
 
+@pytest.mark.spec("DW-270", "DW-273", "DW-306")
 def test_to_modern_a_result_is_complete_and_nobody_elses() -> None:
     assert down(b'{"content":[]}', to=MODERN) == {"content": [], "resultType": "complete"}
     for method in bridge.CACHEABLE:
@@ -71,6 +78,7 @@ def test_to_modern_a_result_is_complete_and_nobody_elses() -> None:
         assert found == {"n": 1.0, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
+@pytest.mark.spec("DW-302")
 def test_values_that_are_not_converted_keep_their_spelling() -> None:
     raw = b'{"big":123456789012345678901234567890,"f":1.10,"e":1E5}'
     found = bridge.result_down(
@@ -79,6 +87,7 @@ def test_values_that_are_not_converted_keep_their_spelling() -> None:
     assert found == raw[:-1] + b',"resultType":"complete"}'
 
 
+@pytest.mark.spec("DW-308")
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'{"a":}', b'{"a":' * 100_000])
 def test_what_is_no_object_is_the_upstreams_fault(raw: bytes) -> None:
     for era in Era:
@@ -86,11 +95,13 @@ def test_what_is_no_object_is_the_upstreams_fault(raw: bytes) -> None:
             down(raw, to=era)
 
 
+@pytest.mark.spec("DW-305")
 def test_structured_text_that_is_no_utf8_is_the_upstreams_fault() -> None:
     with pytest.raises(WireError):
         down(b'{"structuredContent":"\xff"}', to=LEGACY)
 
 
+@pytest.mark.spec("DW-281")
 @pytest.mark.parametrize(
     ("code", "data", "expected"),
     [
@@ -109,6 +120,7 @@ def test_modern_errors_for_legacy_callers(code: int, data: Any, expected: tuple[
     assert bridge.error_down(code, "m", data, upstream_era=MODERN, caller_era=MODERN) == (code, "m", data)
 
 
+@pytest.mark.spec("DW-282")
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -126,12 +138,14 @@ def test_legacy_errors_for_modern_callers(code: int, expected: int) -> None:
     assert bridge.error_down(code, "m", 1, upstream_era=LEGACY, caller_era=LEGACY) == (code, "m", 1)
 
 
+@pytest.mark.spec("DW-282")
 @pytest.mark.parametrize(("code", "expected"), [(-32002, -32602), (-32042, -32603)])
 def test_codes_of_before_reach_no_modern_caller(code: int, expected: int) -> None:
     found = bridge.error_down(code, "m", {"uri": "a"}, upstream_era=MODERN, caller_era=MODERN)
     assert found == (expected, "m", {"uri": "a"})
 
 
+@pytest.mark.spec("DW-312")
 def test_the_method_of_the_upstream_leg() -> None:
     for version in methods.TABLES:
         assert bridge.method_up("tools/call", upstream_version=version) == "tools/call"
@@ -150,6 +164,7 @@ def test_the_method_of_the_upstream_leg() -> None:
 OBJECT = {"type": "object", "$defs": {"a": {"$anchor": "b"}}}
 
 
+@pytest.mark.spec("DW-188")
 @pytest.mark.parametrize("output", [{"type": "array"}, {}, True, None, {"type": ["object"]}], ids=str)
 def test_an_output_schema_of_no_object_is_not_shown_to_legacy_clients(output: Any) -> None:
     listed = {"name": "t", "inputSchema": OBJECT, "outputSchema": output, "x": 1}
@@ -159,6 +174,7 @@ def test_an_output_schema_of_no_object_is_not_shown_to_legacy_clients(output: An
     assert listed["outputSchema"] == output
 
 
+@pytest.mark.spec("DW-188")
 def test_what_every_revision_can_read_is_relayed_untouched() -> None:
     listed = {
         "name": "t",
@@ -173,6 +189,7 @@ def test_what_every_revision_can_read_is_relayed_untouched() -> None:
     assert bridge.definition_down(Kind.PROMPT, {"name": "p"}, "2024-11-05") == {"name": "p"}
 
 
+@pytest.mark.spec("DW-188")
 def test_an_input_schema_is_of_type_object_or_not_shown() -> None:
     implied = bridge.definition_down(
         Kind.TOOL, {"name": "t", "inputSchema": {"properties": {}}}, "2025-11-25"
@@ -184,6 +201,7 @@ def test_an_input_schema_is_of_type_object_or_not_shown() -> None:
     assert bridge.definition_down(Kind.TOOL, {"name": "t"}, "2025-11-25") is None
 
 
+@pytest.mark.spec("DW-049", "DW-050")
 def test_the_handshakes() -> None:
     capabilities: dict[str, Any] = {"tools": {}, "extensions": {"x": {}}, "tasks": {}}
     assert bridge.initialize_result(
@@ -206,6 +224,7 @@ def test_the_handshakes() -> None:
     assert bridge.discover_result(capabilities={}, server_info={}, instructions="i")["instructions"] == "i"
 
 
+@pytest.mark.spec("DW-271")
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
@@ -234,6 +253,7 @@ def test_what_a_caller_keeps_it_keeps_for_itself_and_not_for_ever(said: str, kep
     assert b'"x":1.50' in private
 
 
+@pytest.mark.spec("DW-308")
 def test_what_is_no_object_can_be_kept_by_nobody() -> None:
     with pytest.raises(WireError):
         bridge.kept_by_one(b"[]")

@@ -28,19 +28,23 @@ def refusal(headers: dict[bytes, bytes], message: Message, *, has_session: bool 
     return caught.value
 
 
+@pytest.mark.spec("DW-040")
 def test_a_modern_request() -> None:
     assert classify(HEADERS, ECHO, has_session=False) == Classified(Era.MODERN, MODERN)
 
 
+@pytest.mark.spec("DW-103")
 def test_white_space_around_header_values_is_not_theirs() -> None:
     padded = {name: b" " + value + b"\t" for name, value in HEADERS.items()}
     assert classify(padded, ECHO, has_session=False).version == MODERN
 
 
+@pytest.mark.spec("DW-043", "DW-088")
 def test_a_session_header_changes_nothing_for_a_modern_request() -> None:
     assert classify(HEADERS | {b"mcp-session-id": b"x"}, ECHO, has_session=True).era is Era.MODERN
 
 
+@pytest.mark.spec("DW-041", "DW-102")
 @pytest.mark.parametrize(
     "change",
     [
@@ -73,6 +77,7 @@ def test_a_header_that_does_not_repeat_the_body_is_a_mismatch(change: dict[bytes
     assert refusal(headers, ECHO, has_session=True).reason is Reason.HEADER_MISMATCH
 
 
+@pytest.mark.spec("DW-105")
 @pytest.mark.parametrize(
     ("method", "params", "name"),
     [
@@ -87,11 +92,13 @@ def test_names_are_compared_after_decoding(method: str, params: dict[str, str], 
     assert refusal(headers | {b"mcp-name": b"other"}, call(method, **params)).reason is Reason.HEADER_MISMATCH
 
 
+@pytest.mark.spec("DW-104")
 def test_a_name_that_looks_encoded_must_be_encoded() -> None:
     headers = HEADERS | {b"mcp-name": b"=?base64?eA==?="}
     assert refusal(headers, call(name="=?base64?eA==?=")).reason is Reason.HEADER_MISMATCH
 
 
+@pytest.mark.spec("DW-078")
 def test_a_name_header_without_a_name_is_a_mismatch_and_neither_is_left_to_routing() -> None:
     assert refusal(HEADERS, call(arguments={})).reason is Reason.HEADER_MISMATCH
     assert refusal(HEADERS, call(name=5)).reason is Reason.HEADER_MISMATCH
@@ -99,6 +106,7 @@ def test_a_name_header_without_a_name_is_a_mismatch_and_neither_is_left_to_routi
     assert classify(without, call(arguments={}), has_session=False).era is Era.MODERN
 
 
+@pytest.mark.spec("DW-040")
 def test_a_header_alone_holds_a_message_to_the_modern_rules() -> None:
     assert refusal(HEADERS, LEGACY_ECHO).reason is Reason.META_MISSING
     assert refusal(HEADERS, INITIALIZE).reason is Reason.META_MISSING
@@ -108,6 +116,7 @@ def test_a_header_alone_holds_a_message_to_the_modern_rules() -> None:
     )
 
 
+@pytest.mark.spec("DW-041")
 @pytest.mark.parametrize("message", [LEGACY_ECHO, INITIALIZE, ANSWER, ECHO, Notification("n", None)])
 @pytest.mark.parametrize("value", [b"2025-11-25, 2025-11-25", b"2026-07-28, 2026-07-28", b","])
 def test_a_repeated_version_header_is_a_mismatch_in_either_era(message: Message, value: bytes) -> None:
@@ -115,6 +124,7 @@ def test_a_repeated_version_header_is_a_mismatch_in_either_era(message: Message,
     assert refusal(headers, message, has_session=True).reason is Reason.HEADER_MISMATCH
 
 
+@pytest.mark.spec("DW-077")
 @pytest.mark.parametrize(
     "envelope",
     [
@@ -133,6 +143,7 @@ def test_an_envelope_without_its_required_members(envelope: Any) -> None:
     assert refusal(HEADERS, call(envelope=envelope, name="echo")).reason is Reason.META_MISSING
 
 
+@pytest.mark.spec("DW-080")
 @pytest.mark.parametrize("version", ["2027-01-01", "2025-11-25", "draft", ""])
 def test_a_version_that_is_not_served(version: str) -> None:
     headers = HEADERS | {b"mcp-protocol-version": version.encode()}
@@ -141,6 +152,7 @@ def test_a_version_that_is_not_served(version: str) -> None:
     assert error.data == {"supported": [MODERN], "requested": version}
 
 
+@pytest.mark.spec("DW-040")
 @pytest.mark.parametrize("version", [None, 20260728, [], {}, True])
 def test_a_version_of_another_type_is_still_a_modern_claim(version: Any) -> None:
     message = call(envelope={**ENVELOPE, meta.PROTOCOL_VERSION: version}, name="echo")
@@ -150,6 +162,7 @@ def test_a_version_of_another_type_is_still_a_modern_claim(version: Any) -> None
     assert caught.value.reason is Reason.META_MISSING
 
 
+@pytest.mark.spec("DW-035")
 def test_modern_notifications_and_responses() -> None:
     note = Notification("notifications/cancelled", {"requestId": 1})
     headers = {b"mcp-protocol-version": b"2026-07-28", b"mcp-method": b"notifications/cancelled"}
@@ -161,6 +174,7 @@ def test_modern_notifications_and_responses() -> None:
     assert refusal(HEADERS, ANSWER).reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-044", "DW-045")
 @pytest.mark.parametrize("message", [LEGACY_ECHO, Request(1, "ping", None), Notification("n", None), ANSWER])
 def test_legacy_messages_need_a_session(message: Message) -> None:
     assert refusal({}, message).reason is Reason.SESSION_REQUIRED
@@ -169,6 +183,7 @@ def test_legacy_messages_need_a_session(message: Message) -> None:
     assert classify(said, message, has_session=True) == Classified(Era.LEGACY, "2025-06-18")
 
 
+@pytest.mark.spec("DW-042")
 def test_initialize_opens_a_legacy_session() -> None:
     assert classify({}, INITIALIZE, has_session=False) == Classified(Era.LEGACY, "2025-11-25")
     modern = call("initialize")
@@ -176,11 +191,13 @@ def test_initialize_opens_a_legacy_session() -> None:
     assert classify(headers, modern, has_session=False).era is Era.MODERN  # whose table has no such method
 
 
+@pytest.mark.spec("DW-040")
 def test_a_meta_without_a_claim_is_no_claim() -> None:
     message = Request(1, "tools/call", {"name": "echo", "_meta": {"progressToken": 1, meta.CLIENT_INFO: {}}})
     assert classify({}, message, has_session=True).era is Era.LEGACY
 
 
+@pytest.mark.spec("DW-053")
 def test_stdio() -> None:
     assert classify_stdio(ECHO) == Classified(Era.MODERN, MODERN)
     assert classify_stdio(ECHO, has_session=True).era is Era.MODERN
@@ -194,6 +211,7 @@ def test_stdio() -> None:
         assert caught.value.reason is Reason.SESSION_REQUIRED
 
 
+@pytest.mark.spec("DW-053")
 @pytest.mark.parametrize(
     ("envelope", "reason"),
     [
@@ -207,6 +225,7 @@ def test_the_ladder_on_stdio(envelope: dict[str, Any], reason: Reason) -> None:
     assert caught.value.reason is reason
 
 
+@pytest.mark.spec("DW-111")
 def test_the_parameter_functions_are_found_here_too() -> None:
     assert era.invalid_annotations({}) == []
     assert era.param_headers({}, {"a": 1}) == {}

@@ -6,6 +6,8 @@ import pytest
 
 from doorward.wire.extensions import APPS, MAX_TYPE, MAX_TYPES, passed
 
+pytestmark = pytest.mark.spec("DW-055")
+
 PAGE = "text/html;profile=mcp-app"
 
 

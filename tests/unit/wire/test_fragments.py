@@ -6,6 +6,8 @@ from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.wire import fragments, slices, strict
 
+pytestmark = pytest.mark.spec("DW-006")
+
 
 def refusal(text: bytes) -> str:
     with pytest.raises(CallerError) as caught:

@@ -7,6 +7,7 @@ from doorward.model.reasons import Reason
 from doorward.wire.header_values import decode_name, encode_name
 
 
+@pytest.mark.spec("DW-104")
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
 @example("")
 @example(" a")
@@ -22,11 +23,13 @@ def test_any_text_comes_back_and_is_a_legal_field_value(value: str) -> None:
     assert decode_name(b" " + encoded.encode() + b"\t") == value
 
 
+@pytest.mark.spec("DW-104")
 @pytest.mark.parametrize("value", ["echo", "a b", "file:///x?y=1", "=?base64?", "=?BASE64?YQ==?="])
 def test_what_is_plain_stays_readable(value: str) -> None:
     assert encode_name(value) == value
 
 
+@pytest.mark.spec("DW-105")
 @pytest.mark.parametrize(
     "value",
     [

@@ -9,6 +9,8 @@ from doorward.wire.asking import Question
 from doorward.wire.errors import WireError
 from doorward.wire.input_required import MAX_ASKED, MAX_REQUESTS, kind_of, read
 
+pytestmark = pytest.mark.spec("DW-247")
+
 FORM = {"method": "elicitation/create", "params": {"message": "who?"}}
 
 

@@ -40,6 +40,7 @@ def outcome(data: bytes) -> object:
 OUTCOMES = (Request, Notification, Response, Batch, Reason.PARSE_ERROR, Reason.INVALID_REQUEST)
 
 
+@pytest.mark.spec("DW-015")
 def test_the_three_kinds() -> None:
     assert parse(json.dumps(CALL).encode()) == Request(1, "tools/call", CALL["params"])  # type: ignore[arg-type]
     assert parse(wire(id="a", method="ping")) == Request("a", "ping", None)
@@ -50,6 +51,7 @@ def test_the_three_kinds() -> None:
     assert parse(wire(error={"code": 1, "message": ""})) == Response(None, None, RpcError(1, ""))
 
 
+@pytest.mark.spec("DW-008", "DW-009")
 @pytest.mark.parametrize(
     "members",
     [
@@ -91,20 +93,24 @@ def test_a_bad_envelope_is_an_invalid_request(members: dict[str, Any]) -> None:
     assert refusal(wire(**members)) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-007")
 @pytest.mark.parametrize("version", [None, 2.0, 2, "2", "1.0", "2.00", ""], ids=repr)
 def test_only_jsonrpc_2(version: Any) -> None:
     assert refusal(json.dumps(CALL | {"jsonrpc": version}).encode()) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-015")
 @pytest.mark.parametrize("body", [b"1", b'"x"', b"null", b"true", b"{}", b"[]", b"[1]", b"[[]]"])
 def test_what_is_no_message_is_an_invalid_request(body: bytes) -> None:
     assert refusal(body) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-007")
 def test_jsonrpc_may_not_be_absent() -> None:
     assert refusal(b'{"id":1,"method":"ping"}') is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-005")
 @pytest.mark.parametrize(
     "variant", ["ID", "Id", "Method", "PARAMS", "paramſ", "Jsonrpc", "JSONRPC", "Result", "erroR"]
 )
@@ -112,6 +118,7 @@ def test_a_case_variant_in_the_envelope_is_refused(variant: str) -> None:
     assert refusal(wire(id=1, method="ping", **{variant: {}})) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-005")
 @pytest.mark.parametrize(
     "params",
     [
@@ -132,16 +139,19 @@ def test_a_case_variant_in_params_is_refused(params: dict[str, Any]) -> None:
     assert refusal(wire(method="tools/call", params=params)) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-005")
 def test_a_tools_own_arguments_keep_their_case() -> None:
     params = {"name": "x", "arguments": {"Name": 1, "name": 2, "ID": 3}}
     assert parse(wire(id=1, method="tools/call", params=params)) == Request(1, "tools/call", params)
 
 
+@pytest.mark.spec("DW-010")
 def test_unknown_members_are_tolerated_and_dropped() -> None:
     assert parse(wire(id=1, method="ping", trace="x")) == Request(1, "ping", None)
     assert parse(wire(id=1, method="ping", params={"extra": 1})) == Request(1, "ping", {"extra": 1})
 
 
+@pytest.mark.spec("DW-394")
 def test_a_batch_holds_messages_and_nothing_else() -> None:
     ping, note = wire(id=1, method="ping"), wire(method="x")
     assert parse(b"[%b,%b]" % (ping, note)) == Batch([Request(1, "ping", None), Notification("x", None)])
@@ -149,11 +159,13 @@ def test_a_batch_holds_messages_and_nothing_else() -> None:
     assert refusal(b"[%b,%b]" % (ping, wire(id=None, method="x"))) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-014")
 @given(st.binary(max_size=120))
 def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
     assert outcome(data) in OUTCOMES
 
 
+@pytest.mark.spec("DW-014")
 @given(st.data())
 def test_mutated_messages_raise_nothing_else(data: st.DataObject) -> None:
     body = bytearray(json.dumps(CALL).encode())
@@ -165,6 +177,7 @@ def test_mutated_messages_raise_nothing_else(data: st.DataObject) -> None:
     assert outcome(bytes(body)) in OUTCOMES
 
 
+@pytest.mark.spec("DW-011")
 @given(IDS, st.text(st.characters(codec="utf-8"), min_size=1, max_size=9))
 def test_what_is_encoded_is_parsed_and_ids_keep_their_type(request_id: int | str, method: str) -> None:
     for params in (None, {}, {"a": [1.5, None, "é"]}):
@@ -178,6 +191,7 @@ def test_what_is_encoded_is_parsed_and_ids_keep_their_type(request_id: int | str
     assert failed == Response(request_id, None, RpcError(-5, method, {"x": 1}))
 
 
+@pytest.mark.spec("DW-011")
 def test_encodings_are_exact() -> None:
     assert (
         jsonrpc.encode_result("é", b'{"n":1.0}') == '{"jsonrpc":"2.0","id":"é","result":{"n":1.0}}'.encode()

@@ -39,6 +39,7 @@ def call(**arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
+@pytest.mark.spec("DW-011")
 def test_what_is_large_stays_as_it_was_spelled() -> None:
     message = call(text=BLOB, limit=5, rows=ROWS, filter={"state": "open"})
     found = read(message)
@@ -54,6 +55,7 @@ def test_what_is_large_stays_as_it_was_spelled() -> None:
     assert json.loads(jsonrpc.encode_request(2, "tools/call", request.params))["params"] == message["params"]
 
 
+@pytest.mark.spec("DW-011")
 def test_the_spelling_of_the_arguments_goes_along() -> None:
     message = call(text=BLOB, limit=5)
     found = read(message)
@@ -66,6 +68,7 @@ def test_the_spelling_of_the_arguments_goes_along() -> None:
     assert found.message.params["arguments"] is found.spelled.arguments
 
 
+@pytest.mark.spec("DW-011")
 def test_it_fits_into_one_line_whatever_its_spelling() -> None:
     found = read_text(json.dumps(call(rows=ROWS), indent=2).encode())
     assert found.spelled is not None
@@ -73,6 +76,7 @@ def test_it_fits_into_one_line_whatever_its_spelling() -> None:
     assert json.loads(found.spelled.compact) == {"rows": ROWS}
 
 
+@pytest.mark.spec("DW-012")
 def test_answers_of_a_client_are_read_as_well() -> None:
     found = read({"jsonrpc": "2.0", "id": "a", "result": {"content": {"data": BLOB}, "model": "m"}}).message
     assert isinstance(found, jsonrpc.Response)
@@ -82,11 +86,13 @@ def test_answers_of_a_client_are_read_as_well() -> None:
     assert isinstance(read(failed).message, jsonrpc.Response)
 
 
+@pytest.mark.spec("DW-012")
 @pytest.mark.parametrize("message", ["x" * 20_000, {"jsonrpc": "2.0", "x": BLOB}, [[1] * 20_000]])
 def test_what_is_no_message_is_refused(message: Any) -> None:
     assert refusal(message).reason in (Reason.INVALID_REQUEST, Reason.BATCH_UNSUPPORTED)
 
 
+@pytest.mark.spec("DW-012")
 def test_a_member_that_is_looked_at_may_not_be_large() -> None:
     message = call(text="x")
     message["params"]["name"] = "n" * (large.MAX_MEMBER + 1)
@@ -94,10 +100,12 @@ def test_a_member_that_is_looked_at_may_not_be_large() -> None:
     assert "id is larger" in str(refusal({**call(), "id": "n" * (large.MAX_MEMBER + 1)}))
 
 
+@pytest.mark.spec("DW-005")
 def test_case_variants_are_refused_as_in_small_messages() -> None:
     assert refusal({**call(text=BLOB), "Params": {}}).reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-012")
 def test_only_what_may_take_long_is_read_in_steps() -> None:
     prose = json.dumps(call(text="one 1e5 two of three " * 200)).encode()
     costly = json.dumps(call(numbers=[1e300] * 400)).encode()

@@ -33,6 +33,7 @@ def stamp(rest: dict[str, Any], era: Era = Era.MODERN, **changes: Any) -> dict[s
     return stamp_meta(rest, era=era, **(given | changes))
 
 
+@pytest.mark.spec("DW-141")
 def test_the_envelope_is_taken_off() -> None:
     params = {"name": "x", "_meta": FULL}
     before = deepcopy(params)
@@ -43,11 +44,13 @@ def test_the_envelope_is_taken_off() -> None:
     assert params == before
 
 
+@pytest.mark.spec("DW-140")
 def test_without_meta_there_is_no_envelope() -> None:
     assert split_meta({"a": 1}) == ({"a": 1}, Envelope(), {})
     assert split_meta({"_meta": {"x": 1}}) == ({}, Envelope(), {"x": 1})
 
 
+@pytest.mark.spec("DW-145")
 @pytest.mark.parametrize("token", [0, -1, "", "1", 10**30])
 def test_progress_tokens_keep_their_type(token: int | str) -> None:
     found = split_meta({"_meta": {"progressToken": token}})[1].progress_token
@@ -55,6 +58,7 @@ def test_progress_tokens_keep_their_type(token: int | str) -> None:
     assert type(found) is type(token)
 
 
+@pytest.mark.spec("DW-141")
 @pytest.mark.parametrize(
     "bad",
     [
@@ -78,6 +82,7 @@ def test_an_ill_typed_member_is_refused(bad: Any) -> None:
     assert caught.value.reason is Reason.INVALID_PARAMS
 
 
+@pytest.mark.spec("DW-142")
 def test_a_modern_upstream_hears_our_envelope() -> None:
     assert stamp({"example.com/x": 1}, log_level="debug", progress_token=7) == {
         "example.com/x": 1,
@@ -93,6 +98,7 @@ def test_a_modern_upstream_hears_our_envelope() -> None:
     }
 
 
+@pytest.mark.spec("DW-142")
 def test_a_legacy_upstream_hears_no_envelope() -> None:
     assert stamp({}, Era.LEGACY, log_level="debug") is None
     assert stamp({"traceparent": "t"}, Era.LEGACY, progress_token=0) == {
@@ -101,6 +107,7 @@ def test_a_legacy_upstream_hears_no_envelope() -> None:
     }
 
 
+@pytest.mark.spec("DW-141", "DW-144", "DW-402")
 @given(
     st.sets(st.sampled_from([*meta.ENVELOPE_KEYS, "baggage", meta.SUBSCRIPTION_ID, meta.SERVER_INFO, "x/y"]))
 )

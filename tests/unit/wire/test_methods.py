@@ -9,6 +9,8 @@ import pytest
 from doorward.wire import methods
 from doorward.wire.versions import LEGACY_VERSIONS, MODERN_VERSIONS
 
+pytestmark = pytest.mark.spec("DW-052")
+
 SCHEMAS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "methods.json").read_text())
 ROWS = [(version, name) for version, table in methods.TABLES.items() for name in table]
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,11 +21,13 @@ def one(server: str, tool: str, *others: str) -> str:
     return expose(server, [tool, *others])[tool]
 
 
+@pytest.mark.spec("DW-320")
 def test_the_plain_form() -> None:
     assert one("git", "log_all") == "git__log_all"
     assert one("a", "x" * 61) == "a__" + "x" * 61
 
 
+@pytest.mark.spec("DW-321")
 def test_the_other_form_is_stable() -> None:
     assert one("git", "a.b") == "git__a_b_244c9523"
     long = one("git", "x" * 128)
@@ -33,6 +36,7 @@ def test_the_other_form_is_stable() -> None:
     assert long != one("git", "x" * 127)
 
 
+@pytest.mark.spec("DW-322")
 @given(st.dictionaries(SERVERS, LISTS, max_size=4))
 def test_names_are_legal_and_unique_without_regard_to_case(offers: dict[str, list[str]]) -> None:
     names = [name for server, tools in offers.items() for name in expose(server, tools).values()]
@@ -41,12 +45,14 @@ def test_names_are_legal_and_unique_without_regard_to_case(offers: dict[str, lis
     assert len({name.lower() for name in names}) == len(names) == sum(map(len, offers.values()))
 
 
+@pytest.mark.spec("DW-323")
 @given(SERVERS, LISTS, st.randoms())
 def test_the_order_of_a_list_does_not_matter(server, tools, random) -> None:
     shuffled = random.sample(tools, len(tools))
     assert expose(server, tools) == expose(server, shuffled)
 
 
+@pytest.mark.spec("DW-324")
 @given(SERVERS, LISTS, LISTS)
 def test_a_name_never_comes_to_mean_another_tool(server, before, added) -> None:
     first, then = expose(server, before), expose(server, before + added)
@@ -55,6 +61,7 @@ def test_a_name_never_comes_to_mean_another_tool(server, before, added) -> None:
         assert meant.get(name.lower(), tool) == tool
 
 
+@pytest.mark.spec("DW-324")
 def test_a_tool_cannot_take_the_name_that_another_was_given() -> None:
     hidden = one("git", "a.b")
     imitation = hidden.removeprefix("git__")
@@ -63,6 +70,7 @@ def test_a_tool_cannot_take_the_name_that_another_was_given() -> None:
     assert one("git", imitation, "a.b").lower() != hidden.lower()
 
 
+@pytest.mark.spec("DW-322")
 def test_twins_in_another_case_both_lose_the_plain_name() -> None:
     names = expose("git", ["get", "Get"])
 

@@ -31,6 +31,7 @@ def wire(headers: dict[str, str]) -> dict[bytes, bytes]:
     return {name.lower().encode(): value.encode() for name, value in headers.items()}
 
 
+@pytest.mark.spec("DW-110")
 def test_annotated_arguments_are_mirrored() -> None:
     arguments = {"region": "zürich", "count": 42.0, "dry": True, "inner": {"deep": "x"}, "free": "no"}
     found = param_headers(SCHEMA, arguments)
@@ -43,6 +44,7 @@ def test_annotated_arguments_are_mirrored() -> None:
     check_param_headers(wire(found), SCHEMA, arguments)
 
 
+@pytest.mark.spec("DW-111")
 @pytest.mark.parametrize(
     "arguments", [{}, {"region": None, "inner": None}, {"inner": "x"}, {"region": ["a"]}], ids=str
 )
@@ -64,11 +66,13 @@ ARGUMENTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.spec("DW-110")
 @given(ARGUMENTS)
 def test_our_own_headers_pass_our_own_check(arguments: dict[str, Any]) -> None:
     check_param_headers(wire(param_headers(SCHEMA, arguments)), SCHEMA, arguments)
 
 
+@pytest.mark.spec("DW-116")
 @given(ARGUMENTS, ARGUMENTS)
 def test_the_headers_of_other_arguments_do_not(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     headers = param_headers(SCHEMA, theirs)
@@ -79,11 +83,13 @@ def test_the_headers_of_other_arguments_do_not(ours: dict[str, Any], theirs: dic
     assert caught.value.reason is Reason.HEADER_MISMATCH
 
 
+@pytest.mark.spec("DW-112")
 @pytest.mark.parametrize("said", ["42", "42.0", "42.000", "042"])
 def test_integers_are_compared_by_value(said: str) -> None:
     check_param_headers({b"mcp-param-count": said.encode()}, SCHEMA, {"count": 42})
 
 
+@pytest.mark.spec("DW-079")
 @pytest.mark.parametrize(
     ("name", "said", "arguments"),
     [
@@ -115,6 +121,7 @@ def annotated(**members: Any) -> dict[str, Any]:
     return {"type": "string", "x-mcp-header": "A", **members}
 
 
+@pytest.mark.spec("DW-113")
 @pytest.mark.parametrize(
     "schema",
     [
@@ -144,6 +151,7 @@ def test_an_invalid_annotation_is_named_and_mirrors_nothing(schema: dict[str, An
     check_param_headers({}, schema, {"a": "x"})
 
 
+@pytest.mark.spec("DW-113")
 @pytest.mark.parametrize(
     "schema", [SCHEMA, {}, True, None, [], {"properties": []}, {"const": annotated()}], ids=str
 )
@@ -151,6 +159,7 @@ def test_no_fault(schema: Any) -> None:
     assert invalid_annotations(schema) == []
 
 
+@pytest.mark.spec("DW-111")
 def test_a_deep_schema_is_walked_without_recursion() -> None:
     schema: dict[str, Any] = annotated()
     for _ in range(20_000):
@@ -158,6 +167,7 @@ def test_a_deep_schema_is_walked_without_recursion() -> None:
     assert len(invalid_annotations(schema)) == 1
 
 
+@pytest.mark.spec("DW-111")
 def test_whether_a_schema_mirrors_anything_at_all() -> None:
     plain = {"type": "object", "properties": {"x-mcp-header": {"type": "string"}, "a": {"const": {}}}}
     assert not mirrors(plain)

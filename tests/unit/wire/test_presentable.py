@@ -17,6 +17,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.spec("DW-313")
 @pytest.mark.parametrize(
     "source",
     [
@@ -41,11 +42,13 @@ def test_an_icon_that_is_no_picture_from_the_web_goes(source: Any) -> None:
     assert presentable({"name": "a", "icons": [{"src": source}]}) == {"name": "a"}
 
 
+@pytest.mark.spec("DW-313")
 @pytest.mark.parametrize("icons", [None, "https://a", {"src": "https://a"}, 1, ["https://a"], [[HTTPS]]])
 def test_icons_of_another_form_are_none(icons: Any) -> None:
     assert presentable({"name": "a", "icons": icons}) == {"name": "a"}
 
 
+@pytest.mark.spec("DW-147")
 def test_a_server_does_not_sign_as_we_do() -> None:
     said = {"name": "a", "_meta": {"dev.doorward/denial": {}, "theirs": 1.50}}
 
@@ -53,6 +56,7 @@ def test_a_server_does_not_sign_as_we_do() -> None:
     assert "dev.doorward/denial" in said["_meta"]
 
 
+@pytest.mark.spec("DW-313")
 @pytest.mark.parametrize(
     "said", [{}, {"name": "a", "icons": [HTTPS, DATA]}, {"_meta": {"ui": {}}}, {"_meta": 7}]
 )
@@ -60,6 +64,7 @@ def test_what_is_fine_is_the_very_same(said: dict[str, Any]) -> None:
     assert presentable(said) is said
 
 
+@pytest.mark.spec("DW-314")
 @pytest.mark.parametrize(
     "name", ["a\nb", "a\x1b[2J", "a\x7f", "a\x85", "a\u202eb", "a\u200bb", "\ufeffa", "a\u2028", "a\0"]
 )
@@ -67,6 +72,7 @@ def test_a_name_that_hides_something_cannot_be_shown(name: str) -> None:
     assert not can_be_shown(name)
 
 
+@pytest.mark.spec("DW-314")
 @pytest.mark.parametrize(
     "name", ["read_file", "größe", "ファイル", "a b", "file:///{+p}", "🗂", "\U0001fae9", "\ue000"]
 )
@@ -74,6 +80,7 @@ def test_a_name_in_any_script_can(name: str) -> None:
     assert can_be_shown(name)
 
 
+@pytest.mark.spec("DW-313")
 @given(st.dictionaries(st.sampled_from(["icons", "_meta", "x"]) | st.text(), JSON | st.lists(st.just(HTTPS))))
 def test_nothing_breaks_it_and_twice_is_once(said: dict[str, Any]) -> None:
     shown = presentable(said)

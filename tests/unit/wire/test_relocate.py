@@ -11,6 +11,8 @@ from doorward.wire import uris
 from doorward.wire.errors import WireError
 from doorward.wire.relocate import MAX_BLOCKS, PAUSE, app_links, error_data, may_hold, steps
 
+pytestmark = pytest.mark.spec("DW-331")
+
 TOOL, PROMPT, READ = "tools/call", "prompts/get", "resources/read"
 
 
@@ -86,6 +88,7 @@ def test_a_plain_reply_is_not_looked_at() -> None:
     assert may_hold(READ, b"{}")
 
 
+@pytest.mark.spec("DW-302")
 def test_other_values_keep_their_spelling() -> None:
     raw = (
         b'{"structuredContent":{"n":123456789012345678901234567890,"f":1.10e+2, "z":-0},'

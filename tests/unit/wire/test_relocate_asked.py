@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from doorward.wire import relocate, relocate_asked
 
+pytestmark = pytest.mark.spec("DW-331")
+
 LINK = {"type": "resource_link", "uri": "file:///a", "name": "a"}
 EMBEDDED = {"type": "resource", "resource": {"uri": "ui://card", "text": "t"}}
 TEXT = {"type": "text", "text": "file:///a"}

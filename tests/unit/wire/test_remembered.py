@@ -8,6 +8,8 @@ import pytest
 
 from doorward.wire import asking, remembered
 
+pytestmark = pytest.mark.spec("DW-097")
+
 VERSION = "2025-11-25"
 SMALL: dict[str, Any] = {
     "roots": {"listChanged": True},

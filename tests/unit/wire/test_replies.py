@@ -23,6 +23,7 @@ def wire(**members: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **members}).encode()
 
 
+@pytest.mark.spec("DW-025")
 def test_the_four_kinds() -> None:
     assert parse_upstream(wire(id=1, result={})) == UpstreamResult(1, b"{}")
     assert parse_upstream(
@@ -32,12 +33,14 @@ def test_the_four_kinds() -> None:
     assert parse_upstream(wire(method="n", params={"a": 1})) == UpstreamNotification("n", {"a": 1})
 
 
+@pytest.mark.spec("DW-300")
 def test_a_result_is_kept_byte_for_byte() -> None:
     found = parse_upstream(RESULT)
     assert isinstance(found, UpstreamResult)
     assert found.result == RESULT[len(b'{"jsonrpc":"2.0","id":1,"result":') : -1]
 
 
+@pytest.mark.spec("DW-300")
 @pytest.mark.parametrize(
     "data",
     [
@@ -49,12 +52,14 @@ def test_white_space_between_tokens_goes_so_that_a_result_is_one_line(data: byte
     assert parse_upstream(data) == UpstreamResult(1, b'{"a":[1,2.0],"b":"x  y"}')
 
 
+@pytest.mark.spec("DW-284")
 def test_an_unreadable_id_is_none_in_an_error_only() -> None:
     error = {"code": -32700, "message": "parse"}
     assert parse_upstream(wire(id=None, error=error)) == parse_upstream(wire(error=error))
     assert parse_upstream(wire(error=error)) == UpstreamError(None, -32700, "parse", None)
 
 
+@pytest.mark.spec("DW-284")
 @pytest.mark.parametrize(
     "data",
     [
@@ -105,6 +110,7 @@ def test_a_broken_message_is_the_upstreams_fault(data: bytes) -> None:
         parse_upstream(data)
 
 
+@pytest.mark.spec("DW-014")
 @given(st.binary(max_size=100))
 @example(b'{"jsonrpc":"2.0","id":1,"result":{"\xff":1}}')
 def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
@@ -112,6 +118,7 @@ def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
         parse_upstream(data)
 
 
+@pytest.mark.spec("DW-301")
 @given(st.data())
 def test_a_mutated_result_is_valid_or_refused(data: st.DataObject) -> None:
     body = bytearray(RESULT)
@@ -127,6 +134,7 @@ def test_a_mutated_result_is_valid_or_refused(data: st.DataObject) -> None:
         assert b"\n" not in found.result
 
 
+@pytest.mark.spec("DW-300")
 @given(
     st.dictionaries(
         st.text(st.characters(codec="utf-8")), st.integers() | st.text(st.characters(codec="utf-8"))
@@ -145,12 +153,14 @@ def test_any_spelling_of_a_result_means_the_same(result: dict[str, Any]) -> None
 ESSENTIAL = (b'"jsonrpc":"2.0"', b'"id":12', b'"result":{"a":1}')
 
 
+@pytest.mark.spec("DW-012")
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_usual_members_are_read_in_any_order(order: tuple[int, ...]) -> None:
     data = b"{" + b",".join(ESSENTIAL[at] for at in order) + b"}"
     assert parse_upstream(data) == UpstreamResult(12, b'{"a":1}')
 
 
+@pytest.mark.spec("DW-012")
 @pytest.mark.parametrize(
     "data",
     [
@@ -174,6 +184,7 @@ def test_no_spelling_slips_past_the_strict_way(data: bytes) -> None:
         parse_upstream(data)
 
 
+@pytest.mark.spec("DW-012")
 @given(st.text(), st.integers(-(2**63), 2**64 - 1), st.sampled_from(["", " ", "\n", "\t"]))
 def test_the_quick_way_says_what_the_strict_way_says(text: str, number: int, space: str) -> None:
     result = json.dumps({"t": text}, ensure_ascii=False, separators=(",", ":"))
@@ -184,6 +195,7 @@ def test_the_quick_way_says_what_the_strict_way_says(text: str, number: int, spa
     assert parse_upstream(data) == UpstreamResult(number, result.encode())
 
 
+@pytest.mark.spec("DW-006")
 @pytest.mark.parametrize(
     ("item", "refused"),
     [

@@ -12,6 +12,8 @@ from doorward.model.errors import CallerError
 from doorward.wire import jsonrpc, meta, shapes, strict
 from doorward.wire.shapes import Shapes
 
+pytestmark = pytest.mark.spec("DW-012")
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 VALUES = st.recursive(
@@ -172,6 +174,7 @@ ALL_SPELLINGS = pytest.mark.parametrize("spell", [id_first, id_last, id_after_me
 PLAIN_IDS = st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
 
 
+@pytest.mark.spec("DW-020")
 @ALL_SPELLINGS
 @given(NAMES, META, IDS | PLAIN_IDS, PLAIN_IDS, ARGUMENTS, ARGUMENTS)
 def test_ids_that_are_texts_are_recognised(  # noqa: PLR0917

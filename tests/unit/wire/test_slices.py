@@ -63,6 +63,7 @@ def verdict_of_the_whole(text: bytes) -> Reason | None:
     return None
 
 
+@pytest.mark.spec("DW-012")
 @given(TREES, st.randoms(use_true_random=False), st.integers(2, 40), st.integers(0, 2))
 @example([1, 2], random.Random(1), 2, 0)
 def test_the_verdict_does_not_depend_on_the_cuts(
@@ -74,6 +75,7 @@ def test_the_verdict_does_not_depend_on_the_cuts(
     assert (verdict(text, piece) is None) == (verdict_of_the_whole(text) is None), text
 
 
+@pytest.mark.spec("DW-001")
 @pytest.mark.parametrize(
     "text",
     [
@@ -99,6 +101,7 @@ def test_what_is_no_json_is_a_parse_error_wherever_it_is_cut(text: bytes, piece:
     assert verdict(text, piece) is Reason.PARSE_ERROR
 
 
+@pytest.mark.spec("DW-004")
 @pytest.mark.parametrize("piece", [2, 7, 8192])
 def test_names_are_compared_across_pieces(piece: int) -> None:
     filling = b",".join(b'"k%d":[%d,{"a":1,"b":2}]' % (n, n) for n in range(50))
@@ -107,6 +110,7 @@ def test_names_are_compared_across_pieces(piece: int) -> None:
     assert verdict(b'[{"x":{"a":1,%b,"a":2}},3]' % filling, piece) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-006")
 def test_a_string_as_long_as_the_text_is_one_piece() -> None:
     for content in (
         b"QUJD" * 50_000,
@@ -119,11 +123,13 @@ def test_a_string_as_long_as_the_text_is_one_piece() -> None:
     assert verdict(b'["%b"]' % (b"\\\\" * 50_000 + b"\\"), slices.PIECE) is Reason.PARSE_ERROR
 
 
+@pytest.mark.spec("DW-012")
 def test_no_step_reads_more_than_a_few_pieces() -> None:
     text = b"[%b]" % b",".join([b'{"id":12345,"name":"row"}'] * 20_000)
     assert sum(1 for _ in slices.check(text)) >= len(text) // slices.PIECE
 
 
+@pytest.mark.spec("DW-006")
 def test_what_cannot_hold_many_costly_numbers_is_known_at_once() -> None:
     assert not slices.costly(b"[%b]" % b",".join([b"1.5"] * 3000))
     assert slices.costly(b"[%b]" % b",".join([b"1e300"] * 300))

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from doorward.wire.errors import WireError
 from doorward.wire.sse import COMMENT, SseEvent, SseParser, encode_event
 
+pytestmark = pytest.mark.spec("DW-370")
+
 STREAM = (
     b"\xef\xbb\xbf: hello\r\n\r\nid: 1\rdata:\r\r"
     b'event: message\r\nid: 2\ndata: {"a":\ndata: 1}\r\n\n'

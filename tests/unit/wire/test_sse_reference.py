@@ -2,11 +2,14 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from doorward.wire.errors import WireError
 from doorward.wire.sse import SseEvent, SseParser
+
+pytestmark = pytest.mark.spec("DW-370")
 
 PIECES = [
     b"data", b"data:", b"data: ", b"data:  x", b"data:{}", b"DATA: y", b"datax: z", b" data: w",

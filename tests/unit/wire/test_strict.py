@@ -25,6 +25,7 @@ def refusal(data: bytes) -> Reason:
     return caught.value.reason
 
 
+@pytest.mark.spec("DW-001", "DW-002", "DW-003")
 @pytest.mark.parametrize(
     "data",
     [
@@ -73,6 +74,7 @@ def test_what_is_no_json_is_a_parse_error(data: bytes) -> None:
     assert refusal(data) is Reason.PARSE_ERROR
 
 
+@pytest.mark.spec("DW-004")
 @pytest.mark.parametrize(
     "data",
     [
@@ -95,6 +97,7 @@ def test_what_means_two_things_is_an_invalid_request(data: bytes) -> None:
     assert refusal(data) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-006")
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"[":', b"}]")])
 def test_depth_is_bounded_exactly(opening: bytes, closing: bytes) -> None:
     levels = strict.MAX_DEPTH // (opening.count(b"[") + opening.count(b"{") - opening.count(b'"["'))
@@ -102,6 +105,7 @@ def test_depth_is_bounded_exactly(opening: bytes, closing: bytes) -> None:
     assert refusal(opening * (levels + 1) + b"1" + closing * (levels + 1)) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-006")
 @pytest.mark.parametrize("levels", [500, 5_000, 200_000])
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_no_depth_exhausts_the_stack(opening: bytes, levels: int) -> None:
@@ -113,6 +117,7 @@ def test_no_depth_exhausts_the_stack(opening: bytes, levels: int) -> None:
     )  # unfinished: either is true
 
 
+@pytest.mark.spec("DW-006")
 def test_a_small_stack_is_no_way_around() -> None:
     def sink(levels: int) -> Reason:
         return sink(levels - 1) if levels else refusal(b"[" * 900 + b"]" * 900)
@@ -120,12 +125,14 @@ def test_a_small_stack_is_no_way_around() -> None:
     assert sink(sys.getrecursionlimit() // 2) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-006")
 def test_brackets_in_strings_have_no_depth() -> None:
     value = {"text": "[" * 1000, "quote": '\\"' * 40 + "{[" * 40, "[{": '"'}
     assert strict.decode(strict.encode(value)) == value
     assert strict.depth(strict.encode(value)) == 1
 
 
+@pytest.mark.spec("DW-006")
 def test_the_number_of_containers_is_bounded_and_brackets_in_strings_do_not_count() -> None:
     many = b"[" + b",".join([b"{}"] * (strict.MAX_CONTAINERS - 1)) + b"]"
     assert len(strict.decode(many)) == strict.MAX_CONTAINERS - 1
@@ -134,6 +141,7 @@ def test_the_number_of_containers_is_bounded_and_brackets_in_strings_do_not_coun
     assert strict.decode(strict.encode([text])) == [text]
 
 
+@pytest.mark.spec("DW-011")
 @pytest.mark.parametrize(
     "number",
     ["0", "-1", "9223372036854775808", "18446744073709551616", "9" * strict.MAX_DIGITS, "-" + "7" * 999],
@@ -142,6 +150,7 @@ def test_integers_are_kept_exactly(number: str) -> None:
     assert strict.encode(strict.decode(number.encode())) == number.encode()
 
 
+@pytest.mark.spec("DW-001")
 @pytest.mark.parametrize(
     "text",
     ['{"a": [1, 2.50, 1E2], "b":\t"\\/\\u00e9\\ud83d\\ude00"}\n', '{"\\u0000":"\\\\","a":"b\\\\\\""}', " 1 "],
@@ -150,12 +159,14 @@ def test_other_spellings_of_a_value_are_read(text: str) -> None:
     assert strict.decode(text.encode()) == json.loads(text)
 
 
+@pytest.mark.spec("DW-001")
 @given(VALUES)
 @example({"a": {"b": [None, True, 1.5, "é\u2028\x7f", -0.0]}})
 def test_what_is_encoded_is_decoded(value: Any) -> None:
     assert strict.decode(strict.encode(value)) == value
 
 
+@pytest.mark.spec("DW-001")
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t"]))
 def test_every_writer_is_understood(value: Any, ascii_only: bool, indent: int | str | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
@@ -185,6 +196,7 @@ def repeat(value: Any, chosen: dict[str, Any]) -> Any:
     return value
 
 
+@pytest.mark.spec("DW-004")
 @given(VALUES, st.data(), st.booleans(), st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]))
 def test_a_repeated_name_is_refused_wherever_it_stands(
     value: Any, data: st.DataObject, ascii_only: bool, separators: tuple[str, str]
@@ -196,6 +208,7 @@ def test_a_repeated_name_is_refused_wherever_it_stands(
     assert refusal(text.encode()) is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-014")
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
     try:
@@ -212,6 +225,7 @@ def nesting(value: Any) -> int:
     return 1 + max(map(nesting, value), default=0) if isinstance(value, list) else 0
 
 
+@pytest.mark.spec("DW-006")
 @given(VALUES, st.integers(0, 40))
 def test_depth_agrees_with_a_walk(value: Any, more: int) -> None:
     for _ in range(more):
@@ -219,16 +233,19 @@ def test_depth_agrees_with_a_walk(value: Any, more: int) -> None:
     assert strict.depth(strict.encode(value)) == nesting(value)
 
 
+@pytest.mark.spec("DW-012")
 def test_canonical_does_not_depend_on_the_order_of_members() -> None:
     assert strict.canonical({"b": {"d": 1, "c": [2]}, "a": "é"}) == '{"a":"é","b":{"c":[2],"d":1}}'.encode()
 
 
+@pytest.mark.spec("DW-014")
 def test_an_error_never_quotes_the_input() -> None:
     with pytest.raises(CallerError) as caught:
         strict.decode(b'{"password":"hunter2" "x"}')
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.spec("DW-006")
 def test_more_members_than_anybody_needs_are_refused_before_they_are_built() -> None:
     def members(count: int, value: str = "1") -> bytes:
         return ("{" + ",".join(f'"{n}":{value}' for n in range(count)) + "}").encode()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from doorward.wire.uris import expose, own
 
+pytestmark = pytest.mark.spec("DW-330")
+
 SERVERS = st.from_regex(r"[a-z0-9-]{1,16}", fullmatch=True) | st.sampled_from(["ui", "a", "b", "x", "-", "1"])
 URIS = (
     st.text(max_size=40)

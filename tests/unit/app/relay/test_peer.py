@@ -81,6 +81,7 @@ def test_only_the_session_that_was_used_is_forgotten() -> None:
     assert peer.session_id is None
 
 
+@pytest.mark.spec("DW-053")
 @pytest.mark.parametrize(
     ("peer", "message", "expected"),
     [
@@ -127,6 +128,7 @@ def test_a_method_that_no_header_can_carry_has_no_fields(method: str) -> None:
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
+@pytest.mark.spec("DW-118")
 @given(
     method=st.sampled_from(["tools/call", "prompts/get", "resources/read", "tools/list", "x/y"]),
     name=names,

@@ -31,6 +31,7 @@ def lost(text: str = "server gateway.test closed the connection") -> UpstreamErr
     return UpstreamError(Reason.UPSTREAM_CONNECTION_LOST, "gateway.test", text)
 
 
+@pytest.mark.spec("DW-118")
 async def test_a_modern_request_is_posted_as_it_is_with_its_headers() -> None:
     client = Client(echo)
     line = json.dumps(modern(7, "tools/call", {"name": "wörter", "arguments": {}}), indent=None).encode()
@@ -142,6 +143,7 @@ async def test_a_server_request_and_the_clients_answer_to_it_pass() -> None:
     assert (await client.hear())["id"] == 1
 
 
+@pytest.mark.spec("DW-020")
 @pytest.mark.parametrize("stream", [True, False])
 async def test_an_answer_to_another_id_never_passes(stream: bool) -> None:
     stray = result("1", stolen=True)
@@ -262,6 +264,7 @@ async def test_the_gateways_own_error_passes_unchanged() -> None:
     assert await client.raw() == own
 
 
+@pytest.mark.spec("DW-092")
 async def test_an_unknown_session_is_relayed_and_a_fresh_initialize_works() -> None:
     gone = error(None, -32600, "no such session", reason="session_unknown")
     alive = "s1"
@@ -294,6 +297,7 @@ async def test_a_second_initialize_ends_the_first_session() -> None:
     assert ended == ["s1", "s2"]
 
 
+@pytest.mark.spec("DW-214")
 async def test_a_modern_cancellation_closes_the_stream_and_is_not_posted() -> None:
     async def handler(asked: Asked) -> FakeReply:
         return FakeReply(events=[asyncio.Event()])
@@ -311,6 +315,7 @@ async def test_a_modern_cancellation_closes_the_stream_and_is_not_posted() -> No
     assert len(client.leg.asked) == 1
 
 
+@pytest.mark.spec("DW-214")
 async def test_a_legacy_cancellation_is_posted() -> None:
     answer = asyncio.Event()
 
@@ -423,6 +428,7 @@ async def test_a_method_that_no_header_can_name_is_refused_here() -> None:
     assert client.leg.asked == []
 
 
+@pytest.mark.spec("DW-390")
 async def test_a_batch_is_answered_as_one() -> None:
     async def then(asked: Asked) -> FakeReply:
         return FakeReply(200, b"[" + result(1) + b"," + result("b") + b"," + result("stray") + b"]")
@@ -450,6 +456,7 @@ async def test_a_refused_batch_refuses_each_request_in_it() -> None:
     ]
 
 
+@pytest.mark.spec("DW-118")
 async def test_mirrored_arguments_get_their_headers_once_the_tools_were_listed() -> None:
     schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
 

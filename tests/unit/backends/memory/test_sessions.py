@@ -49,6 +49,7 @@ def test_returns_the_session_that_was_opened() -> None:
     assert session.capabilities == {"roots": {}}
 
 
+@pytest.mark.spec("DW-093")
 def test_ids_are_long_visible_ascii_and_never_the_same() -> None:
     sessions = MemorySessions()
     ids = {opened(sessions).id for _ in range(100)}
@@ -56,12 +57,14 @@ def test_ids_are_long_visible_ascii_and_never_the_same() -> None:
     assert all(len(one) == 32 and one.isascii() and one.isprintable() and " " not in one for one in ids)
 
 
+@pytest.mark.spec("DW-094")
 def test_survives_rotation_of_the_key() -> None:
     sessions = MemorySessions()
     session = opened(sessions)
     assert sessions.get(session.id, ALICE_ROTATED, "files") is session
 
 
+@pytest.mark.spec("DW-094")
 @pytest.mark.parametrize("other", OTHERS)
 def test_is_nobody_elses(other: Principal) -> None:
     sessions = MemorySessions()
@@ -70,12 +73,14 @@ def test_is_nobody_elses(other: Principal) -> None:
     assert sessions.get(session.id, ALICE, "files") is session
 
 
+@pytest.mark.spec("DW-094")
 @pytest.mark.parametrize("endpoint", ["git", None])
 def test_is_bound_to_its_endpoint(endpoint: str | None) -> None:
     sessions = MemorySessions()
     assert is_unknown(sessions, opened(sessions).id, ALICE, endpoint)
 
 
+@pytest.mark.spec("DW-091")
 def test_every_unknown_session_looks_the_same() -> None:
     sessions = MemorySessions()
     session = opened(sessions)
@@ -87,6 +92,7 @@ def test_every_unknown_session_looks_the_same() -> None:
     assert len(said) == 1
 
 
+@pytest.mark.spec("DW-097")
 def test_expires_after_idling_but_not_while_used(clock: Clock) -> None:
     ended: list[Session] = []
     sessions = MemorySessions(idle_s=60, clock=clock, closed=ended.append)
@@ -99,6 +105,7 @@ def test_expires_after_idling_but_not_while_used(clock: Clock) -> None:
     assert ended == [session]
 
 
+@pytest.mark.spec("DW-097")
 def test_sweep_ends_only_idle_ones(clock: Clock) -> None:
     ended: list[Session] = []
     sessions = MemorySessions(idle_s=60, clock=clock, closed=ended.append)
@@ -111,6 +118,7 @@ def test_sweep_ends_only_idle_ones(clock: Clock) -> None:
     assert sessions.get(young.id, ALICE, "files") is young
 
 
+@pytest.mark.spec("DW-095")
 def test_close_ends_once() -> None:
     ended: list[Session] = []
     sessions = MemorySessions(closed=ended.append)
@@ -121,6 +129,7 @@ def test_close_ends_once() -> None:
     assert is_unknown(sessions, session.id, ALICE, "files")
 
 
+@pytest.mark.spec("DW-097")
 def test_an_owner_at_its_limit_loses_its_least_used_session(clock: Clock) -> None:
     sessions = MemorySessions(per_owner=2, clock=clock)
     bobs = opened(sessions, OTHERS[0])
@@ -136,6 +145,7 @@ def test_an_owner_at_its_limit_loses_its_least_used_session(clock: Clock) -> Non
     assert sessions.get(bobs.id, OTHERS[0], "files") is bobs
 
 
+@pytest.mark.spec("DW-097")
 def test_the_total_limit_refuses_and_never_takes_from_others(clock: Clock) -> None:
     sessions = MemorySessions(in_total=2, idle_s=60, clock=clock)
     bobs = opened(sessions, OTHERS[0])
