@@ -1,4 +1,4 @@
-"""A question in the middle of a call across eras, as it leaves the building: form, data, records, what follows.
+"""A question in the middle of a call across eras, as it leaves the building: form, data, records; and then.
 
 What server and client say is the upstream's business (unit/upstream/test_bridging.py, e2e/test_eras.py).
 """
