@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from doorward.model.errors import UpstreamError
 from doorward.model.reasons import Reason
-from doorward.upstream.pages import walk
+from doorward.upstream.pages import AT_ONCE, walk
 
 pytestmark = [pytest.mark.asyncio]
 
@@ -35,6 +36,12 @@ async def test_every_page_is_walked_an_empty_cursor_included() -> None:
         {"tools": [], "nextCursor": "same"},
         {"tools": [], "nextCursor": 7},
         {"tools": ["x"]},
+        {"tools": [{"name": "a"}, 7]},
+        {"tools": {"name": "a"}},
+        b'{"tools":[{"name":"\\ud800"}]}',
+        b'{"tools":[{"name":"\xff"}]}',
+        b'{"tools":[],"nextCursor":"\xff"}',
+        b'{"tools":[' + b"[" * 5_000 + b"]" * 5_000 + b"]}",
         {"tools": None},
         {},
         [],
@@ -64,3 +71,19 @@ async def test_a_list_that_would_hold_up_everybody_is_refused() -> None:
         await walk("s", "tools/list", fetch, 100)
     assert caught.value.reason is Reason.UPSTREAM_REPLY_TOO_LARGE
     assert len(asked) == 3
+
+
+async def test_a_long_page_is_read_while_others_have_their_turn() -> None:
+    fetch, _ = pages({"tools": [{"name": f"t{n}"} for n in range(2_000)]})
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    assert len(await walk("s", "tools/list", fetch, 10)) == 2_000
+    task.cancel()
+    assert turns >= 2_000 // AT_ONCE
