@@ -33,7 +33,7 @@ async def test_each_revision_is_found_by_one_modern_request(up: str, tmp_path: P
 )
 async def test_an_answer_that_is_no_modern_error_means_legacy(answer: bytes, tmp_path: Path) -> None:
     peer = full(LATEST)
-    peer.acts["server/discover"] = lambda asked, writer: writer.write(answer)
+    peer.acts["server/discover"] = lambda _, writer: writer.write(answer)
     async with scene(tmp_path, MODERN, peer) as (_, client, made):
         assert (await client.call()).status == 200
         assert made.process.world.servers["lab"].era is Era.LEGACY
@@ -43,13 +43,13 @@ async def test_an_answer_that_is_no_modern_error_means_legacy(answer: bytes, tmp
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
 async def test_credentials_and_failures_prove_no_era(status: int, tmp_path: Path) -> None:
     peer = full(LATEST)
-    peer.acts["server/discover"] = lambda asked, writer: writer.write(http(status))
+    peer.acts["server/discover"] = lambda _, writer: writer.write(http(status))
     async with scene(tmp_path, MODERN, peer) as (_, client, made):
         assert (await client.call()).error[1] == -32603
         assert peer.asked("initialize") == []
         del peer.acts["server/discover"]
         async with asyncio.timeout(20):
-            while (await client.call()).messages[-1].get("result") is None:
+            while (await client.call()).messages[-1].get("result") is None:  # noqa: ASYNC110 - it is asked
                 await asyncio.sleep(0.1)
         assert made.process.world.servers["lab"].era is Era.LEGACY
 
@@ -71,7 +71,7 @@ async def test_a_server_that_went_back_to_legacy_is_found_again(down: str, tmp_p
         assert (await client.call()).status == 200
         peer.versions = (LATEST,)
         async with asyncio.timeout(30):
-            while "result" not in (await client.call()).message:
+            while "result" not in (await client.call()).message:  # noqa: ASYNC110 - it is asked
                 await asyncio.sleep(0.1)
         assert made.process.world.servers["lab"].era is Era.LEGACY
 

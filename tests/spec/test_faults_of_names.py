@@ -138,9 +138,8 @@ LONG = ["a" * 128, "a" * 127 + "b", "with.dots.and/slash", "Ünïcode", "x" * 60
 @pytest.mark.spec("DW-818", "DW-321", "DW-322", "DW-323", "DW-324")
 @each_client
 async def test_18_names_fit_into_what_models_take_and_stay_what_they_are(down: str, tmp_path: Path) -> None:
-    async def shown(peers: dict[str, Peer], folder: Path) -> dict[str, str]:
-        folder.mkdir()
-        async with world(folder, peers) as made:
+    async def shown(peers: dict[str, Peer]) -> dict[str, str]:
+        async with world(tmp_path, peers) as made:
             client = await made.client("/mcp", down)
             found = {}
             for name in await names(client):
@@ -152,10 +151,10 @@ async def test_18_names_fit_into_what_models_take_and_stay_what_they_are(down: s
 
     lab = full()
     lab.lists["tools"] = tools(*LONG)
-    alone = await shown({"lab": lab}, tmp_path / "alone")
+    alone = await shown({"lab": lab})
     lab = full()
     lab.lists["tools"] = tools(*reversed(LONG))
-    among = await shown({"lab": lab, "able": full(), "zed": full()}, tmp_path / "among")
+    among = await shown({"lab": lab, "able": full(), "zed": full()})
     assert alone == among
     assert sorted(alone.values()) == sorted(LONG)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in alone)

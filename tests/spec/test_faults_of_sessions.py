@@ -1,4 +1,4 @@
-"""What other gateways got wrong (research brief 8), numbers 3 to 7 and 20: sessions, ids and what they carry."""
+"""What other gateways got wrong (brief 8), numbers 3 to 7 and 20: sessions, ids and what they carry."""
 
 import asyncio
 import json

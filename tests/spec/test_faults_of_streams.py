@@ -1,4 +1,4 @@
-"""What other gateways got wrong (research brief 8), numbers 12 to 14 and 22 to 24: what comes back and when."""
+"""What other gateways got wrong (brief 8), numbers 12 to 14 and 22 to 24: what comes back and when."""
 
 import asyncio
 import json

@@ -109,7 +109,7 @@ async def test_a_version_that_is_no_legacy_one_is_400(said: str, tmp_path: Path)
 @pytest.mark.spec("DW-056")
 async def test_a_ping_is_answered_here_whatever_the_server_does(tmp_path: Path) -> None:
     async with scene(tmp_path) as (peer, client, _):
-        peer.acts["ping"] = lambda asked, writer: writer.close()
+        peer.acts["ping"] = lambda _, writer: writer.close()
         before = len(peer.seen)
         assert (await client.ask("ping")).result == {}
         assert len(peer.seen) == before

@@ -1,4 +1,4 @@
-"""What a server answers reaches its caller as it was, in the words of the caller's revision (brief 3 and 5)."""
+"""What a server answers reaches its caller as it was, in the words of the caller's revision (brief 3, 5)."""
 
 import json
 from pathlib import Path
@@ -199,10 +199,11 @@ ERRORS = [
 
 
 @pytest.mark.spec("DW-280", "DW-281", "DW-282", "DW-283")
-@pytest.mark.parametrize(("down", "up", "given", "code", "status"), ERRORS)
+@pytest.mark.parametrize("errors", ERRORS, ids=str)
 async def test_an_error_is_the_server_s_in_the_codes_of_the_caller_s_era(
-    down: str, up: str, given: int, code: int, status: int, tmp_path: Path
+    errors: tuple[str, str, int, int, int], tmp_path: Path
 ) -> None:
+    down, up, given, code, status = errors
     async with scene(tmp_path, down, full(up)) as (peer, client, _):
         peer.acts["tools/call"] = lambda asked, writer: writer.write(
             http(200, asked.error(given, "why", {"k": 1}))
@@ -248,7 +249,7 @@ async def test_a_server_s_http_failure_is_an_error_with_the_caller_s_id(
 @each_client
 async def test_a_list_that_fails_is_no_empty_list(down: str, tmp_path: Path) -> None:
     peer = full()
-    peer.acts["tools/list"] = lambda asked, writer: writer.write(http(500))
+    peer.acts["tools/list"] = lambda _, writer: writer.write(http(500))
     async with world(tmp_path, {"lab": peer, "two": full()}) as made:
         alone = await made.client(version=down)
         said = await alone.ask("tools/list")

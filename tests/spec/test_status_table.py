@@ -72,7 +72,7 @@ async def test_at_the_door(row: Row) -> None:
     anything = scope(["*"])
     house = House(tools={"bank": TOOLS}, grants=[grant(servers=["bank"], tools=anything, prompts=anything)])
     settings = PlaneSettings({"/mcp/bank": "bank"}, Guard(hosts=frozenset(), origins=frozenset()))
-    plane = DataPlane(house.door, SessionStreams(), settings, lambda operator: {}, "")
+    plane = DataPlane(house.door, SessionStreams(), settings, lambda _: {}, "")
     for variant in row.variants:
         house.servers.script = lambda permit, way=variant.server: reply(permit, way)
         heads: dict[bytes, bytes] = {}

@@ -182,7 +182,7 @@ async def world(
         secrets = await asyncio.to_thread(_keys, loaded, list(given))
         process = await Process.open(loaded)
         try:
-            url = (await process.listen(lambda text: None)).removesuffix("/mcp")
+            url = (await process.listen(lambda _: None))[0].removesuffix("/mcp")
             async with asyncio.timeout(60), httpx2.AsyncClient(base_url=url, timeout=30) as http:
                 made = World(process, url, http, secrets)
                 made.peers = peers
