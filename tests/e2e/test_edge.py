@@ -304,6 +304,29 @@ def test_on_a_unix_socket(start: Start, flood: Flood) -> None:
         child.sweep()
 
 
+def test_on_a_port_and_a_unix_socket_at_once(start: Start, flood: Flood) -> None:
+    """The same gateway behind both; our own commands use the first."""
+    gw = start({"servers": {"flood": {"url": flood.url}}, "agents": AGENTS})
+    gw.stop()
+    tcp = f"127.0.0.1:{gw.port}"
+    gw.config.write_text(gw.config.read_text().replace(f'"{tcp}"', f'["unix:gw.sock", "{tcp}"]'))
+    gw.key("a")
+    gw.process.log.write_text("")
+    gw.child = restart(gw)
+    path = gw.folder / "gw.sock"
+    gw.process.wait_until(
+        lambda: f"listening on unix:{path}, http://{tcp}/mcp" in gw.process.said(), "it listens"
+    )
+    flood.finish.set()
+    for wire in (Wire(gw, path=str(path)), Wire(gw)):
+        with wire:
+            wire.legacy("slow")
+            assert b'"text":"done"' in wire.read_until(b"done")
+    assert "ready at unix:" in gw.run("status")
+    assert gw.stop() == 0
+    assert not path.exists()
+
+
 def restart(gw: Gateway) -> Child:
     """Without asking whether it is ready over TCP."""
     return Child([DOORWARD, "serve", "-c", str(gw.config)], gw.folder / "gateway.log")

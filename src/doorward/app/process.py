@@ -30,6 +30,7 @@ from doorward.config.errors import Problem
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
+from doorward.config.values import Listen
 from doorward.control.watch import StoreWatch
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
@@ -38,6 +39,7 @@ from doorward.edge.limits import HttpLimits
 from doorward.edge.peers import Networks
 from doorward.edge.plane import DataPlane, PlaneSettings
 from doorward.edge.replay import Replays
+from doorward.edge.secure import TlsFace
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
 from doorward.model.errors import GatewayError
@@ -177,18 +179,15 @@ class Process:
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
-    async def listen(self, say: Say, secure: Secure | None = None) -> str:
-        """The URL (or socket) that agents use. `say` takes lines for the operator; `secure` makes the TLS of
-        `gateway.tls`: given, not imported, because its parser of certificates takes 80 ms to load.
+    async def listen(self, say: Say, secure: Secure | None = None) -> list[str]:
+        """The URLs (or sockets) that agents use, in the order of the configuration.
+
+        `say` takes lines for the operator; `secure` makes the TLS of `gateway.tls`: given, not imported,
+        because its parser of certificates takes 80 ms to load.
 
         Raises OSError for an address or TLS files that cannot be used, ValueError for TLS files.
         """
         gateway = self.world.loaded.settings.gateway
-        listen = gateway.listen
-        if listen.path is not None:
-            await self.http.listen_unix(str(listen.path))
-            self._lock.announce((f"unix:{listen.path}",))
-            return f"unix:{listen.path}"
         face = None
         if gateway.tls is not None:
             if secure is None:
@@ -197,10 +196,18 @@ class Process:
                 )
             self.tls = secure(gateway.tls, say)
             face = self.tls.face(self.http)
+        bound = [await self._bind(listen, face) for listen in gateway.listen]
+        self._lock.announce(tuple(bound), "" if self.tls is None else self.tls.presents)
+        scheme = "http" if face is None else "https"
+        return [each if each.startswith("unix:") else f"{scheme}://{each}/mcp" for each in bound]
+
+    async def _bind(self, listen: Listen, face: TlsFace | None) -> str:
+        """`unix:path` or `host:port`, as bound. Raises OSError."""
+        if listen.path is not None:
+            await self.http.listen_unix(str(listen.path))
+            return f"unix:{listen.path}"
         host, port = await self.http.listen_tcp(listen.host or "127.0.0.1", listen.port or 0, face)
-        shown = f"[{host}]" if ":" in host else host
-        self._lock.announce((f"{shown}:{port}",), "" if self.tls is None else self.tls.presents)
-        return f"{'http' if face is None else 'https'}://{shown}:{port}/mcp"
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def follow_tls(self) -> None:
         """Put changed TLS files in force."""
@@ -474,7 +481,7 @@ def http_limits(settings: Settings) -> HttpLimits:
 
 def _prefaced(settings: Settings) -> bool:
     """Whether our own commands have to introduce themselves as a proxy on this machine has to."""
-    listen = settings.gateway.listen
+    listen = settings.gateway.listen[0]
     ours = ("unix",) if listen.path is not None else ("127.0.0.1", "::1", listen.host or "")
     networks = Networks(settings.gateway.proxy_protocol)
     return any(each in networks for each in ours)

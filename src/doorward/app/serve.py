@@ -59,9 +59,9 @@ async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
 
 async def _serve_http(process: Process, stopping: asyncio.Event, secure: Secure | None) -> None:
     garbage.settle()
-    address = await process.listen(say, secure)
+    addresses = await process.listen(say, secure)
     settings = process.world.loaded.settings
-    say(f"doorward {__version__} listening on {address}  {summary(settings)}")
+    say(f"doorward {__version__} listening on {', '.join(addresses)}  {summary(settings)}")
     await stopping.wait()
     cut = await process.drain(settings.gateway.drain)
     say("doorward stopped" + (f"; {cut} calls were cut at the deadline" if cut else ""))

@@ -67,10 +67,15 @@ def _existing(path: Path) -> Path:
 
 
 def _socket(loaded: Loaded) -> Iterator[Problem]:
-    path = loaded.settings.gateway.listen.path
-    if path is not None and not path.parent.is_dir():
-        message = f"there is no directory {path.parent} for the socket"
-        yield loaded.problem(("gateway", "listen"), message, "make it, or write another path")
+    for index, listen in enumerate(loaded.settings.gateway.listen):
+        if listen.path is not None and not listen.path.parent.is_dir():
+            message = f"there is no directory {listen.path.parent} for the socket"
+            at = (
+                ("gateway", "listen", index)
+                if ("gateway", "listen", 0) in loaded.places
+                else ("gateway", "listen")
+            )
+            yield loaded.problem(at, message, "make it, or write another path")
 
 
 def _program(loaded: Loaded, name: str, server: Server) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ version: 1
 mode: audit
 
 gateway:
-  listen: 127.0.0.1:7420         # agents connect to http://127.0.0.1:7420/mcp
+  listen: 127.0.0.1:7420         # agents connect to http://127.0.0.1:7420/mcp; [a, b] for several
   # tls: { cert: gateway.pem, key: gateway.key }   # https instead; client_ca asks for client certificates
   # trusted_proxies: [10.0.0.0/8]                  # whose X-Forwarded-For says who the caller is
   # state: .doorward             # database, audit log, keys of our own; beside this file

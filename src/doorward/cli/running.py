@@ -43,7 +43,7 @@ def listener(config: str) -> Listener:
     certificate, operator = content.get("certificate", ""), content.get("operator", "")
     return Listener(
         listen[0],
-        certificate if isinstance(certificate, str) else "",
+        certificate if isinstance(certificate, str) and not listen[0].startswith("unix:") else "",
         operator if isinstance(operator, str) else "",
         content.get("preface") is True,
     )

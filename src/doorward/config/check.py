@@ -4,6 +4,7 @@ Every function tolerates any shape: what is ill-typed has been reported by the m
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from doorward.config.errors import did_you_mean
 from doorward.config.explain import Finding
 from doorward.config.outbound_check import check_outbound, crosses_plainly
 from doorward.config.places import Path, Places, dotted
-from doorward.config.values import is_loopback, parse_listen
+from doorward.config.values import Listen, is_loopback, parse_listen
 from doorward.model import globs
 
 _LOCAL_ONLY = ("env", "cwd", "processes")
@@ -47,11 +48,22 @@ def _empty_values(value: Any, path: Path) -> Iterator[Finding]:
 def _listener(data: dict[str, Any]) -> Iterator[Finding]:
     gateway = _mapping(data.get("gateway"))
     yield from _listener_tls(gateway)
+    for path, listen in _addresses(gateway):
+        yield from _reachable(path, listen, data, gateway)
+
+
+def _addresses(gateway: dict[str, Any]) -> Iterator[tuple[Path, Listen]]:
+    """Those that can be read: the others are reported by the model, and the default is loopback."""
+    said = gateway.get("listen")
     path: Path = ("gateway", "listen")
-    try:
-        listen = parse_listen(gateway["listen"])
-    except (KeyError, ValueError):
-        return  # the default, which is loopback, or reported by the model
+    for index, each in enumerate(said if isinstance(said, list) else [said]):
+        with suppress(ValueError):
+            yield (*path, index) if isinstance(said, list) else path, parse_listen(each)
+
+
+def _reachable(
+    path: Path, listen: Listen, data: dict[str, Any], gateway: dict[str, Any]
+) -> Iterator[Finding]:
     if listen.loopback:
         return
     if data.get("auth") == "none":
@@ -80,8 +92,8 @@ def _listener_tls(gateway: dict[str, Any]) -> Iterator[Finding]:
     if "client_cert" in tls and "client_ca" not in tls:
         hint = "add client_ca, a PEM file with the authorities that issue the certificates of clients"
         yield Finding((*path, "client_cert"), "client_cert needs client_ca beside it", hint, at_key=True)
-    listen, url = gateway.get("listen"), gateway.get("public_url")
-    if isinstance(listen, str) and listen.startswith("unix:"):
+    listening, url = [listen for _, listen in _addresses(gateway)], gateway.get("public_url")
+    if listening and all(listen.path is not None for listen in listening):
         yield Finding(path, "tls goes with host:port, and this listener is a Unix socket", at_key=True)
     if isinstance(url, str) and url.lower().startswith("http:"):
         hint = "agents reach a listener with tls by an https URL"

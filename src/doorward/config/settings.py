@@ -27,7 +27,7 @@ from doorward.config.values import (
     GlobText,
     HeaderValue,
     Listen,
-    ListenAddress,
+    Listeners,
     Network,
     One,
     Origin,
@@ -97,10 +97,11 @@ class Connections(_Strict):
 class Gateway(_Strict):
     """How agents reach Doorward, and where it keeps its state."""
 
-    listen: ListenAddress = Listen("127.0.0.1", 7420)
-    """host:port, [v6]:port or unix:path, for agents. Anything but loopback needs auth and public_url."""
+    listen: Listeners = Field((Listen("127.0.0.1", 7420),), strict=False, min_length=1, max_length=16)
+    """host:port, [v6]:port or unix:path, for agents, or a list of them; our own commands use the first.
+    Anything but loopback needs auth and public_url."""
     tls: GatewayTls | None = None
-    """TLS on the listener. Default: plain HTTP."""
+    """TLS on every host:port of listen. Default: plain HTTP. A Unix socket never has it."""
     state: FilePath = Field(Path(".doorward"), validate_default=True)
     """Directory for the database, the audit log and the lock file; relative to this file."""
     secrets: FilePath | None = None

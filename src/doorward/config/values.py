@@ -213,6 +213,13 @@ def _listen(value: Any, info: ValidationInfo) -> Listen:
     return parse_listen(value, _base(info))
 
 
+def _different(listeners: tuple[Listen, ...]) -> tuple[Listen, ...]:
+    for listen in listeners:
+        if listen.port != 0 and listeners.count(listen) > 1:
+            raise ValueError("an address is here twice")
+    return listeners
+
+
 def _one(value: object) -> object:
     if type(value) is not int or value != 1:
         raise ValueError("expected 1")
@@ -255,6 +262,22 @@ ListenAddress = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["127.0.0.1:7420"]}),
 ]
+Listeners = Annotated[
+    tuple[ListenAddress, ...],
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value]),
+    AfterValidator(_different),
+    PlainSerializer(lambda listeners: str(listeners[0]) if len(listeners) == 1 else [*map(str, listeners)]),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 16},
+            ],
+            "examples": ["127.0.0.1:7420", ["127.0.0.1:7420", "unix:run/doorward.sock"]],
+        }
+    ),
+]
+"""One address, or a list of them."""
 FilePath = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})]
 Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"format": "uri"})]
 PublicUrl = Annotated[str, AfterValidator(_public_url), Field(json_schema_extra={"format": "uri"})]

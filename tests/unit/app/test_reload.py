@@ -85,8 +85,8 @@ async def test_a_valid_file_is_adopted_and_on_record(process: Process, config: P
     assert last["detail"] == {"config": process.world.loaded.digest, "before": old.loaded.digest}
     assert not process.quiet, "what was replaced is on its way out"
     async with asyncio.timeout(10):
-        while not process.quiet:
-            await asyncio.sleep(0.05)
+        await asyncio.gather(*process._retiring)
+    assert process.quiet
 
 
 TLS = "{{a: {{url: 'https://a.example/', tls: {{ca: none.pem}}}}}}"

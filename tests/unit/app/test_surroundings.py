@@ -123,6 +123,8 @@ def test_places_of_our_own(tmp_path: Path) -> None:
     assert told(look(tmp_path, server, "listen: 'unix:gone/s'")) == [
         ("gateway.listen", "error", f"there is no directory {tmp_path}/gone for the socket")
     ]
+    (problem,) = look(tmp_path, server, "listen: ['127.0.0.1:1', 'unix:gone/s']")
+    assert problem.path == "gateway.listen[1]"
 
 
 def test_a_bearer_token_that_is_missing_or_empty_is_an_error_of_the_document(tmp_path: Path) -> None:

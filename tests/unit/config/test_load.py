@@ -68,7 +68,7 @@ def test_a_full_document() -> None:
     settings = loaded.settings
     assert settings.mode is Mode.AUDIT
     assert settings.requires_key
-    assert settings.gateway.listen == Listen("::1", 7420)
+    assert settings.gateway.listen == (Listen("::1", 7420),)
     assert settings.gateway.drain == 0.5
     assert settings.gateway.public_url == "https://gate.example.com"
     assert settings.servers["github"].timeout.total == 90.0
@@ -207,9 +207,35 @@ MODELS = [model for model in (json_schema(), *json_schema()["$defs"].values()) i
 def test_listen_addresses(listen: str, good: bool) -> None:
     text = f"version: 1\ngateway: {{listen: '{listen}'}}"
     if good:
-        assert str(of(text).settings.gateway.listen) == listen
+        assert str(of(text).settings.gateway.listen[0]) == listen
     else:
         assert len(messages(text)) == 1
+
+
+def test_several_addresses() -> None:
+    text = "version: 1\ngateway: {listen: [%s]}"
+    listen = of(text % "'127.0.0.1:1', '[::1]:1', 'unix:s'").settings.gateway.listen
+    assert [str(each) for each in listen[:2]] == ["127.0.0.1:1", "[::1]:1"]
+    assert listen[2].path == Path.cwd() / "s"
+    assert of(text % "'127.0.0.1:0', '127.0.0.1:0'").settings.gateway.listen  # each a port of its own
+    for bad, at, words in (
+        ("", 19, "this list is empty"),
+        ("'127.0.0.1:1', 'good'", 35, "expected"),
+        ("'127.0.0.1:1', '0.0.0.0:2'", 35, "needs gateway.public_url"),
+        ("'127.0.0.1:1', '127.0.0.1:1'", 19, "twice"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            of(text % bad)
+        (problem,) = caught.value.problems
+        assert (problem.line, problem.column) == (2, at)
+        assert words in problem.message
+
+
+def test_tls_goes_with_at_least_one_port() -> None:
+    text = "version: 1\ngateway: {listen: [%s], tls: {cert: a, key: b}}"
+    assert of(text % "'unix:s', '127.0.0.1:1'").settings.gateway.tls
+    with pytest.raises(ConfigError, match="tls goes with host:port"):
+        of(text % "'unix:s', 'unix:t'")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "gate.example.com", "127.0.0.1.example"])
@@ -217,7 +243,7 @@ def test_a_listener_that_others_reach_needs_authentication_and_a_public_url(host
     text = f"version: 1\nauth: none\ngateway: {{listen: '{host}:1'}}"
     assert len(messages(text)) == 2
     good = f"version: 1\ngateway: {{listen: '{host}:1', public_url: 'https://g.example'}}"
-    assert not of(good).settings.gateway.listen.loopback
+    assert not of(good).settings.gateway.listen[0].loopback
 
 
 @pytest.mark.parametrize(
