@@ -10,10 +10,12 @@ Which reason a refusal carries:
   Infinity, which the grammar does not have, and an escape of half a surrogate pair, which no UTF-8 text can
   stand for.
 * INVALID_REQUEST (-32600): the grammar allows it and we do not: repeated names, nesting deeper than
-  MAX_DEPTH, more than MAX_CONTAINERS arrays and objects or MAX_MEMBERS members, numbers too large to keep
-  (over MAX_DIGITS digits, or beyond a double).
+  MAX_DEPTH, more than MAX_CONTAINERS arrays and objects or MAX_MEMBERS members, numbers that cannot be kept
+  (integers of over MAX_DIGITS digits; others beyond a double, or with more digits than one has).
 """
 
+import re
+from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final, NoReturn
 
@@ -38,6 +40,12 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
+_BLANKS: Final = b" \t\r\n"
+_DIGITS_OF_A_DOUBLE: Final = 17
+_LONG_NUMBERS: Final = re.compile(
+    rb"-?[0-9][0-9.]{18,}(?:[eE][+-]?[0-9]+)?|-?[0-9][0-9.]*[eE]-[0-9]{3,}"
+).findall
+"""Of a text without strings: those with more than 17 digits, and those that may be too small for a double."""
 _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -76,9 +84,27 @@ def decode(data: bytes) -> Any:
     # A decoder keeps one member of each name. So if what it kept, written out again, is the very input, then
     # nothing was dropped; and if only the spelling differs, then counting the members still tells.
     again = _encode(value)
-    if again != data and members(again) != (members(data) if structure is None else structure.count(b":")):
-        _refuse("an object has two members of one name")
+    if again != data and again.translate(None, _BLANKS) != data.translate(None, _BLANKS):
+        structure = structure if structure is not None else _structure(data)
+        if members(again) != structure.count(b":"):
+            _refuse("an object has two members of one name")
+        if not all(map(_is_kept, _LONG_NUMBERS(structure))):
+            _refuse("a number has more digits than can be kept")
     return value
+
+
+def _is_kept(number: bytes) -> bool:
+    """Whether the double that a number is read as has its value. One of up to 17 digits stands for a double
+    (IEEE 754 section 5.12.2, and what C writes with %.17g), and is sent on in the shortest spelling of that.
+    """
+    mantissa = re.split(rb"[eE]", number.lstrip(b"-"))[0]
+    if mantissa == number.lstrip(b"-") and mantissa.isdigit():
+        return True
+    value = float(number)
+    digits = mantissa.replace(b".", b"").strip(b"0")
+    if len(digits) <= _DIGITS_OF_A_DOUBLE:
+        return value != 0.0 or not digits
+    return Decimal(number.decode()) == Decimal(repr(value))
 
 
 def encode(value: Any) -> bytes:

@@ -255,3 +255,44 @@ def test_more_members_than_anybody_needs_are_refused_before_they_are_built() -> 
     with pytest.raises(CallerError, match="members of objects") as caught:
         strict.decode(members(strict.MAX_MEMBERS + 1))
     assert caught.value.reason is Reason.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1.0", "1.10", "1E5", "-0", "-0.0", "1e-7", "0.10000000000000001", "3.1415926535897931",
+        "0.000012345678901234567", "12345678901234567890123", "-12345678901234567890123", "1.0000000000000000000",
+        "0.0e-999", "100000000000000000000.0", "0.5000000000000000000000000000", "1e22", "5e-324", "1e-300",
+    ],
+)  # fmt: skip
+def test_a_number_is_kept_whatever_its_spelling(number: str) -> None:
+    value = strict.decode(f'{{ "a": {number} }}'.encode())["a"]
+
+    assert value == (float(number) if {".", "e", "E"} & set(number) else int(number))
+    assert strict.decode(strict.encode({"a": value})) == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0.1000000000000000055511151231257827", "100.00000000000000000001", "123456789012345678901.5",
+        "1e-400", "-1.5e-999", "9007199254740993.1234", "1.00000000000000000000000000000001e10",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("around", ['{"a":%s}', '{ "a" : [%s, 1] }', "%s"])
+def test_a_number_with_more_digits_than_a_double_has_is_refused(number: str, around: str) -> None:
+    with pytest.raises(CallerError, match="more digits than can be kept") as error:
+        strict.decode((around % number).encode())
+    assert error.value.reason is Reason.INVALID_REQUEST
+
+
+def test_digits_in_a_text_are_no_number() -> None:
+    text = '{"a": "0.1000000000000000055511151231257827", "b": "\\"1e-400", "1e-400": 1}'
+    assert len(strict.decode(text.encode())) == 3
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["%.17g", "%.16e", "%r", "%.3f"]))
+def test_every_double_may_be_spelled_with_all_its_digits(value: float, form: str) -> None:
+    spelled = form % value
+    if form != "%.3f" or abs(value) < 1e13:
+        assert strict.decode(f'{{"a": {spelled}}}'.encode())["a"] == float(spelled)
