@@ -88,7 +88,13 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "backends/sql/store",
     ),
     # Wiring, sockets and processes are tested with real ones.
-    "tests/unit/app/test_reload.py": ("app/process", "app/serve", "app/world"),
+    "tests/unit/app/test_reload.py": (
+        "app/http_face",
+        "app/process",
+        "app/readiness",
+        "app/serve",
+        "app/world",
+    ),
     "tests/e2e/test_bridge.py": ("app/bridge",),
     "tests/e2e/test_tls.py": ("cli/pinned",),
     "tests/unit/app/test_listener.py": ("config/tls",),

@@ -9,14 +9,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from doorward.app.descriptors import room
 from doorward.app.garbage import Settling
 from doorward.app.heartbeat import Heartbeat
+from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
 from doorward.app.log import OpenLog, gateway_name, open_log
+from doorward.app.readiness import readiness, traffic
 from doorward.app.revisions import Revisions
 from doorward.app.state import open_ring, paths
+from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
@@ -32,12 +33,7 @@ from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
 from doorward.config.values import Listen
 from doorward.control.watch import StoreWatch
-from doorward.edge.forwarded import Proxies
-from doorward.edge.guard import Guard
-from doorward.edge.h1 import H1Server
-from doorward.edge.limits import HttpLimits
-from doorward.edge.peers import Networks
-from doorward.edge.plane import DataPlane, PlaneSettings
+from doorward.edge.plane import DataPlane
 from doorward.edge.replay import Replays
 from doorward.edge.secure import TlsFace
 from doorward.edge.streams import SessionStreams
@@ -53,7 +49,6 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.views import View
 from doorward.ports.store import KeyRecord
-from doorward.ports.watched import Wish
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -62,8 +57,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Secure = Callable[[GatewayTls, Say], "SecureListener"]
 ROLL_UP_S = 10.0
-GATEWAY = "gateway"
-"""Holder of our own wishes: no session and no listen has this name."""
 
 
 class Process:
@@ -84,12 +77,11 @@ class Process:
         self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
         self.recorder = Recorder(self.log, ring, gateway=gateway_name(), revision=loaded.digest, modes={})
-        self.listens = Listens(lambda: self.world, self, self._listeners_changed)
-        self.streams.changed = self._listeners_changed
+        self.wishes = Wishes(lambda: self.world.servers, self._heard)
+        self.listens = Listens(lambda: self.world, self.wishes, self.wishes.listeners_changed)
+        self.streams.changed = self.wishes.listeners_changed
         self.notices = Notices(self.streams, self.listens, lambda: self.world.policy)
         self._fanout = Fanout(self.notices.resource_updated, self._spawn)
-        self._heard_at: frozenset[str | None] = frozenset()
-        """Endpoints at which somebody listens to changes of lists."""
         self.asking = Asking(
             self.sessions.find,
             self.calls.trail,
@@ -122,14 +114,7 @@ class Process:
             self.door, self.streams, settings, self.readiness, lock.holder.operator, replays=self.replays
         )
         self._limits = http_limits(loaded.settings)
-        self.http = H1Server(
-            self.plane.handle,
-            self._limits,
-            screen=self.plane.screen,
-            quiet=self.plane.quiet,
-            proxy_protocol=Networks(loaded.settings.gateway.proxy_protocol),
-        )
-        self.http.trust(settings.proxies.trusted)
+        self.http = serving(self.plane, self._limits, loaded.settings)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
         self._watch = StoreWatch(store, self.log, apply=self._keys_changed, confirm=self._keys_confirmed)
@@ -153,7 +138,7 @@ class Process:
             "serve",
             now,
             operator=secrets.token_urlsafe(32),
-            preface=_prefaced(loaded.settings),
+            preface=prefaced(loaded.settings),
         )
         lock = StateLock(where.lock, holder)
         try:
@@ -255,7 +240,7 @@ class Process:
             self._announce_certificate(listener)
         if loaded.settings.audit.anchor != old.loaded.settings.audit.anchor:
             self.sealer.place_anchor(loaded.settings.audit.anchor)
-        self._pass_wishes(old, new)
+        self.wishes.pass_on(old.servers, new.servers)
         self._spawn(self._announce(old, new))
         for server in new.servers:
             self._spawn(new.refresh_server(server))
@@ -299,53 +284,13 @@ class Process:
             self._lock.release()
 
     def readiness(self, operator: bool = False) -> dict[str, Any]:
-        """What /readyz says, and more of it to an operator. Each server by name.
-
-        Ready: the log takes records and seals them, every server is up and says its lists; degraded: not so;
-        not_ready: nothing can be recorded, so no call is served.
-        """
-        states = [server.state for server in self.world.servers.values()]
-        up = sum(state.level == "up" and not self.world.unsaid(state.name) for state in states)
+        """What /readyz says, and more of it to an operator. See `readiness.readiness`."""
         tls = None if self.tls is None else self.tls.state()
-        sound = tls is None or (tls["problem"] is None and tls["days"] >= 0)
-        sound = sound and self.sealer.trouble is None
-        status = "ready" if up == len(states) and sound else "degraded"
-        if self.log.failure is not None:
-            status = "not_ready"
-        settings = self.world.loaded.settings
-        return {
-            "status": status,
-            "mode": settings.mode,
-            "audit": self.log.failure or "ok",
-            "evidence": self.sealer.trouble or "ok",
-            "config": self.unadopted,
-            "tls": tls,
-            "servers": {
-                state.name: {
-                    "state": state.level,
-                    "cause": state.cause,
-                    "era": state.era,
-                    "version": state.version,
-                    "transport": state.transport,
-                    "mode": settings.mode_of(state.name),
-                    "insecure": settings.servers[state.name].insecure,
-                    "unlisted": self.world.unsaid(state.name),
-                    # What a server has said may hold anything: an agent on this machine is not told.
-                    **({"details": state.details, "note": state.note} if operator else {}),
-                }
-                for state in states
-            },
-            **({"http": self._traffic(), "log": self.sealer.figures()} if operator else {}),
-        }
-
-    def _traffic(self) -> dict[str, Any]:
-        """Connections now and at most, and how often each HTTP-level refusal has happened since the start."""
-        return {
-            "connections": self.http.connections,
-            "connections_max": self._limits.connections,
-            "running": self.http.running,
-            "refused": dict(sorted(self.http.refused.items())),
-        }
+        said = readiness(self.world, self.log.failure, self.sealer.trouble, tls, operator=operator)
+        said["config"] = self.unadopted
+        if operator:
+            said |= {"http": traffic(self.http, self._limits), "log": self.sealer.figures()}
+        return said
 
     def _listing_changed(self, world: World, listing: Listing, kind: Kind, before: View) -> None:
         """A world that a reload has replaced, or not yet put in force, has nothing to say."""
@@ -377,36 +322,9 @@ class Process:
             if session.endpoint in (None, name):
                 server.tell(session.id, "roots", ROOTS_CHANGED)
 
-    def want(self, server: str, holder: str, wish: Wish | None) -> None:
-        """See ports.Watched."""
-        if server in self.world.servers:
-            self.world.servers[server].want(holder, wish)
-
-    async def settled(self, server: str, holder: str) -> frozenset[str]:
-        """See ports.Watched."""
-        found = self.world.servers.get(server)
-        return frozenset() if found is None else await found.settled(holder)
-
-    def _listeners_changed(self) -> None:
-        """Servers are listened to while somebody listens to us."""
-        heard = self.streams.endpoints | {one.endpoint for one in self.listens.listening() if one.kinds}
-        if heard != self._heard_at:
-            self._heard_at = heard
-            for name in self.world.servers:
-                self._want_lists(name)
-
-    def _want_lists(self, name: str) -> None:
-        wanted = not self._heard_at.isdisjoint({None, name})
-        self.want(name, GATEWAY, Wish(None, "", {}, lists=True) if wanted else None)
-
-    def _pass_wishes(self, old: World, new: World) -> None:
-        """To servers that a reload has made anew: those who listened to their forerunners still do."""
-        for name, server in new.servers.items():
-            before = old.servers.get(name)
-            if before is not server:
-                for holder, wish in before.wishes.items() if before is not None else ():
-                    server.want(holder, wish)
-                self._want_lists(name)
+    def _heard(self) -> frozenset[str | None]:
+        """Endpoints at which somebody listens to changes of lists."""
+        return self.streams.endpoints | {one.endpoint for one in self.listens.listening() if one.kinds}
 
     async def _announce(self, old: World, new: World) -> None:
         """A reload may change what callers see; others have their turn between two servers."""
@@ -471,38 +389,3 @@ class Process:
         task = asyncio.get_running_loop().create_task(doing)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-
-
-def http_limits(settings: Settings) -> HttpLimits:
-    """Of a configuration, as far as this process may open files."""
-    wanted = settings.gateway.connections
-    return HttpLimits(connections=room(wanted.total), connections_per_ip=wanted.per_client)
-
-
-def _prefaced(settings: Settings) -> bool:
-    """Whether our own commands have to introduce themselves as a proxy on this machine has to."""
-    listen = settings.gateway.listen[0]
-    ours = ("unix",) if listen.path is not None else ("127.0.0.1", "::1", listen.host or "")
-    networks = Networks(settings.gateway.proxy_protocol)
-    return any(each in networks for each in ours)
-
-
-def plane_settings(settings: Settings) -> PlaneSettings:
-    """The parts of a configuration that the HTTP face uses."""
-    hosts = _hosts(settings.gateway.public_url)
-    return PlaneSettings(
-        endpoints={"/mcp": None, **{f"/mcp/{name}": name for name in settings.servers}},
-        guard=Guard(hosts=hosts, origins=frozenset(settings.gateway.allowed_origins)),
-        proxies=Proxies(
-            Networks(settings.gateway.trusted_proxies),
-            https=(settings.gateway.public_url or "").startswith("https:"),
-        ),
-    )
-
-
-def _hosts(public_url: str | None) -> frozenset[str]:
-    """As a Host field writes them: an IPv6 address stands in brackets (RFC 3986 section 3.2.2)."""
-    host = urlsplit(public_url).hostname if public_url else None
-    if not host:
-        return frozenset()
-    return frozenset({f"[{host}]" if ":" in host else host})

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from doorward.app import keys as key_commands
-from doorward.app.process import Process, plane_settings
+from doorward.app.http_face import plane_settings
+from doorward.app.process import Process
 from doorward.app.serve import following_ended, needs_restart, reload, summary
 from doorward.backends.files.read import last_records
 from doorward.config.load import load

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from doorward.app.process import GATEWAY, Process
+from doorward.app.process import Process
 from doorward.app.serve import reload
+from doorward.app.wishes import GATEWAY
 from doorward.config.load import load
 from doorward.edge.streams import SessionStreams
 from doorward.model.call import Session
@@ -54,7 +55,7 @@ def listen(streams: SessionStreams, session_id: str, endpoint: str | None) -> No
 
 async def test_wishes_pass_to_a_server_that_a_reload_has_made_anew(process: Process, tmp_path: Path) -> None:
     for name in ("same", "changed", "unknown"):
-        process.want(name, "s", WISH)
+        process.wishes.want(name, "s", WISH)
     listen(process.streams, "s", None)
     before = process.world
 
@@ -87,7 +88,7 @@ async def test_servers_are_listened_to_while_somebody_listens_there(process: Pro
 
 async def test_a_session_that_ends_takes_its_wishes_back(process: Process) -> None:
     session = process.sessions.open(ME, None, "2025-11-25", {}, {})
-    process.want("same", session.id, WISH)
+    process.wishes.want("same", session.id, WISH)
 
     process.sessions.close(session.id)
 
@@ -95,5 +96,5 @@ async def test_a_session_that_ends_takes_its_wishes_back(process: Process) -> No
 
 
 async def test_a_server_that_is_not_there_has_taken_nothing(process: Process) -> None:
-    assert await process.settled("unknown", "s") == frozenset()
-    assert await process.settled("same", "s") == frozenset()
+    assert await process.wishes.settled("unknown", "s") == frozenset()
+    assert await process.wishes.settled("same", "s") == frozenset()
