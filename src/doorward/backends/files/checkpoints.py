@@ -59,8 +59,8 @@ class Checkpoints:
         """`directory`: of the log."""
         self._directory = directory
         self._files = files
-        self._kept = -1
-        """Size of the newest, as far as it was read or issued by us."""
+        self._kept: tuple[int, Issued] | None = None
+        """The newest with its size, as far as it was read or issued by us."""
 
     def keys(self) -> list[VerifierKey]:
         """Oldest first; empty when the log has none yet. Raises OSError, GatewayError(AUDIT_UNAVAILABLE)."""
@@ -99,7 +99,7 @@ class Checkpoints:
         """The one that covers most. Raises OSError, GatewayError(AUDIT_UNAVAILABLE)."""
         for path in reversed(self._paths()):
             if (found := newest_issued(path)) is not None:
-                self._kept = found.checkpoint.size
+                self._kept = found.checkpoint.size, found.issued
                 return found
         return None
 
@@ -121,10 +121,10 @@ class Checkpoints:
 
         Raises OSError; then it may have been kept or not, and this is to be called again.
         """
-        if size > self._kept:
+        if self._kept is None or size > self._kept[0]:
             self._files.append(self._directory / _FOLDER / f"{segment:08d}.jsonl", line_of(issued))
-            self._kept = size
-        self.show(issued)
+            self._kept = size, issued
+        self.show(self._kept[1])  # which differs from `issued` when the key has changed since
 
     def show(self, issued: Issued) -> None:
         """Make it the copy for readers. Raises OSError."""

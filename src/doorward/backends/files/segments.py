@@ -102,18 +102,30 @@ class SegmentLog:
         self._suspect = False
         self.failure: str | None = None
         """Why the last write or sync failed; None while all is well."""
+        self.recovered: Recovery | None = None
+        """What opening had to cut off; None when the log was whole."""
+        self._guard = self._fd = -1
+        opened = False
         try:
             make_directory(directory)
             self._guard = _lock(directory)
-            last = max(segments(directory), default=0)
-            self.recovered: Recovery | None = recover(directory, last) if last else None
-            """What opening had to cut off; None when the log was whole."""
-            self._fd, self._size, self._number = -1, 0, last
-            if observer is not None:
-                observer.resume()
-            self._open(last) if last else self._rotate()
+            self._continue()
+            opened = True
         except OSError as error:
             raise _unavailable(directory, error) from error
+        finally:
+            for fd in () if opened else {self._fd, self._guard} - {-1}:
+                os.close(fd)  # whoever puts right what is wrong may try again in this process
+
+    def _continue(self) -> None:
+        """After the newest segment, if there is one. Raises OSError, GatewayError."""
+        last = max(segments(self._directory), default=0)
+        if last:
+            self.recovered = recover(self._directory, last)
+        self._size, self._number = 0, last
+        if self._observer is not None:
+            self._observer.resume()
+        self._open(last) if last else self._rotate()
 
     def append(self, record: bytes, waiter: Waiter | None = None) -> Awaitable[None]:
         """See ports/audit.py. No coroutine of its own: every call waits here twice."""
