@@ -157,7 +157,8 @@ async def test_delete_ends_what_the_session_has_everywhere(tmp_path: Path) -> No
         said = await running
         assert said.reason == "cancelled"
         await until(lambda: any(one.headers.get("mcp-session-id") == mine for one in evil.asked("DELETE")))
-        assert evil.asked("notifications/cancelled")[-1].params["requestId"] == evil.asked("tools/call")[1].id
+        taken_back = await evil.until("notifications/cancelled")
+        assert taken_back.params["requestId"] == evil.asked("tools/call")[1].id
         assert (await client.call()).error == (404, -32600)
         assert (await client.http.delete(client.path, headers=client.fields)).status_code == 404
         assert "result" in (await sibling.call()).message

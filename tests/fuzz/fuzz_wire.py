@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import msgspec
@@ -65,7 +66,10 @@ def _refuse(_: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     value = float(text)
-    if math.isinf(value):
+    digits = "".join(filter(str.isdigit, text.lower().partition("e")[0])).strip("0")
+    if math.isinf(value) or (digits and not value):
+        raise Refused
+    if len(digits) > 17 and Decimal(text) != Decimal(repr(value)):
         raise Refused
     return value
 

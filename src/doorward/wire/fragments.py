@@ -71,6 +71,7 @@ class Judge:
             _refuse_text()
         _bound_depth(before, structure, after)
         value = self._read((self._lead(before), text, _closing(after)), structure, before)
+        strict.check_numbers(structure)
         self._merge(value, before, after, kept)
         self._began, self._ended = True, last
 

@@ -88,9 +88,15 @@ def decode(data: bytes) -> Any:
         structure = structure if structure is not None else _structure(data)
         if members(again) != structure.count(b":"):
             _refuse("an object has two members of one name")
-        if not all(map(_is_kept, _LONG_NUMBERS(structure))):
-            _refuse("a number has more digits than can be kept")
+        check_numbers(structure)
     return value
+
+
+def check_numbers(structure: bytes) -> None:
+    """Raises CallerError(INVALID_REQUEST) for a number that is read as another one. `structure`: JSON without
+    its strings."""
+    if not all(map(_is_kept, _LONG_NUMBERS(structure))):
+        _refuse("a number has more digits than can be kept")
 
 
 def _is_kept(number: bytes) -> bool:

@@ -112,3 +112,11 @@ def test_only_what_may_take_long_is_read_in_steps() -> None:
     assert not large.takes_long(prose[: large.LARGE])
     assert large.takes_long(costly)
     assert large.takes_long(b" " * (large.LARGE + 1))
+
+
+@pytest.mark.parametrize("number", ["100.00000000000000000001", "1e-400"])
+def test_a_number_that_rules_would_read_as_another_is_refused(number: str) -> None:
+    """It would be sent as it is spelled."""
+    text = json.dumps(call(blob=BLOB, amount=7)).replace("7}", number + "}", 1)
+    with pytest.raises(CallerError, match="more digits than can be kept"):
+        read_text(text.encode())
