@@ -113,6 +113,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "upstream/http",
         "upstream/outgoing",
         "upstream/relay",
+        "upstream/running",
         "upstream/server",
         "upstream/session",
     ),

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import time
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,30 +16,24 @@ from doorward.model.verdict import Permit
 from doorward.ports.asks import Asks
 from doorward.ports.secrets import SecretRing
 from doorward.ports.watched import Wish
-from doorward.upstream import bridging, keys, mirrored, pages, watches
+from doorward.upstream import bridging, mirrored, pages, watches
 from doorward.upstream.bridging import Unfinished
 from doorward.upstream.conversation import Conversation, own_params, result_of
-from doorward.upstream.conversations import Conversations
-from doorward.upstream.deadlines import SWEEP_S, Deadlines
-from doorward.upstream.dialers import Dialer, HttpDialer, StdioDialer
-from doorward.upstream.discovery import Discovery
-from doorward.upstream.eras import Older, OneEra
+from doorward.upstream.deadlines import SWEEP_S
 from doorward.upstream.events import LARGE
 from doorward.upstream.failure import again, failure
-from doorward.upstream.http import HttpLeg, SessionGone
+from doorward.upstream.http import SessionGone
 from doorward.upstream.incoming import incoming
-from doorward.upstream.lanes import Lanes, Ways
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
 from doorward.upstream.relay import OnNotification, Relay
 from doorward.upstream.rounds import OwnKey, Rounds
-from doorward.upstream.session import Means
+from doorward.upstream.running import Running
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.upstream.timeouts import Clockwork, limit
 from doorward.upstream.tls import ReloadingContext
 from doorward.upstream.warden import Warden
-from doorward.upstream.watches import Watches
-from doorward.wire import asking, bridge, jsonrpc
+from doorward.wire import bridge, jsonrpc
 from doorward.wire.errors import BridgeUnsupported
 
 Items = list[dict[str, Any]]
@@ -74,7 +67,7 @@ class Server:
         )
         self.relay = Relay(settings.name, settings.may_ask, asks)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._left_out: str | None = None
         """What an operator should know of the tools that this server last listed."""
         self._last_state = ServerState(settings.name, "starting", None, None, None, time.time())
@@ -140,7 +133,7 @@ class Server:
     async def start(self) -> None:
         """Begin discovery in the background; a dead server is no error. ValueError: an impossible URL."""
         if self._running is None:
-            self._running = running = _Running(self)
+            self._running = running = Running(self)
             self.spawn(running.discovery.run())
             self.spawn(self._end_idle(running))
 
@@ -234,7 +227,7 @@ class Server:
         return await self.finish(running, permit, conversation, answer, began)
 
     async def finish(
-        self, running: "_Running", permit: Permit, conversation: Conversation, answer: Answer, began: float
+        self, running: Running, permit: Permit, conversation: Conversation, answer: Answer, began: float
     ) -> Reply:
         """What a server's answer is to the caller. `began`: of `time.perf_counter`."""
         if running.discovery.state.level != "up":
@@ -250,7 +243,7 @@ class Server:
 
     async def _go_on(
         self,
-        running: "_Running",
+        running: Running,
         permit: Permit,
         conversation: Conversation,
         unfinished: Unfinished,
@@ -282,7 +275,7 @@ class Server:
             running.discovery.failed(error)
             raise
 
-    async def _list(self, method: str, running: "_Running", end: float) -> Items:
+    async def _list(self, method: str, running: Running, end: float) -> Items:
         async def fetch(params: dict[str, Any]) -> bytes:
             answer = await self._ask(running, method, params, end)
             if isinstance(answer, jsonrpc.UpstreamError) and pages.has_no_templates(method, answer.code):
@@ -297,7 +290,7 @@ class Server:
             items, self._left_out = await mirrored.offered(items)
         return items
 
-    async def _ask(self, running: "_Running", method: str, params: dict[str, Any], end: float) -> Answer:
+    async def _ask(self, running: Running, method: str, params: dict[str, Any], end: float) -> Answer:
         """A request of our own through discovery's conversation; reading again after a 404 harms nobody."""
         for _ in range(2):
             conversation = await running.conversations.get(None)
@@ -311,7 +304,7 @@ class Server:
     def _call(
         self,
         permit: Permit,
-        running: "_Running",
+        running: Running,
         conversation: Conversation,
         more: dict[str, Any] | None = None,
     ) -> Coroutine[Any, Any, Answer]:
@@ -331,7 +324,7 @@ class Server:
             self._check_method(call.method, version)
         return conversation.request(live, params, input_schema(permit) if era is _MODERN else None)
 
-    async def _prepare(self, permit: Permit, running: "_Running") -> Conversation:
+    async def _prepare(self, permit: Permit, running: Running) -> Conversation:
         """The slow way in: discovery, a new session or process, a log level. The call is not sent yet."""
         clockwork = self.clockwork
         within = self._total_s if clockwork is None else clockwork.of(permit.target).total_s
@@ -371,7 +364,7 @@ class Server:
         deadline = asyncio.get_running_loop().time() + within if end is None else end
         return Live(self.name, next(self.minted), method, None, deadline, within)
 
-    def _require(self) -> "_Running":
+    def _require(self) -> Running:
         if self._running is None:
             raise failure(Reason.UPSTREAM_UNREACHABLE, self.name, "is not running")
         return self._running
@@ -381,7 +374,7 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end_idle(self, running: "_Running") -> None:
+    async def _end_idle(self, running: Running) -> None:
         while True:
             await asyncio.sleep(min(_IDLE_CHECK_S, self.settings.conversation_idle_s / 2))
             now = running.loop.time()
@@ -392,122 +385,3 @@ class Server:
 async def _quietly(telling: Coroutine[Any, Any, None]) -> None:
     with contextlib.suppress(UpstreamError):
         await telling
-
-
-class _Running:
-    """What exists between start and close."""
-
-    def __init__(self, server: Server) -> None:
-        settings, relay, spawn = server.settings, server.relay, server.spawn
-        self._shared = settings.shared
-        self._by_session = settings.url is not None or bool(settings.may_ask)
-        """Whether a legacy session has a conversation of its own: over HTTP, and where it may be asked."""
-        self._may_ask = settings.may_ask
-        self.loop = asyncio.get_running_loop()
-        self.deadlines = Deadlines(self.loop)
-        self.dialer: Dialer
-        leg: HttpLeg | None = None
-        if settings.url is not None:
-            leg = HttpLeg(settings, self.deadlines, relay)
-            means = Means(settings, leg, relay, spawn)
-            self.dialer = HttpDialer(means, server.live, self.deadlines, self._stream_lost)
-        else:
-            self.dialer = StdioDialer(
-                settings,
-                self.deadlines,
-                relay,
-                server.live,
-                self._crashed,
-                warden=server.warden,
-                noise=self._remark,
-            )
-        self.conversations = Conversations(
-            settings.name,
-            self._open,
-            most=settings.max_conversations,
-            idle_s=settings.conversation_idle_s,
-            stop_s=settings.stop_s,
-        )
-        self.discovery = Discovery(
-            settings.name, self.dialer, lambda: self.conversations.get(None), self.conversations.end_all
-        )
-        self._older = Older(relay.questions.declared, self.loop.time, lambda: self.dialer.verdict_ttl)
-        self.watches = Watches(_Watching(server, self))
-        self.lanes: Lanes | None = None
-        if leg is not None:
-            ways = Ways(server.take_long, partial(server.finish, self), server.minted, server.clockwork)
-            self.lanes = Lanes(settings, leg, self.conversations, self.discovery, ways)
-
-    def find(self, permit: Permit) -> Conversation | None:
-        """The conversation that a call belongs to, if it is open."""
-        return self.conversations.find(self.key(permit)) if self.discovery.era is not None else None
-
-    def key(self, permit: Permit) -> str | None:
-        """Whose conversation a call belongs to."""
-        call = permit.call
-        if self._shared:
-            return None
-        if self.discovery.era is _MODERN:
-            return self._older.key(call) if self._may_ask else None
-        if self._by_session and call.session is not None:
-            return call.session.id
-        if self._may_ask and call.era is _MODERN:
-            declared = asking.declared(call.capabilities, self._may_ask, call.version)
-            return keys.of_caller(permit.principal.owner, declared)
-        return permit.principal.owner
-
-    async def conversation(self, permit: Permit) -> Conversation:
-        """The one that a call belongs to, opened now if it must be. Raises UpstreamError."""
-        try:
-            return await self.conversations.get(self.key(permit))
-        except OneEra:
-            return await self.conversations.get(None)
-
-    def key_of(self, session: str | None, owner: str) -> str | None:
-        """The same for whoever listens: a legacy session, if it is one, and its owner."""
-        if self._shared or self.discovery.era is _MODERN:
-            return None
-        return session if self._by_session and session is not None else owner
-
-    async def _open(self, key: str | None) -> Conversation:
-        verdict = self.discovery.verdict
-        assert verdict is not None
-        if key is None or self.discovery.era is not _MODERN:
-            return await self.dialer.open(key, verdict)
-        try:
-            return await self.dialer.open_older(key)
-        except UpstreamError as error:
-            raise self._older.refused(error) from None
-
-    def _remark(self, note: str) -> None:
-        self.discovery.remark(note)
-
-    def _stream_lost(self) -> None:
-        self.discovery.doubt_era()
-
-    def _crashed(self, key: str | None, error: UpstreamError) -> None:
-        if key is None:
-            self.discovery.lost(error)
-
-
-class _Watching:
-    """Implements watches.Host."""
-
-    def __init__(self, server: Server, running: _Running) -> None:
-        self.name = server.name
-        self.relay = server.relay
-        self.live = server.live
-        self.spawn = server.spawn
-        self.key_of = running.key_of
-        self.found = running.conversations.find
-        self._running = running
-
-    async def ready(self) -> Era:
-        """Raises UpstreamError."""
-        await self._running.discovery.ready()
-        era = self._running.discovery.era
-        assert era is not None
-        return era
-
-    async def conversation(self, key: str | None) -> Conversation:
-        return await self._running.conversations.get(key)
