@@ -26,11 +26,13 @@ SMALL = b'{"content":[{"type":"text","text":"ok"}]}'
 
 
 class Upstream:
-    """Answers tools/call with `message` (%d: the request's id): JSON, or an event stream with `events`."""
+    """Answers tools/call with `message` (%d: the request's id): JSON, or an event stream with `events`. Lists
+    `tools`."""
 
     def __init__(self) -> None:
         self.message = b'{"jsonrpc":"2.0","id":%%d,"result":%b}' % SMALL
         self.events = False
+        self.tools: list[dict[str, Any]] = [{"name": "echo", "inputSchema": {"type": "object"}}]
         self.received = b""
         self.delay_s = 0.0
         self.port = 0
@@ -80,7 +82,7 @@ class Upstream:
                 info = {**HELLO, "capabilities": {"tools": {}}, "serverInfo": HELLO["clientInfo"]}
                 data = _result(number[1], info)
             case b"tools/list":
-                data = _result(number[1], {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})
+                data = _result(number[1], {"tools": self.tools})
             case b"server/discover":
                 return b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n"
             case _:

@@ -30,7 +30,7 @@ STEP: Final = 32
 class Naming(NamedTuple):
     """How an endpoint calls what servers list."""
 
-    names: Callable[[Sequence[Definition]], Mapping[str, str]]
+    names: Callable[[Sequence[Definition]], Steps[Mapping[str, str]]]
     """By each own name the one that is shown; of one server and one kind."""
     listed: Listed
 
@@ -142,8 +142,7 @@ def _shown_steps(
 ) -> Steps[Shown]:
     if not targets:
         return NOTHING
-    names = naming.names(definitions)
-    yield
+    names = yield from naming.names(definitions)
     entries: list[Entry] = []
     found: dict[str, Target] = {}
     for at, target in enumerate(targets, 1):
@@ -155,15 +154,21 @@ def _shown_steps(
     return Shown(tuple(entries), found)
 
 
-def _own_names(definitions: Sequence[Definition]) -> Mapping[str, str]:
+def _own_names(definitions: Sequence[Definition]) -> Steps[Mapping[str, str]]:
+    yield
     return {one.name: one.name for one in definitions}
 
 
-def _exposed_names(definitions: Sequence[Definition]) -> Mapping[str, str]:
+def _exposed_names(definitions: Sequence[Definition]) -> Steps[Mapping[str, str]]:
     server, kind = definitions[0].server, definitions[0].kind
     if kind in (Kind.TOOL, Kind.PROMPT):
-        return names.expose(server, (one.name for one in definitions))
-    return {one.name: uris.expose(server, one.name) for one in definitions}
+        return (yield from names.expose_steps(server, (one.name for one in definitions)))
+    found: dict[str, str] = {}
+    for at, one in enumerate(definitions, 1):
+        found[one.name] = uris.expose(server, one.name)
+        if not at % STEP:
+            yield
+    return found
 
 
 def _as_listed(definition: Definition, name: str) -> dict[str, Any]:  # noqa: ARG001 - one of two ways

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from doorward.model.principal import Principal
 from doorward.model.steps import Steps
-from doorward.model.target import Definition, Target
+from doorward.model.target import Definition, OperationClass, Target
 from doorward.model.verdict import Allow
 from doorward.policy.engine import Engine
 
@@ -30,16 +30,15 @@ def narrowed(before: View, after: View) -> Steps[tuple[View, View]]:
         return before, after
     old = yield from _spelled(before)
     new = yield from _spelled(after)
-    return (
-        View(before.policy, [one for key, one in old.items() if key not in new]),
-        View(after.policy, [one for key, one in new.items() if key not in old]),
-    )
+    gone = [one for key, one in old.items() if key not in new]
+    yield
+    return View(before.policy, gone), View(after.policy, [one for key, one in new.items() if key not in old])
 
 
-def _spelled(view: View) -> Steps[dict[tuple[str, str, str], Definition]]:
+def _spelled(view: View) -> Steps[dict[tuple[str, str, OperationClass], Definition]]:
     found = {}
     for at, one in enumerate(view.definitions, 1):
-        found[one.name, one.digest, one.op_class.value] = one
+        found[one.name, one.digest, one.op_class] = one
         if not at % (STEP * 16):
             yield
     return found

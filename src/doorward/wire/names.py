@@ -15,8 +15,12 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Final
 
+from doorward.model.steps import Steps, drained
+
 MAX_LENGTH: Final = 64
 SEPARATOR: Final = "__"
+STEP: Final = 64
+"""Names between two pauses."""
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9_-]")
 _HASH_DIGITS: Final = 8
 _HASHED: Final = re.compile(rf"_[0-9a-fA-F]{{{_HASH_DIGITS}}}\Z")
@@ -28,15 +32,32 @@ def expose(server: str, tools: Iterable[str]) -> dict[str, str]:
     Cut, with a hash of both names, where that is too long, has other characters, ends as if it were cut, or
     differs from another one in case only: two such names would be one to many a client.
     """
+    return drained(expose_steps(server, tools))
+
+
+def expose_steps(server: str, tools: Iterable[str]) -> Steps[dict[str, str]]:
+    """`expose` in steps of some 0.1 ms."""
     own = sorted(set(tools))
-    plain = {tool: f"{server}{SEPARATOR}{tool}" for tool in own}
-    alike = Counter(name.lower() for name in plain.values())
-    shown = {tool: name for tool, name in plain.items() if _is_plain(name) and alike[name.lower()] == 1}
+    yield
+    plain = [f"{server}{SEPARATOR}{tool}" for tool in own]
+    yield
+    alike = Counter(name.lower() for name in plain)
+    yield
+    shown: dict[str, str] = {}
+    odd: list[tuple[str, str]] = []
+    for at, (tool, name) in enumerate(zip(own, plain, strict=True), 1):
+        if _is_plain(name) and alike[name.lower()] == 1:
+            shown[tool] = name
+        else:
+            odd.append((tool, name))
+        if not at % STEP:
+            yield
     taken: set[str] = set()
-    for tool in own:
-        if tool not in shown:
-            shown[tool] = _hashed(server, tool, plain[tool], taken)
-            taken.add(shown[tool].lower())
+    for at, (tool, name) in enumerate(odd, 1):
+        shown[tool] = _hashed(server, tool, name, taken)
+        taken.add(shown[tool].lower())
+        if not at % STEP:
+            yield
     return shown
 
 
