@@ -12,6 +12,7 @@ from doorward.model.call import Call, Era, RpcError, Session
 from doorward.model.errors import CallerError, UpstreamError
 from doorward.model.reasons import Reason
 from doorward.ports.asks import Inquiry
+from doorward.upstream import keys
 from doorward.upstream.live import Live
 from doorward.upstream.questions import AT_ONCE, MOST, NoClients, Questions
 from doorward.wire.jsonrpc import UpstreamRequest
@@ -135,6 +136,23 @@ async def test_our_own_conversation_asks_nobody_and_is_told_all_that_may_be_aske
 
 
 @pytest.mark.spec("DW-143")
+async def test_a_conversation_is_opened_with_that_and_with_the_clients_apps() -> None:
+    bench = Bench(("roots",))
+    apps: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/ui": {}}}
+    assert bench.questions.introduced("s1") == {"roots": {"listChanged": True}}
+    bench.client.client = lambda _: msgspec.structs.replace(SESSION, capabilities=FORMS | apps)  # type: ignore[method-assign]
+    assert bench.questions.introduced("s1") == {"roots": {"listChanged": True}} | apps
+    assert bench.questions.introduced(None) == {"roots": {}}
+
+
+async def test_a_modern_caller_declares_what_its_key_says() -> None:
+    bench = Bench(("roots", "elicitation"))
+    asked = {"elicitation": {"form": {}}, "roots": {}}
+    key = keys.of_caller("default|anna|bot", asked)
+    assert bench.questions.declared(key) == bench.questions.introduced(key) == asked
+    assert Bench(()).questions.declared(key) == {}
+
+
 async def test_a_session_declares_what_its_client_did() -> None:
     bench = Bench(("roots", "sampling"))
     assert bench.questions.declared("s1") == {"roots": {"listChanged": True}}
