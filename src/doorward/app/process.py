@@ -97,15 +97,9 @@ class Process:
         """Warnings about the configuration in force that have been said."""
         self.settling = Settling()
         self._warden = Warden()
+        told, warden, asking = self._on_notification, self._warden, self.asking
         self._lasting = Lasting(
-            self.sessions,
-            self.calls,
-            self.recorder,
-            ring,
-            self._on_notification,
-            self.listens,
-            self._warden,
-            self.asking,
+            self.sessions, self.calls, self.recorder, ring, told, self.listens, warden, asking
         )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)

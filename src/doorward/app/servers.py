@@ -42,17 +42,6 @@ def server_settings(
 
     Raises OSError (ssl.SSLError is one) for TLS files that cannot be used, ValueError for such a proxy.
     """
-    tls = config.tls
-    if tls is None and (config.url or "").lower().startswith("https:"):
-        tls = ServerTls()  # the same floor, and one context: making one for each connection takes 20 ms
-    context = None
-    if tls is not None:
-        ca, cert, key = (None if path is None else str(path) for path in (tls.ca, tls.cert, tls.key))
-        try:
-            context = ReloadingContext(ca, cert, key, tls.min_version)
-        except OSError as error:  # ssl's own message names no file
-            files = ", ".join(filter(None, (ca, cert, key)))
-            raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
     usual = _timeouts(config.timeout, Timeouts())
     processes = config.processes or Processes()
     pool, dns = config.pool or outbound.Pool(), config.dns or outbound.Dns()
@@ -83,9 +72,24 @@ def server_settings(
         dns_prefer=dns.prefer,
         proxy=_proxy(name, config, environ),
         auth_headers=FixedFields(_auth_fields(config.auth)),
-        ssl=context,
-        server_hostname=tls.server_name if tls else None,
+        ssl=_context(name, config),
+        server_hostname=config.tls.server_name if config.tls else None,
     )
+
+
+def _context(name: str, config: Server) -> ReloadingContext | None:
+    """Raises OSError for files that cannot be used."""
+    tls = config.tls
+    if tls is None:
+        if not (config.url or "").lower().startswith("https:"):
+            return None
+        tls = ServerTls()  # the same floor, and one context: making one for each connection takes 20 ms
+    ca, cert, key = (None if path is None else str(path) for path in (tls.ca, tls.cert, tls.key))
+    try:
+        return ReloadingContext(ca, cert, key, tls.min_version)
+    except OSError as error:  # ssl's own message names no file
+        files = ", ".join(filter(None, (ca, cert, key)))
+        raise OSError(f"servers.{name}.tls: cannot use {files}: {error}") from error
 
 
 def tool_rules(config: Server) -> tuple[ToolRule, ...]:
