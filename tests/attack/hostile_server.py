@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from doorward.model.call import Call, Era, Session
+from doorward.model.call import Era, Session
 from doorward.model.principal import Principal
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.model.verdict import Permit
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
+from tests.support.calls import call_of
 
 Message = dict[str, Any]
 Act = Callable[["Request", asyncio.StreamWriter], Awaitable[None] | None]
@@ -187,23 +188,16 @@ def permit(
     kind: Kind = Kind.TOOL,
     name: str = "echo",
 ) -> Permit:
-    version = "2025-11-25" if era is Era.LEGACY else "2026-07-28"
-    call = Call(
+    call = call_of(
+        method,
+        params or {"name": "lab__echo", "arguments": {"text": "hi"}},
+        era,
         id="caller-1",
-        method=method,
-        params=params or {"name": "lab__echo", "arguments": {"text": "hi"}},
-        meta={},
-        era=era,
-        version=version,
-        endpoint=None,
         session=session,
-        capabilities={},
         client={"name": "c", "version": "1"},
         log_level=log_level,
         progress_token=token,
         events=events,
-        scope=None,
-        received=0.0,
     )
     principal = Principal("tenant", "subject", agent, "none")
     return Permit(call, principal, Target("lab", kind, name, OperationClass.WRITE), "decision", ())

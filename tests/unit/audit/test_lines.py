@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from doorward.audit import lines, records
 from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
-from doorward.audit.digests import DigestKey, DigestKeys, canonical
+from doorward.audit.digests import DigestKey, DigestKeys
 from doorward.audit.ids import uuid7
 from doorward.audit.lines import CallLines
-from doorward.model.call import Call, Credential, Era, Inbound, Outcome, Series, Spelled
+from doorward.model.call import Credential, Inbound, Outcome, Series
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import ControlRun, Deny, Mode, Permit, RuleRef
+from tests.support.calls import tool_call
 
 TENANT = 'a"b%s'
 NOW = 1_790_000_000.123  # in 2026q3
@@ -63,12 +64,14 @@ def permit_of(
 ) -> Permit:
     arguments = changes.get("arguments", {"path": "/"})
     series = changes.get("series") or series_of()
-    text = canonical(arguments)
-    call = Call(
-        request_id, "tools/call", {"name": "x", "arguments": arguments}, {}, Era.LEGACY, "2025-11-25",
-        changes.get("endpoint", "files"), None, {}, series.client, None, None, None, None, 0.0,
-        Spelled(arguments, text, text), series,
-    )  # fmt: skip
+    call = tool_call(
+        "x",
+        arguments,
+        id=request_id,
+        endpoint=changes.get("endpoint", "files"),
+        client=series.client,
+        series=series,
+    )
     return Permit(call, principal, target, uuid7(), rules, changes.get("softened"))
 
 

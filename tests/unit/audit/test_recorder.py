@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from doorward.audit import records
 from doorward.audit.ids import uuid7
 from doorward.audit.recorder import Recorder
-from doorward.model.call import Call, Credential, Era, Inbound, Outcome, Spelled
+from doorward.model.call import Call, Credential, Inbound, Outcome, Spelled
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit, RuleRef
+from tests.support.calls import call_of
 
 NOW = 1_790_000_000.5  # in 2026q3
 KEY = b"k" * 32
@@ -70,23 +71,9 @@ def recorder_on(log: Log) -> Recorder:
 
 
 def call_with(arguments: dict[str, Any], request_id: int | str = 7, client: Any = "inspector") -> Call:
-    return Call(
-        id=request_id,
-        method="tools/call",
-        params={"name": "read", "arguments": arguments},
-        meta={},
-        era=Era.LEGACY,
-        version="2025-11-25",
-        endpoint="files",
-        session=None,
-        capabilities={},
-        client={"name": client, "version": "1.2"},
-        log_level=None,
-        progress_token=None,
-        events=None,
-        scope=None,
-        received=0.0,
-    )
+    given = {"name": "read", "arguments": arguments}
+    known = {"name": client, "version": "1.2"}
+    return call_of("tools/call", given, id=request_id, endpoint="files", client=known)
 
 
 CALL = call_with({"path": "/tmp/a", "token": SECRET})

@@ -4,8 +4,9 @@ from typing import Any
 
 from doorward.catalog.definitions import definitions
 from doorward.catalog.snapshot import Listing, Snapshot
-from doorward.model.call import Call, Era
+from doorward.model.call import Call
 from doorward.model.target import Kind
+from tests.support.calls import call_of
 
 ALL = {"tools": {}, "prompts": {}, "resources": {}}
 
@@ -40,20 +41,4 @@ def snapshot(*listings: Listing) -> Snapshot:
 
 
 def call(method: str, params: dict[str, Any], endpoint: str | None = "a") -> Call:
-    return Call(
-        id=1,
-        method=method,
-        params=params,
-        meta={},
-        era=Era.LEGACY,
-        version="2025-11-25",
-        endpoint=endpoint,
-        session=None,
-        capabilities={},
-        client={},
-        log_level=None,
-        progress_token=None,
-        events=None,
-        scope=None,
-        received=0.0,
-    )
+    return call_of(method, params, endpoint=endpoint)

@@ -16,6 +16,7 @@ from doorward.model.verdict import Allow, Deny, Facts, Mode, Permit, RuleRef
 from doorward.policy.encode import Record, Scalar
 from doorward.policy.engine import Engine
 from doorward.policy.slices import Slice
+from tests.support.calls import call_of
 from tests.unit.policy.build import (
     BOT,
     aim,
@@ -42,23 +43,7 @@ def deny(verdict: object) -> Deny:
 
 
 def call(arguments: dict[str, Any]) -> Call:
-    return Call(
-        id=1,
-        method="tools/call",
-        params={"name": "list", "arguments": arguments},
-        meta={},
-        era=Era.MODERN,
-        version="2026-07-28",
-        endpoint=None,
-        session=None,
-        capabilities={},
-        client={},
-        log_level=None,
-        progress_token=None,
-        events=None,
-        scope=None,
-        received=0.0,
-    )
+    return call_of("tools/call", {"name": "list", "arguments": arguments}, Era.MODERN)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.model.call import Call, Era, Series, Spelled
+from doorward.model.call import Era, Series
 from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import Permit
@@ -19,7 +19,8 @@ from doorward.upstream.outgoing import outgoing
 from doorward.upstream.relay import Relay
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings
-from doorward.wire import headers, jsonrpc, strict
+from doorward.wire import headers, jsonrpc
+from tests.support.calls import tool_call
 
 VERSIONS = {Era.LEGACY: "2025-11-25", Era.MODERN: "2026-07-28"}
 ALICE = Principal("default", "alice", "coder", "key")
@@ -51,15 +52,10 @@ def permit_of(era: Era, arguments: Any, name: str = "read", **changes: Any) -> P
     schema = changes.pop("schema", {"type": "object"})
     listed = {"name": name, "inputSchema": schema}
     definition = Definition("files", Kind.TOOL, name, listed, "ab", OperationClass.READ)
-    compact = strict.encode(arguments)
     client = changes.pop("client", {"name": "inspector", "version": "1"})
     level = changes.pop("log_level", None)
     series = Series(None, VERSIONS[era], {}, client, level, "files__x", plain=changes.pop("plain", True))
-    call = Call(
-        7, "tools/call", {"name": "files__x", "arguments": arguments}, {}, era, VERSIONS[era], None, None, {},
-        client, level, None, None, None, 0.0,
-        Spelled(arguments, compact, strict.canonical(arguments)), series,
-    )  # fmt: skip
+    call = tool_call("files__x", arguments, era, id=7, client=client, log_level=level, series=series)
     call = msgspec.structs.replace(call, **changes)
     return Permit(call, ALICE, Target("files", Kind.TOOL, name, OperationClass.READ, definition), "id", ())
 

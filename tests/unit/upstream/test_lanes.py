@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.model.call import Call, Era, Outcome, Reply, Series, Session, Spelled
+from doorward.model.call import Era, Outcome, Reply, Series, Session
 from doorward.model.errors import UpstreamError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -30,6 +30,7 @@ from doorward.upstream.relay import Relay
 from doorward.upstream.session import HttpConversation, Means
 from doorward.upstream.settings import ServerSettings, ServerState
 from doorward.wire import jsonrpc
+from tests.support.calls import tool_call
 
 ALICE = Principal("default", "alice", "coder", "key")
 TOOL = Target("files", Kind.TOOL, "read", OperationClass.READ)
@@ -133,11 +134,7 @@ SERIES = Series(
 
 
 def permit_of(target: Target = TOOL, **changes: Any) -> Permit:
-    compact = msgspec.json.encode(ARGUMENTS)
-    call = Call(
-        7, "tools/call", {"name": "files__read", "arguments": ARGUMENTS}, {}, Era.LEGACY, "2025-11-25", None,
-        SERIES.session, {}, {}, None, None, None, "s1", 0.0, Spelled(ARGUMENTS, compact, compact), SERIES,
-    )  # fmt: skip
+    call = tool_call("files__read", ARGUMENTS, id=7, session=SERIES.session, scope="s1", series=SERIES)
     return Permit(msgspec.structs.replace(call, **changes), ALICE, target, "id", ())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.model.call import Call, Era, RpcError, Session
+from doorward.model.call import Era, RpcError, Session
 from doorward.model.errors import CallerError, UpstreamError
 from doorward.model.reasons import Reason
 from doorward.ports.asks import Inquiry
@@ -16,15 +16,14 @@ from doorward.upstream import keys
 from doorward.upstream.live import Live
 from doorward.upstream.questions import AT_ONCE, MOST, NoClients, Questions
 from doorward.wire.jsonrpc import UpstreamRequest
+from tests.support.calls import call_of
 
 pytestmark = [pytest.mark.asyncio]
 
 ALL = ("elicitation", "sampling", "roots")
 FORMS = {"elicitation": {"form": {}}, "roots": {"listChanged": True}}
 SESSION = Session("s1", "o", "bank", "2025-11-25", FORMS, {})
-CALL = Call(
-    1, "tools/call", {}, {}, Era.LEGACY, "2025-11-25", "bank", SESSION, FORMS, {}, None, None, None, "s1", 0.0
-)
+CALL = call_of(endpoint="bank", session=SESSION, capabilities=FORMS, scope="s1")
 MODERN = msgspec.structs.replace(CALL, era=Era.MODERN, version="2026-07-28", session=None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorward.model.call import Call, Era
+from doorward.model.call import Era
 from doorward.model.errors import CallerError, PolicyError, UpstreamError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -14,6 +14,7 @@ from doorward.model.target import Kind, OperationClass, Target
 from doorward.model.verdict import Permit
 from doorward.upstream.rounds import STATE_S, OwnKey, Rounds
 from doorward.upstream.settings import ServerSettings
+from tests.support.calls import call_of
 
 ANNA = Principal("default", "anna", "ci-bot", "key")
 BANK = ServerSettings(name="bank", url="http://127.0.0.1:1/mcp", may_ask=("elicitation", "roots"))
@@ -56,11 +57,8 @@ def permit(
     name: str = "transfer",
     **params: Any,
 ) -> Permit:
-    version = "2026-07-28" if caller is Era.MODERN else "2025-11-25"
-    call = Call(
-        1, method, {"name": name, "arguments": {"amount": 1}} | params, {}, caller, version, "bank", None,
-        capabilities, {}, None, None, None, None, 0.0,
-    )  # fmt: skip
+    given = {"name": name, "arguments": {"amount": 1}} | params
+    call = call_of(method, given, caller, endpoint="bank", capabilities=capabilities)
     return Permit(call, principal, Target("bank", Kind.TOOL, name, OperationClass.WRITE), "d", ())
 
 

@@ -14,6 +14,7 @@ from doorward.upstream.live import Live
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.stdio import StdioConversation
+from tests.support.calls import call_of
 
 pytestmark = [pytest.mark.asyncio]
 
@@ -64,11 +65,7 @@ class Bench:
 
 
 def call(level: str | None, token: int | None, events: Heard) -> Call:
-    return Call(
-        id=1, method="tools/call", params={}, meta={}, era=Era.LEGACY, version="2025-11-25", endpoint=None,
-        session=None, capabilities={}, client={}, log_level=level, progress_token=token, events=events,
-        scope=None, received=0.0,
-    )  # fmt: skip
+    return call_of(log_level=level, progress_token=token, events=events)
 
 
 @contextmanager
