@@ -1,9 +1,11 @@
 """A stdio server that says what a call tells it to: see players.py. Standard library only."""
 
 import json
+import os
 import sys
 
 MODERN = "modern" in sys.argv[1:]
+heard: list[str] = []
 
 
 def say(text: str) -> None:
@@ -26,6 +28,7 @@ def play(message: dict) -> None:
 
 
 for line in sys.stdin:
+    heard.append(line)
     asked = json.loads(line)
     match asked.get("method"):
         case "server/discover" if MODERN:
@@ -34,7 +37,12 @@ for line in sys.stdin:
             info = {"name": "player", "version": "1"}
             hello = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": info}
             result(asked, hello)
+        case "tools/call" if "tell" in asked["params"]["arguments"]:
+            told = json.dumps({"heard": heard, "env": dict(os.environ), "arguments": sys.argv})
+            result(asked, {"content": [{"type": "text", "text": told}]})
         case "tools/call":
             play(asked)
+        case "tools/list":
+            result(asked, {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})
         case _ if "id" in asked and "method" in asked:
             say(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "no"}}))
