@@ -87,7 +87,9 @@ class Gateway:
             return False
         with httpx2.Client(timeout=30) as http:
             key = next(iter(self._keys.values()))["key"]
-            return all(list_tools(http, f"{self.url}/mcp/{name}", key)["result"]["tools"] for name in up)
+            # One that takes its time to start answers with an error until it has.
+            answers = [list_tools(http, f"{self.url}/mcp/{name}", key) for name in up]
+        return all(answer.get("result", {}).get("tools") for answer in answers)
 
     def readyz(self) -> httpx2.Response:
         return httpx2.get(f"{self.url}/readyz", timeout=5)
