@@ -145,6 +145,13 @@ class SessionStreams:
         away = [(one.session, one.principal) for one in self._away.values()]
         return [*((session, principal) for session, principal, _ in self._open.values()), *away]
 
+    def of(self, key: str) -> Iterable[tuple[Session, Principal]]:
+        """See ports.Streams. A server that floods one session costs no look at the others."""
+        found = self._open.get(key) or self._away.get(key)
+        if found is not None:
+            return [(found[0], found[1])]
+        return [one for one in self.listening() if one[1].owner == key]
+
     def listener(self, session_id: str) -> Principal | None:
         found = self._open.get(session_id) or self._away.get(session_id)
         return None if found is None else found[1]

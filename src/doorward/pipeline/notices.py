@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from doorward.model.call import Session
 from doorward.model.principal import Principal
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.pipeline.listens import Listens, may_read
@@ -93,13 +92,9 @@ class Notices:
             return
         rank = LOG_LEVELS.index(str(params["level"]))
         message = jsonrpc.encode_notification(MESSAGE, params)
-        for session, principal in list(self._streams.listening()):
+        for session, principal in self._streams.of(key):
             asked = session.log_level
-            if asked is None or rank < LOG_LEVELS.index(asked):
+            if asked is None or rank < LOG_LEVELS.index(asked) or session.endpoint not in (None, server):
                 continue
-            if _concerns(session, principal, server, key) and self._policy().reaches(principal, server):
+            if self._policy().reaches(principal, server):
                 self._streams.push(session.id, message)
-
-
-def _concerns(session: Session, principal: Principal, server: str, key: str) -> bool:
-    return session.endpoint in (None, server) and key in (session.id, principal.owner)

@@ -14,6 +14,10 @@ class Streams(Protocol):
         """Sessions that have a stream open now, with the principal that opened it."""
         ...
 
+    def of(self, key: str) -> Iterable[tuple[Session, Principal]]:
+        """The same of one session, or of all sessions of one owner: `key` is the id of either."""
+        ...
+
     def listener(self, session_id: str) -> Principal | None:
         """Who has the stream of this session open now."""
         ...

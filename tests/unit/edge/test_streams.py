@@ -127,3 +127,19 @@ async def test_a_peer_that_ends_its_side_ends_its_stream() -> None:
 
     assert channel.ended.is_set()
     assert list(streams.listening()) == []
+
+
+async def test_those_of_a_session_or_of_an_owner() -> None:
+    streams = SessionStreams()
+    other = Principal("default", "other", "agent", "key", "k2")
+    for session_id, principal in (("s", ME), ("t", ME), ("u", other)):
+        opened(streams, session_id, principal)
+
+    def of(key: str) -> list[str]:
+        return [session.id for session, _ in streams.of(key)]
+
+    assert of("s") == ["s"]
+    assert of(ME.owner) == ["s", "t"]
+    assert of("nobody") == []
+    assert streams.sessions == {"s", "t", "u"}
+    streams.close_all()

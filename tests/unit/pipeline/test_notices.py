@@ -39,6 +39,9 @@ class Streams:
     def listening(self) -> list[tuple[Session, Principal]]:
         return self.listens
 
+    def of(self, key: str) -> list[tuple[Session, Principal]]:
+        return [one for one in self.listens if key in (one[0].id, one[1].owner)]
+
     def listener(self, session_id: str) -> Principal | None:
         return next((principal for session, principal in self.listens if session.id == session_id), None)
 
