@@ -111,11 +111,13 @@ class Rounds:
         """What -32021 of the server means for this caller: returns when it is the caller's own to mend.
 
         Raises PolicyError(ASK_NOT_ALLOWED) when the operator keeps the capability from the server,
-        UpstreamError(BRIDGE_UNSUPPORTED) when the eras do.
+        UpstreamError(BRIDGE_UNSUPPORTED) when the eras do, UpstreamError(UPSTREAM_PROTOCOL_ERROR) when it
+        does not name one (2026-07-28 requires it): nobody could mend that.
         """
         needed = data.get("requiredCapabilities") if isinstance(data, dict) else None
         if not isinstance(needed, dict):
-            return
+            text = "refused the call for lack of a client capability and did not say which"
+            raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, self.server, text)
         kinds = {kind: needed[kind] for kind in asking.KINDS.values() if kind in needed}
         could = asking.declared(call.capabilities, tuple(asking.KINDS.values()), call.version)
         if not kinds or not asking.covers(could, kinds):

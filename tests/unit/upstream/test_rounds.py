@@ -207,8 +207,16 @@ NEEDS = {"requiredCapabilities": {"elicitation": {"form": {}}}}
 @pytest.mark.spec("DW-082")
 @pytest.mark.parametrize("era", list(Era))
 def test_what_the_caller_did_not_declare_is_the_callers_to_mend(era: Era) -> None:
-    for data in (NEEDS, None, {}, {"requiredCapabilities": []}, {"requiredCapabilities": {"extensions": {}}}):
+    for data in (NEEDS, {"requiredCapabilities": {"extensions": {}}}):
         ROUNDS.explain_missing(permit({}).call, era, data)
+
+
+@pytest.mark.spec("DW-082")
+@pytest.mark.parametrize("data", [None, {}, "elicitation", {"requiredCapabilities": []}])
+def test_a_capability_that_is_not_named_cannot_be_declared(data: Any) -> None:
+    with pytest.raises(UpstreamError, match="server bank refused the call") as error:
+        ROUNDS.explain_missing(permit({}).call, Era.MODERN, data)
+    assert error.value.reason is Reason.UPSTREAM_PROTOCOL_ERROR
 
 
 @pytest.mark.spec("DW-246")
