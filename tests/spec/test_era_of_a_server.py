@@ -49,8 +49,9 @@ async def test_credentials_and_failures_prove_no_era(status: int, tmp_path: Path
         assert peer.asked("initialize") == []
         del peer.acts["server/discover"]
         async with asyncio.timeout(20):
-            while (await client.call()).messages[-1].get("result") is None:  # noqa: ASYNC110 - it is asked
+            while (await client.ask("tools/list")).message.get("result") is None:  # noqa: ASYNC110 - it is asked
                 await asyncio.sleep(0.1)
+        assert (await client.call()).status == 200
         assert made.process.world.servers["lab"].era is Era.LEGACY
 
 

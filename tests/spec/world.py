@@ -183,7 +183,10 @@ async def world(
         process = await Process.open(loaded)
         try:
             url = (await process.listen(lambda _: None))[0].removesuffix("/mcp")
-            async with asyncio.timeout(60), httpx2.AsyncClient(base_url=url, timeout=30) as http:
+            async with (
+                asyncio.timeout(60),
+                httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as http,
+            ):
                 made = World(process, url, http, secrets)
                 made.peers = peers
                 yield made

@@ -31,6 +31,7 @@ def tools(*listed: dict[str, Any], rules: tuple[ToolRule, ...] = ()) -> list[tup
     return [(one.name, one.op_class) for one in definitions("s", Kind.TOOL, listed, rules)]
 
 
+@pytest.mark.spec("DW-190")
 def test_they_keep_the_servers_order_and_its_very_object() -> None:
     listed = [{"name": "b", "x": 1}, {"name": "a"}]
 

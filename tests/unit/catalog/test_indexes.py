@@ -60,6 +60,7 @@ def test_a_tool_that_both_eras_say_alike_is_encoded_once() -> None:
     assert none.encoded(modern=False) is None
 
 
+@pytest.mark.spec("DW-190")
 def test_together_they_stand_in_the_order_of_their_servers() -> None:
     both = Together([index(Kind.PROMPT, {"name": "p"}, server=name) for name in ("b", "a")])
 

@@ -194,7 +194,7 @@ async def test_an_id_of_another_session_and_an_invented_one_are_refused_alike() 
     assert (await face.get(mine | stranger, known))[1].error == (404, -32600, "session_unknown")
 
 
-@pytest.mark.spec("DW-373")
+@pytest.mark.spec("DW-373", "DW-378")
 @pytest.mark.parametrize(("version", "primed"), [("2025-11-25", True), ("2025-06-18", False)])
 async def test_a_call_that_says_nothing_for_long_can_be_found_again(version: str, primed: bool) -> None:
     face = Face()

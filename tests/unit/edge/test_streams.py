@@ -129,6 +129,7 @@ async def test_a_peer_that_ends_its_side_ends_its_stream() -> None:
     assert list(streams.listening()) == []
 
 
+@pytest.mark.spec("DW-232")
 async def test_those_of_a_session_or_of_an_owner() -> None:
     streams = SessionStreams()
     other = Principal("default", "other", "agent", "key", "k2")

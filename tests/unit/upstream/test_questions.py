@@ -152,6 +152,7 @@ async def test_a_modern_caller_declares_what_its_key_says() -> None:
     assert Bench(()).questions.declared(key) == {}
 
 
+@pytest.mark.spec("DW-143")
 async def test_a_session_declares_what_its_client_did() -> None:
     bench = Bench(("roots", "sampling"))
     assert bench.questions.declared("s1") == {"roots": {"listChanged": True}}

@@ -114,6 +114,7 @@ def test_only_what_may_take_long_is_read_in_steps() -> None:
     assert large.takes_long(b" " * (large.LARGE + 1))
 
 
+@pytest.mark.spec("DW-016")
 @pytest.mark.parametrize("number", ["100.00000000000000000001", "1e-400"])
 def test_a_number_that_rules_would_read_as_another_is_refused(number: str) -> None:
     """It would be sent as it is spelled."""

@@ -257,6 +257,7 @@ def test_more_members_than_anybody_needs_are_refused_before_they_are_built() -> 
     assert caught.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-016")
 @pytest.mark.parametrize(
     "number",
     [
@@ -273,6 +274,7 @@ def test_a_number_is_kept_whatever_its_spelling(number: str) -> None:
     assert strict.decode(strict.encode({"a": value})) == {"a": value}
 
 
+@pytest.mark.spec("DW-016")
 @pytest.mark.parametrize(
     "number",
     [
@@ -287,11 +289,13 @@ def test_a_number_with_more_digits_than_a_double_has_is_refused(number: str, aro
     assert error.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.spec("DW-016")
 def test_digits_in_a_text_are_no_number() -> None:
     text = '{"a": "0.1000000000000000055511151231257827", "b": "\\"1e-400", "1e-400": 1}'
     assert len(strict.decode(text.encode())) == 3
 
 
+@pytest.mark.spec("DW-016")
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["%.17g", "%.16e", "%r", "%.3f"]))
 def test_every_double_may_be_spelled_with_all_its_digits(value: float, form: str) -> None:
     spelled = form % value
