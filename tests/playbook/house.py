@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.memory.sessions import MemorySessions
 from doorward.catalog.definitions import definitions
@@ -30,6 +31,7 @@ from doorward.pipeline.order import AfterSlot, BeforeSlot
 from doorward.pipeline.read import Reader
 from doorward.pipeline.rescue import Answer
 from doorward.pipeline.run import AfterPhase, BeforePhase
+from doorward.pipeline.shares import Shares
 from doorward.policy.engine import Engine
 from doorward.ports.catalog import Description, Entry
 from doorward.ports.watched import Wish
@@ -199,7 +201,9 @@ class House:
         spec = PolicySpec(agents, dict.fromkeys(listings, mode), "r1")
         policy = Engine.build(spec, {name: one.all() for name, one in listings.items()})
         self.offer = Offer(Snapshot(listings), policy)
-        recorder = Recorder(self.log, Ring(), gateway="g", revision="r1", modes=spec.modes)
+        recorder = Recorder(
+            self.log, Ring(), gateway="g", revision="r1", modes=spec.modes, large=LargeRecords(Shares())
+        )
         self.watched = Watched()
         self.listens = Listens(lambda: self.offer, self.watched, lambda: None)
         local = Local(self.offer, self.sessions, {"name": "doorward", "version": "0"}, self.listens)

@@ -19,6 +19,7 @@ from doorward.app.revisions import Revisions
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
+from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.files.ring import FileRing
@@ -47,6 +48,7 @@ from doorward.pipeline.fanout import Fanout
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
+from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
 from doorward.ports.store import KeyRecord
 from doorward.upstream.warden import Warden
@@ -76,7 +78,14 @@ class Process:
         self.replays = Replays()
         self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
-        self.recorder = Recorder(self.log, ring, gateway=gateway_name(), revision=loaded.digest, modes={})
+        self.recorder = Recorder(
+            self.log,
+            ring,
+            gateway=gateway_name(),
+            revision=loaded.digest,
+            modes={},
+            large=LargeRecords(Shares()),
+        )
         self.wishes = Wishes(lambda: self.world.servers, self._heard)
         self.listens = Listens(lambda: self.world, self.wishes, self.wishes.listeners_changed)
         self.streams.changed = self.wishes.listeners_changed

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.audit.digests import DigestKey, canonical
+from doorward.audit.digests import LARGE, Digested, DigestKey, canonical
 from doorward.audit.records import NAMES, Actor, Args, Mcp, Result, Ruling, Softened, clip
 from doorward.model.call import Call, Inbound, Outcome
 from doorward.model.principal import Principal
@@ -90,7 +90,7 @@ def ruling_of(
     return Ruling("refuse", revision, mode, verdict)
 
 
-def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
+def args_of(call: Call, target: Target | None, key: DigestKey | Digested) -> Args | None:
     """The call's arguments as digest, size and names; values only of those that the operator marked safe."""
     arguments = call.params.get("arguments")
     if not arguments or not isinstance(arguments, dict):
@@ -107,6 +107,14 @@ def args_of(call: Call, target: Target | None, key: DigestKey) -> Args | None:
     return Args(key.digest(data), key.name, len(data), names, more, safe, raw)
 
 
+def large_args(call: Call | None) -> bytes | None:
+    """The arguments as `args_of` digests them, where that is to be done in steps."""
+    spelled = None if call is None else call.spelled
+    if call is None or spelled is None or len(spelled.canonical) <= LARGE:
+        return None
+    return spelled.canonical if spelled.arguments is call.params.get("arguments") else None
+
+
 def names_of(given: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
     """As a record lists them, and how many more there are."""
     if len(given) <= NAMES and max(map(len, given)) <= 64:
@@ -115,7 +123,11 @@ def names_of(given: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
 
 
 def result_of(
-    outcome: Outcome, result: bytes | None, error_code: int | None, reason: Reason | None, key: DigestKey
+    outcome: Outcome,
+    result: bytes | None,
+    error_code: int | None,
+    reason: Reason | None,
+    key: DigestKey | Digested,
 ) -> Result:
     """What came back: size and digest of the bytes as delivered, or the error."""
     if result is None:

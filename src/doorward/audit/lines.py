@@ -12,7 +12,7 @@ import msgspec
 
 from doorward.audit import records
 from doorward.audit.build import actor_of, bounded, mcp_of, names_of, ruling_of
-from doorward.audit.digests import DigestKeys
+from doorward.audit.digests import LARGE, DigestKeys
 from doorward.audit.ids import FRACTIONS, prefix_of
 from doorward.model.call import Inbound
 from doorward.model.verdict import ControlRun, Mode, Permit
@@ -85,7 +85,7 @@ class CallLines:
     def decision(
         self, call_id: str, now: float, permit: Permit, inbound: Inbound, controls: Sequence[ControlRun] | str
     ) -> bytes | None:
-        """The decision record of a permit; None for one that is not usual.
+        """The decision record of a permit; None for one that is not usual, or too large to be made at once.
 
         `now`: seconds since 1970. `controls`: themselves, or spelled as JSON.
         """
@@ -106,6 +106,8 @@ class CallLines:
             self._turn(ts)
         keys, canonical, request_id = self._keys, spelled.canonical, call.id
         size = len(canonical)
+        if size > LARGE:
+            return None
         key = keys.key if now < keys.until else keys.at(now)
         number = str(request_id) if type(request_id) is int else _spell(bounded(request_id))
         return "".join(
@@ -126,16 +128,17 @@ class CallLines:
         total_s: float,
         upstream_s: float,
     ) -> bytes | None:
-        """Of a call that brought a result. Durations in seconds; None when they are impossible."""
+        """Of a call that brought a result. Durations in seconds; None when they are impossible,
+        and for a result that is too large to be digested at once."""
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
-        ours = total - upstream
-        if ours < 0 or upstream < 0:
+        ours, size = total - upstream, len(result)
+        if ours < 0 or upstream < 0 or size > LARGE:
             return None
         milliseconds = now * 1000
         ts = int(milliseconds)
         if ts != self._millisecond:
             self._turn(ts)
-        keys, size = self._keys, len(result)
+        keys = self._keys
         key = keys.key if now < keys.until else keys.at(now)
         # The random part is that of the call's id: unique with another time, and time has moved since.
         return "".join(

@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
-from doorward.audit.digests import DigestKeys
+from doorward.audit.build import actor_of, args_of, large_args, mcp_of, result_of, ruling_of
+from doorward.audit.digests import LARGE, Digested, DigestKey, DigestKeys
 from doorward.audit.ids import uuid7
+from doorward.audit.large import LargeRecords
 from doorward.audit.lines import CallLines
 from doorward.audit.peers import network
 from doorward.audit.questions import About, asked_of, question_of, questioned
@@ -46,16 +47,19 @@ class Recorder:
         gateway: str,
         revision: str,
         modes: Mapping[str, Mode],
+        large: LargeRecords,
         tally: RefusalTally | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`gateway`: a name for this process among replicas. `modes`: effective mode by server name."""
+        """`gateway`: a name for this process among replicas. `modes`: effective mode by server name. `large`:
+        of this log."""
         self._log = log
         self._ring = ring
         self._gateway = gateway
         self._revision = revision
         self._modes = modes
         self._clock = clock
+        self._large = large
         self._keys = DigestKeys(ring, TENANT)
         self._tally = tally or RefusalTally()
         self._network = lru_cache(maxsize=4096)(network)
@@ -69,6 +73,7 @@ class Recorder:
             gateway=self._gateway,
             revision=revision,
             modes=modes,
+            large=self._large,
             tally=self._tally,
             clock=self._clock,
         )
@@ -94,22 +99,27 @@ class Recorder:
             line = self._lines.decision(call_id, now, verdict, inbound, controls)
             if line is not None:
                 return self._log.append(line)
-        record = records.Decision(
-            v=records.VERSION,
-            id=call_id,
-            ts=int(now * 1000),
-            gateway=self._gateway,
-            tenant=principal.tenant,
-            call_id=call_id,
-            actor=actor_of(principal, call),
-            peer=self._network(inbound.credential.peer),
-            mcp=mcp_of(inbound, call, target),
-            op_class=None if target is None else target.op_class,
-            decision=ruling_of(verdict, target, self._revision, self._modes),
-            args=None if call is None else args_of(call, target, self._keys.at(now)),
-            controls=tuple(controls),
-        )
-        return self._log.append(records.encode(record))
+
+        def write(key: DigestKey | Digested) -> Awaitable[None]:
+            record = records.Decision(
+                v=records.VERSION,
+                id=call_id,
+                ts=int(now * 1000),
+                gateway=self._gateway,
+                tenant=principal.tenant,
+                call_id=call_id,
+                actor=actor_of(principal, call),
+                peer=self._network(inbound.credential.peer),
+                mcp=mcp_of(inbound, call, target),
+                op_class=None if target is None else target.op_class,
+                decision=ruling_of(verdict, target, self._revision, self._modes),
+                args=None if call is None else args_of(call, target, key),
+                controls=tuple(controls),
+            )
+            return self._log.append(records.encode(record))
+
+        key, large = self._keys.at(now), large_args(call)
+        return write(key) if large is None else self._large.write(large, key, write)
 
     def permitted(
         self, call_id: str, permit: Permit, inbound: Inbound, controls: str, waiter: Waiter | None = None
@@ -171,18 +181,25 @@ class Recorder:
         """
         now = self._clock()
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
-        record = records.Outcome(
-            v=records.VERSION,
-            id=uuid7(),
-            ts=int(now * 1000),
-            gateway=self._gateway,
-            tenant=principal.tenant,
-            call_id=call_id,
-            result=result_of(outcome, result, error_code, reason, self._keys.at(now)),
-            latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
-            controls=tuple(controls),
-        )
-        return self._log.append(records.encode(record))
+
+        def write(key: DigestKey | Digested) -> Awaitable[None]:
+            record = records.Outcome(
+                v=records.VERSION,
+                id=uuid7(),
+                ts=int(now * 1000),
+                gateway=self._gateway,
+                tenant=principal.tenant,
+                call_id=call_id,
+                result=result_of(outcome, result, error_code, reason, key),
+                latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
+                controls=tuple(controls),
+            )
+            return self._log.append(records.encode(record))
+
+        key = self._keys.at(now)
+        if result is None or len(result) <= LARGE:
+            return write(key)
+        return self._large.write(result, key, write)
 
     def question(
         self,
@@ -243,7 +260,9 @@ class Recorder:
         )
 
     async def roll_up(self) -> None:
-        """Write what was only counted: every 10 seconds, and when the gateway stops."""
+        """Write what was only counted: every 10 seconds, and when the gateway stops. Returns when the large
+        records that were begun are written, too."""
+        await self._large.settled()
         while (rollup := self._tally.take()) is not None:
             record = records.Refusal(
                 v=records.VERSION,

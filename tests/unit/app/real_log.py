@@ -8,11 +8,13 @@ from typing import Final
 from doorward.app.state import StatePaths, paths
 from doorward.audit import records
 from doorward.audit.ids import uuid7
+from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.ring import FileRing
 from doorward.backends.files.sealer import Sealer
 from doorward.backends.files.segments import SegmentLog
 from doorward.config.load import Loaded, load
+from doorward.pipeline.shares import Shares
 
 START: Final = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()
 CONFIG: Final = """\
@@ -51,7 +53,9 @@ async def _written(where: StatePaths, revision: str, count: int) -> list[str]:
     ring, clock = FileRing(where.ring), Clock()
     sealer = Sealer(where.audit, ring, gateway="here", anchor=None, clock=lambda: clock.now)
     log = SegmentLog(where.audit, segment_bytes=12_000, observer=sealer)
-    recorder = Recorder(log, ring, gateway="here", revision=revision, modes={}, clock=clock)
+    recorder = Recorder(
+        log, ring, gateway="here", revision=revision, modes={}, large=LargeRecords(Shares()), clock=clock
+    )
     await recorder.lifecycle("started", config=revision)
     ids = [uuid7() for _ in range(count)]
     for each in ids:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.audit import digests
 from doorward.audit.digests import DigestKey, DigestKeys, canonical
+from doorward.model.steps import drained
 from doorward.wire import strict
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=5)
@@ -91,3 +93,16 @@ def test_the_key_changes_at_the_turn_of_the_quarter_and_not_before() -> None:
     after = keys.at(turn)
     assert before.digest(b"x") != after.digest(b"x")
     assert ring.asked == ["digest:default:2026q4", "digest:default:2027q1"]
+
+
+@given(st.binary(max_size=300), st.integers(1, 64))
+def test_in_steps_it_is_the_same_digest(data: bytes, step: int) -> None:
+    key = DigestKey("k", b"secret")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digests, "STEP", step)
+        assert drained(key.steps(data)) == key.digest(data)
+
+
+def test_a_known_digest_stands_in_for_its_key() -> None:
+    known = digests.Digested(DigestKey("k", b"secret"), "beef")
+    assert (known.name, known.digest(b"whatever")) == ("k", "beef")

@@ -8,15 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.audit import build as build_module
+from doorward.audit import lines as lines_module
+from doorward.audit import recorder as recorder_module
 from doorward.audit import records
 from doorward.audit.ids import uuid7
+from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
-from doorward.model.call import Call, Credential, Inbound, Outcome, Spelled
+from doorward.model.call import Call, Credential, Inbound, Outcome, Series, Spelled
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit, RuleRef
+from doorward.pipeline.shares import Shares
 from tests.support.calls import call_of
 
 NOW = 1_790_000_000.5  # in 2026q3
@@ -67,7 +72,15 @@ def recorder(log: Log) -> Recorder:
 
 def recorder_on(log: Log) -> Recorder:
     modes = {"files": Mode.ENFORCE}
-    return Recorder(log, Ring(), gateway="gw-1", revision="rev", modes=modes, clock=lambda: NOW)
+    return Recorder(
+        log,
+        Ring(),
+        gateway="gw-1",
+        revision="rev",
+        modes=modes,
+        large=LargeRecords(Shares()),
+        clock=lambda: NOW,
+    )
 
 
 def call_with(arguments: dict[str, Any], request_id: int | str = 7, client: Any = "inspector") -> Call:
@@ -318,3 +331,26 @@ async def test_every_record_can_be_decoded_again(recorder: Recorder, log: Log) -
     await refuse(recorder, 1)
     for line in log.lines:
         assert records.encode(records.decode(line)) == line
+
+
+@pytest.mark.asyncio
+async def test_large_arguments_and_results_are_recorded_as_small_ones_are(
+    recorder: Recorder, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same records, whether their digests were made at once or in steps."""
+    spelled = Spelled({"path": "x" * 50}, b"{}", b'{"path":"%b"}' % (b"x" * 50))
+    series = Series(None, "2025-11-25", {}, {}, None, "read", plain=True)
+    call = msgspec.structs.replace(call_with(spelled.arguments), spelled=spelled, series=series)
+    told = []
+    for limit in (1 << 20, 10):
+        for module in (lines_module, build_module, recorder_module):
+            monkeypatch.setattr(module, "LARGE", limit)
+        call_id = uuid7()
+        await recorder.decision(
+            call_id, ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET, controls=CONTROLS
+        )
+        decision = log.last
+        await recorder.answered(call_id, ALICE, Outcome.OK, b"r" * 99, 0.5, 0.25, None)
+        told.append([{**one, "id": 0, "call_id": 0} for one in (decision, log.last)])
+    assert told[0] == told[1]
+    assert told[0][1]["result"]["bytes"] == 99
