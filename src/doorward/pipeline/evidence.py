@@ -47,7 +47,7 @@ class Evidence:
     def decision(self, trail: Trail) -> Awaitable[None]:
         """Record `trail.verdict`; to be awaited. Where that fails, nothing may be sent: see `blame`."""
         verdict = trail.verdict
-        if isinstance(verdict, Permit) and (spelled := trail.spelled()) is not None:
+        if type(verdict) is Permit and (spelled := trail.spelled()) is not None:
             trail.decided = True  # as in `_decided`: this is the usual call
             try:
                 return self._recorder.permitted(

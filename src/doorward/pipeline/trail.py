@@ -105,7 +105,8 @@ class Trail:
 
     def spelled(self) -> str | None:
         """`controls` as JSON, where the usual ones ran and all of them let the call pass; else None."""
-        if self.stages or not isinstance(self.said, Allow) or self.said.softened is not None:
+        said = self.said
+        if self.stages or type(said) is not Allow or said.softened is not None:
             return None
         identified, understood, routed = self.identified, self.understood, self.routed
         first = int((identified - self.started) * 1e6)

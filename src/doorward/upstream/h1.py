@@ -286,8 +286,13 @@ class Connection(asyncio.Protocol):
                 self._done = True
                 response = Response(known.status, known.headers, known.content_type, False, body)
                 if type(waiter) is Arrival:
-                    if waiter.failure is None:  # cancelled, if anything: what else ends it ends the exchange
-                        waiter.land(response)
+                    if waiter.failure is not None:  # a cancellation: what else ends it ends the exchange
+                        return
+                    if waiter.waiter is None:
+                        waiter.set_result(response)
+                    else:  # as `land`, without its frame
+                        waiter.value = response
+                        waiter.waiter.pace()
                 elif waiter is not None and not waiter.done():
                     waiter.set_result(response)
                 return
