@@ -60,6 +60,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "cli/keys",
         "cli/output",
         "cli/parser",
+        "cli/secrets",
         "cli/serve",
         "cli/settings",
         "cli/trust",
@@ -81,6 +82,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/identity/test_directory.py": ("model/principal",),
     # Backends are what their port's suite says, against files and databases.
     "tests/unit/backends/files/test_ring.py": ("backends/files/private",),
+    "tests/unit/backends/files/test_sealer.py": ("backends/files/checkpoints", "backends/files/tile_files"),
     "tests/unit/backends/files/test_segments.py": ("backends/files/recover",),
     "tests/unit/backends/sql/test_sqlite.py": (
         "backends/sql/migrate",
@@ -88,6 +90,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "backends/sql/store",
     ),
     # Wiring, sockets and processes are tested with real ones.
+    "tests/unit/app/test_keys.py": ("app/outbox",),
     "tests/unit/app/test_reload.py": (
         "app/http_face",
         "app/process",

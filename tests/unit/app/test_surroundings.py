@@ -25,6 +25,37 @@ def told(problems: list[Problem]) -> list[tuple[str | None, str, str]]:
     return [(problem.path, problem.severity, problem.message) for problem in problems]
 
 
+def anchored(folder: Path, anchor: object) -> list[Problem]:
+    path = folder / "doorward.yaml"
+    path.write_text(f"version: 1\ngateway: {{state: not/made/yet}}\naudit: {{anchor: {anchor}}}\n")
+    return surroundings(load(path))
+
+
+def test_an_anchor_is_a_directory_of_another_device(tmp_path: Path) -> None:
+    (problem,) = anchored(tmp_path, "none")
+    message = f"there is no directory {tmp_path / 'none'} to anchor the audit log in"
+    assert told([problem]) == [("audit.anchor", "warning", message)]
+    assert "make or mount it" in (problem.hint or "")
+    (tmp_path / "beside").mkdir()
+    message = f"{tmp_path / 'beside'} is on the same device as the audit log"
+    assert told(anchored(tmp_path, "beside")) == [("audit.anchor", "warning", message)]
+    (tmp_path / "file").touch()
+    assert told(anchored(tmp_path, "file"))[0][2].startswith("there is no directory")
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no second device here")
+def test_an_anchor_elsewhere_is_no_problem(tmp_path: Path) -> None:
+    if Path("/dev/shm").stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("temporary files lie there too")
+    assert anchored(tmp_path, "/dev/shm") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_anchor_that_is_not_ours_to_write(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o500)
+    assert "is not ours to write in" in anchored(tmp_path, "theirs")[0].message
+
+
 def remote(**members: object) -> str:
     tls = ", ".join(f"{name}: {value}" for name, value in members.items())
     return f"{{url: 'https://a.example/', tls: {{{tls}}}}}"

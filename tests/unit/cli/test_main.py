@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from doorward.cli import wiring
 from doorward.cli.main import build, main
 from doorward.cli.trust import TlsFiles
 from doorward.config.load import Loaded, parse
+from doorward.control.secrets import Secret
 from doorward.model.errors import CallerError, DoorwardError, GatewayError, UpstreamError
 from doorward.model.reasons import Reason
+from doorward.ports.secrets import Version
 
 HEAVY = [
     *("pydantic", "ruamel", "sqlalchemy", "mcp", "asyncio", "cedarpy", "uvloop", "httptools", "msgspec"),
@@ -337,6 +339,63 @@ def test_with_json_the_key_is_on_stdout_only(keys: FakeKeys, capsys: pytest.Capt
     out, err = capsys.readouterr()
     assert json.loads(out)["key"] == "dw_test_secret"
     assert "dw_test_secret" not in err
+
+
+class FakeSecrets:
+    """A ring with one purpose."""
+
+    def __init__(self, *versions: Version) -> None:
+        self.secrets = [Secret("checkpoints", versions)] if versions else []
+        self.rotated = 0
+
+    def all(self) -> Sequence[Secret]:
+        return self.secrets
+
+    def rotate_checkpoints(self) -> tuple[str, str]:
+        self.rotated += 1
+        return "log+1+old", "log+2+new"
+
+
+def with_secrets(monkeypatch: pytest.MonkeyPatch, fake: FakeSecrets) -> FakeSecrets:
+    monkeypatch.setattr(wiring, "open_secrets", lambda _: nullcontext(fake))
+    return fake
+
+
+def test_secrets_are_listed_with_their_versions(
+    keys: FakeKeys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_secrets(monkeypatch, FakeSecrets())
+    assert main(["secrets", "list"]) == 0
+    assert "no keys yet" in capsys.readouterr().out
+    with_secrets(monkeypatch, FakeSecrets(Version(1, "2026-01-01"), Version(2, "2026-02-02")))
+    assert main(["secrets", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["checkpoints", "2", "2026-02-02"]
+    assert main(["secrets", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["secrets"] == [
+        {
+            "purpose": "checkpoints",
+            "versions": [
+                {"version": 1, "created": "2026-01-01"},
+                {"version": 2, "created": "2026-02-02"},
+            ],
+        }
+    ]
+
+
+def test_the_key_of_the_log_is_rotated(
+    keys: FakeKeys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = with_secrets(monkeypatch, FakeSecrets())
+    assert main(["secrets", "rotate", "pepper"]) == 2
+    assert 'unknown "pepper"' in capsys.readouterr().err
+    assert fake.rotated == 0
+    assert main(["secrets", "rotate", "checkpoints"]) == 0
+    out = capsys.readouterr().out
+    assert "log+1+old" in out
+    assert "log+2+new" in out
+    assert main(["secrets", "rotate", "checkpoints", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["before"], result["after"]) == ("log+1+old", "log+2+new")
 
 
 def test_keys_are_listed_and_revoked(keys: FakeKeys, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def _leaves(places: _Places, stored: _Stored) -> Iterator[bytes]:
     size = 0
     for file, first, end in places.files:
         if first != size:
-            return
+            raise changed(f"{file.path} begins with record {first}, and record {size} is missing")
         if file.pruned and end is not None:
             yield from stored.leaves(first, end)
             size = end
