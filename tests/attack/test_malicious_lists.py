@@ -94,15 +94,17 @@ async def test_a_schema_is_data_and_its_tool_answers(tmp_path: Path, era: str) -
         },
         "other": {"grants": [{"servers": ["*"], "tools": {"allow": ["*"]}}]},
     }
+    # Of 2026-07-28 a tool with an annotation that is none MUST NOT be offered ("Custom headers").
+    offered = {n: name for n, name in enumerate(BOMBS) if era == LATEST or name != "all annotated"}
     async with beside(tmp_path, evil, agents=agents) as made, asyncio.timeout(30):
         for version in (LATEST, MODERN):
             client = await made.client("/mcp/evil", version, agent="other")
-            assert list(await tools(client)) == [f"t{n}" for n in range(len(BOMBS))]
-            for number, name in enumerate(BOMBS):
+            assert list(await tools(client)) == [f"t{n}" for n in offered]
+            for number, name in offered.items():
                 said = await client.call(f"t{number}", a="aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")
                 assert "result" in said.message, name
         limited = await made.client("/mcp/evil")
-        for number, name in enumerate(BOMBS):  # where its rule depends on an argument, the schema is compiled
+        for number, name in offered.items():  # where its rule depends on an argument, the schema is compiled
             said = await limited.call(f"t{number}", a="y")
             assert said.result["isError"] is True, name
 
