@@ -1,5 +1,8 @@
 """What an intermediary owes the protocol (requirements/*.toml) and which tests show it (marker `spec`).
 
+A new test of the protocol names the requirement that it shows; where there is none yet, it gets a row in the
+file of its chapter, and `python -m tests.spec.page` writes the page anew.
+
 A test carries `@pytest.mark.spec("DW-001", ...)`, a whole file `pytestmark = pytest.mark.spec(...)`. Both are
 read from the source, so that the check costs no collection of five thousand tests.
 """

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.spec.manifest import PROTOCOL, REVISIONS, TESTS, Proofs, faults, proofs, requirements
+from tests.spec.page import PAGE, page
 
 pytestmark = pytest.mark.spec("DW-900")
 ROW = 'text = "t"\nlevel = "must"\nsource = "s"\nrevisions = "all"\n'
@@ -21,6 +22,10 @@ def test_it_is_as_long_as_the_protocol() -> None:
     for revision in REVISIONS:
         assert sum(revision in row.revisions for row in rows.values()) >= 100
     assert all(20 < len(row.text) < 500 for row in rows.values())
+
+
+def test_the_page_is_the_one_that_the_rows_make() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(requirements()), "run: python -m tests.spec.page"
 
 
 def test_each_folder_of_protocol_tests_is_there() -> None:
