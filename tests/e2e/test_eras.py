@@ -416,6 +416,19 @@ async def test_a_legacy_client_is_asked_and_answers_in_the_names_of_the_aggregat
 
 @pytest.mark.parametrize("version", [LATEST, MODERN])
 @pytest.mark.parametrize("up", [LATEST, MODERN])
+async def test_nobody_gets_a_task_by_asking_for_one(tmp_path: Path, version: str, up: str) -> None:
+    """Tasks are not offered, and who is not offered them is answered as if he had not asked (2025-11-25)."""
+    peer = full(up)
+    async with world(tmp_path, {"lab": peer}) as made:
+        client = await made.client(version=version)
+        params = {"name": "echo", "arguments": {"task": 1}, "task": {"ttl": 60_000}}
+        assert (await client.ask("tools/call", params)).result["content"]
+        assert "task" not in peer.last().params
+        assert peer.last().params["arguments"] == {"task": 1}
+
+
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+@pytest.mark.parametrize("up", [LATEST, MODERN])
 async def test_a_server_hears_of_apps_and_of_no_other_extension(
     tmp_path: Path, version: str, up: str
 ) -> None:

@@ -1,6 +1,6 @@
 """What the gateway answers itself: handshakes, pings, log levels and the lists."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -15,8 +15,7 @@ from doorward.pipeline.lists import LISTS, Lists, Offer
 from doorward.ports.catalog import Description
 from doorward.ports.sessions import Sessions
 from doorward.wire import bridge, meta, remembered
-
-APPS: Final = "io.modelcontextprotocol/ui"
+from doorward.wire.extensions import APPS
 
 
 class Local:

@@ -20,6 +20,7 @@ def outgoing(
     """
     call, target = permit.call, permit.target
     params = dict(call.params)
+    params.pop("task", None)  # tasks are not offered, so who asks for one is answered as if he had not
     kind = target.kind
     if call.method == "completion/complete":
         member = "name" if kind is Kind.PROMPT else "uri"

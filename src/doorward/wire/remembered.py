@@ -2,13 +2,13 @@
 
 A caller may have a thousand sessions, and a text of 64 KB can be a megabyte of lists and objects once it is
 read. So what is small is kept as it came, and of the rest what is ever asked for: which questions a server
-may put to the client, and what the client calls itself.
+may put to the client, which of its extensions servers hear of, and what it calls itself.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from doorward.wire import asking, strict
+from doorward.wire import asking, extensions, strict
 
 MAX_CAPABILITIES: Final = 1024
 """Bytes. The SDKs' clients declare some 100."""
@@ -27,7 +27,7 @@ def capabilities(said: Mapping[str, Any], version: str) -> dict[str, Any]:
     return {
         kind: {name: value if isinstance(value, bool) else {} for name, value in parts.items()}
         for kind, parts in known.items()
-    }
+    } | extensions.passed(said)
 
 
 def client(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,12 @@ def test_of_what_is_large_the_questions_that_it_can_answer_are_kept() -> None:
     assert remembered.capabilities(padding, VERSION) == {}
 
 
+def test_of_what_is_large_its_apps_are_kept() -> None:
+    apps = {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}
+    said = {"extensions": {**apps, "com.example/x": {"y": "z" * 5000}}, "roots": {}}
+    assert remembered.capabilities(said, "2025-11-25") == {"roots": {}, "extensions": apps}
+
+
 def test_of_what_is_large_its_name_is_kept() -> None:
     about = {"name": "n" * 5000, "version": "1", "title": 7, "icons": [{}]}
 
