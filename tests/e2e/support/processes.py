@@ -1,6 +1,8 @@
 """Processes of a test: they answer in time or the test fails with what they said, and none outlives it."""
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,6 +13,9 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 GRACE_S = 15.0
+_FIRST_PORT = 20_000
+_PER_RANGE = 1500
+_RANGES = 8
 
 
 class Child:
@@ -88,10 +93,14 @@ def wait_until(
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on, nor will be given as its own end of a connection: those are above 32768 on
+    Linux. Workers of one run of tests look in ranges of their own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
+    for _ in range(_PER_RANGE):
+        port = _FIRST_PORT + worker * _PER_RANGE + secrets.randbelow(_PER_RANGE)
+        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port
+    raise AssertionError("every port of this worker's range is taken")
 
 
 def listens(port: int) -> bool:
