@@ -169,7 +169,7 @@ async def test_a_bug_tells_the_caller_an_id_and_the_operator_the_traceback() -> 
     assert [str(one) for one in reported] == ["password=hunter2"]
 
 
-@pytest.mark.spec("DW-830")
+@pytest.mark.spec("DW-350", "DW-830")
 async def test_prompts_resources_and_completion_take_the_same_path() -> None:
     house = House()
     caller = await modern(house)

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from doorward.model.call import Era
-from tests.attack.hostile_server import http
-from tests.spec.peers import LATEST, MODERN
+from tests.attack.hostile_server import END, STREAM, event, http
+from tests.spec.peers import LATEST, MODERN, Asked
 from tests.spec.scene import LEGACY, each_client, full, over_sockets, scene
 from tests.spec.world import world
 
@@ -97,3 +98,66 @@ async def test_a_server_is_introduced_to_us_and_not_to_our_caller_s_fantasy(tmp_
         assert hello.params["protocolVersion"] == LATEST
         assert hello.params["capabilities"] == {}
         assert hello.headers.get("mcp-session-id") is None
+
+
+@pytest.mark.spec("DW-355")
+@pytest.mark.parametrize("version", ["2099-01-01", "", "x"])
+async def test_a_server_that_wants_a_version_that_we_do_not_speak_is_not_served(
+    version: str, tmp_path: Path
+) -> None:
+    peer = full(version)
+    async with scene(tmp_path, LATEST, peer) as (_, client, made):
+        said = await client.call()
+        assert said.error[1] == -32603
+        assert "lab" in said.message["error"]["message"]
+        assert peer.asked("tools/call") == []
+        assert made.process.readiness(operator=True)["servers"]["lab"]["state"] == "down"
+
+
+@pytest.mark.spec("DW-355")
+@pytest.mark.parametrize("version", [None, 7, {}])
+async def test_an_initialize_answer_without_a_version_is_none(version: object, tmp_path: Path) -> None:
+    peer = full(LATEST)
+    peer.acts["initialize"] = lambda asked, writer: writer.write(
+        http(200, asked.result({"protocolVersion": version, "capabilities": {}, "serverInfo": {}}))
+    )
+    async with scene(tmp_path, LATEST, peer) as (_, client, _):
+        assert (await client.call()).error[1] == -32603
+
+
+@pytest.mark.spec("DW-356")
+@pytest.mark.parametrize("supported", [["2030-01-01"], ["2025-11-25"], []])
+@pytest.mark.parametrize("how", ["result", "error"])
+async def test_a_server_with_no_modern_version_that_we_speak_is_asked_in_the_legacy_way(
+    supported: list[str], how: str, tmp_path: Path
+) -> None:
+    peer = full(LATEST)
+
+    def discover(asked: Asked, writer: Any) -> None:
+        if how == "result":
+            writer.write(
+                http(200, asked.result({"supportedVersions": supported, "capabilities": {"tools": {}}}))
+            )
+        else:
+            writer.write(http(400, asked.error(-32022, data={"supported": supported, "requested": MODERN})))
+
+    peer.acts["server/discover"] = discover
+    async with scene(tmp_path, MODERN, peer) as (_, client, made):
+        assert (await client.call()).status == 200
+        assert made.process.world.servers["lab"].era is Era.LEGACY
+
+
+@pytest.mark.spec("DW-096", "DW-233")
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+async def test_the_stream_of_a_call_is_not_to_be_held_back_either(version: str, tmp_path: Path) -> None:
+    def streams(asked: Asked, writer: Any) -> None:
+        note = {"progressToken": asked.meta["progressToken"], "progress": 1}
+        writer.write(STREAM + event({"jsonrpc": "2.0", "method": "notifications/progress", "params": note}))
+        writer.write(event(asked.result({"resultType": "complete", "content": []})) + END)
+
+    async with scene(tmp_path, version) as (peer, client, _):
+        peer.acts["tools/call"] = streams
+        said = await client.ask("tools/call", {"name": "echo", "_meta": {"progressToken": 1}})
+        assert said.headers["content-type"] == "text/event-stream"
+        assert said.headers["x-accel-buffering"] == "no"
+        assert "no-" in said.headers["cache-control"]

@@ -144,6 +144,7 @@ def test_a_capability_that_is_no_object_is_none_whoever_says_it() -> None:
     assert describe([liar], [], "a").capabilities == {}
 
 
+@pytest.mark.spec("DW-352")
 def test_before_anything_is_known_tools_are_assumed() -> None:
     assert describe([unknown("a")], ["a"], "a").capabilities == {"tools": {}}
     assert unknown("a").all() == ()

@@ -20,7 +20,7 @@ def error(code: int, **data: Any) -> dict[str, Any]:
     return {"error": {"code": code, "message": "x", "data": data}}
 
 
-@pytest.mark.spec("DW-340")
+@pytest.mark.spec("DW-340", "DW-356")
 @pytest.mark.parametrize(
     ("status", "body", "wanted"),
     [

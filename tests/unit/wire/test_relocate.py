@@ -164,6 +164,7 @@ def test_much_is_done_in_steps_and_too_much_is_refused() -> None:
     assert moved(TOOL, braces) == braces
 
 
+@pytest.mark.spec("DW-351")
 def test_what_was_not_found_is_named_as_it_was_asked_for() -> None:
     assert error_data("a", {"uri": "f:x", "n": 1}) == {"uri": "a+f:x", "n": 1}
     for other in (None, "f:x", {"uri": 1}, ["f:x"]):
