@@ -14,5 +14,5 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> L
     """uvloop's transports are not asyncio's: what holds on one need not hold on the other."""
     if item.path.name == "test_upstream_stdio.py":
         return BOTH
-    name = "uvloop" if item.path.name == "test_upstream_sse.py" else "asyncio"
+    name = "uvloop" if item.path.name in ("test_upstream_sse.py", "test_upstream_wedged.py") else "asyncio"
     return {name: BOTH[name]}

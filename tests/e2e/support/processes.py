@@ -93,8 +93,8 @@ def wait_until(
 
 
 def free_port() -> int:
-    """A port that nobody listens on, nor will be given as its own end of a connection: those are above 32768 on
-    Linux. Workers of one run of tests look in ranges of their own."""
+    """A port that nobody listens on, nor will be given as its own end of a connection (above 32768 on Linux).
+    Workers of one run of tests look in ranges of their own."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
     for _ in range(_PER_RANGE):
         port = _FIRST_PORT + worker * _PER_RANGE + secrets.randbelow(_PER_RANGE)
