@@ -116,20 +116,29 @@ class Checkpoints:
         signatures = (sign(checkpoint.text, checkpoint.origin, seed) for seed in seeds)
         return Issued(at, str(Note(checkpoint.text, tuple(signatures))))
 
-    def keep(self, segment: int, size: int, issued: Issued) -> None:
-        """As one that was issued while `segment` was written; one of the same size is kept already.
+    def keep(self, segment: int, issued: Sequence[tuple[int, Issued]]) -> Sequence[tuple[int, Issued]]:
+        """With their sizes, ascending, as issued while `segment` was written. Returns those that were new:
+        of a size that is kept already the first stays.
 
-        Raises OSError; then it may have been kept or not, and this is to be called again.
+        Raises OSError; then none of them is kept.
         """
-        if self._kept is None or size > self._kept[0]:
-            self._files.append(self._directory / _FOLDER / f"{segment:08d}.jsonl", line_of(issued))
-            self._kept = size, issued
-        self.show(self._kept[1])  # which differs from `issued` when the key has changed since
+        kept = -1 if self._kept is None else self._kept[0]
+        by_size = {size: each for size, each in reversed(issued) if size > kept}
+        fresh = sorted(by_size.items(), key=lambda item: item[0])
+        if fresh:
+            lines = b"".join(line_of(each) for _, each in fresh)
+            self._files.append(self._directory / _FOLDER / f"{segment:08d}.jsonl", lines)
+            self._kept = fresh[-1]
+        return fresh
+
+    def show_newest(self) -> None:
+        """Renew the copy for readers. Raises OSError."""
+        if self._kept is not None:
+            self.show(self._kept[1])
 
     def show(self, issued: Issued) -> None:
         """Make it the copy for readers. Raises OSError."""
-        self._files.put(self._directory / NEWEST, issued.note.encode())
-        self._files.settle([self._directory])
+        self._files.put([(self._directory / NEWEST, issued.note.encode())])
 
     def _paths(self) -> list[Path]:
         paths = (self._directory / _FOLDER).glob("*.jsonl")

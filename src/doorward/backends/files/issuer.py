@@ -1,14 +1,15 @@
-"""The slow half of sealing, in a thread: tiles, signatures, checkpoints and anchors, one after the other."""
+"""The slow half of sealing, in a thread: tiles, signatures, checkpoints and anchors, several at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 
 from doorward.audit.notes import Checkpoint, VerifierKey
 from doorward.audit.tiles import Tile
 from doorward.backends.files.anchor import Anchor
-from doorward.backends.files.checkpoints import Checkpoints
+from doorward.backends.files.checkpoints import Checkpoints, Issued
 from doorward.backends.files.durable import Files
 from doorward.backends.files.resume import Resume, Resumed
 from doorward.backends.files.signing import SigningKeys
@@ -74,39 +75,58 @@ class Issuer:
         self._signer, self.size = found.signer, found.sealed
         return found
 
-    def issue(self, head: Head) -> None:
-        """Make it a checkpoint. Raises OSError, GatewayError; then it is to be issued again.
+    def issue(self, heads: Sequence[Head]) -> None:
+        """Make them checkpoints, oldest first. Raises OSError, GatewayError; then issue them again.
 
         In this order, so that a crash between two steps leaves nothing that is believed too early: records,
-        hashes, the keys that sign, the checkpoint.
+        hashes, the keys that sign, the checkpoints.
         """
-        self._files.sync(head.fd)
-        self._tiles.write(head.full)
-        self._tiles.write(head.edge)
-        signers = self._signers(head)
-        seeds = [self._signing.seed(key) for key in signers]
-        self._add_keys(signers)
-        started = perf_counter()
-        signed = self._checkpoints.sign(Checkpoint(signers[0].name, head.size, head.root), seeds, head.at)
-        self.signing_s += perf_counter() - started
-        self._checkpoints.keep(head.segment, head.size, signed)
-        self._signer, self.size = signers[-1], head.size
-        self.issued += 1
-        self._tiles.forget_partial(tile for tile, _ in [*head.full, *head.edge])
-        self.follow()
+        for fd in dict.fromkeys(head.fd for head in heads):
+            self._files.sync(fd)
+        tiles = [*(tile for head in heads for tile in head.full), *heads[-1].edge]
+        self._tiles.write(tiles)
+        before = self.size
+        fresh: list[tuple[int, Issued]] = []
+        for segment, some in groupby(heads, key=lambda head: head.segment):
+            fresh += self._keep(segment, some)
+        self._checkpoints.show_newest()
+        self.issued += len(heads)
+        self._tiles.forget_partial(tile for tile, _ in tiles)
+
+        def missing(anchored: int) -> Sequence[Issued]:
+            if anchored < before:
+                return self._checkpoints.since(anchored)
+            return [issued for size, issued in fresh if size > anchored]
+
+        self._follow(missing)
 
     def follow(self) -> None:
         """Bring the anchor up to the newest checkpoint; `anchor.failure` says if that failed."""
+        self._follow(self._checkpoints.since)
+
+    def _follow(self, missing: Callable[[int], Sequence[Issued]]) -> None:
         if self.anchor is not None and self._signer is not None and self.size:
-            self.anchor.follow(self._signer.name, self.size, self._checkpoints.since)
+            self.anchor.follow(self._signer.name, self.size, missing)
 
-    def _signers(self, head: Head) -> Sequence[VerifierKey]:
-        """The key in force, and those that take its place with this checkpoint."""
-        assert self._signer is not None
-        return list(dict.fromkeys([self._signer, *head.rotations]))
+    def _keep(self, segment: int, heads: Iterable[Head]) -> Sequence[tuple[int, Issued]]:
+        """Signed by the key in force, and by those that take its place with a checkpoint."""
+        signer, signed = self._signer, []
+        assert signer is not None
+        for head in heads:
+            signers = list(dict.fromkeys([signer, *head.rotations]))
+            signed.append((head.size, self._sign(head, signers)))
+            signer = signers[-1]
+        fresh = self._checkpoints.keep(segment, signed)
+        self._signer, self.size = signer, max(self.size, signed[-1][0])
+        return fresh
 
-    def _add_keys(self, keys: Sequence[VerifierKey]) -> None:
-        for key in keys:
+    def _sign(self, head: Head, signers: Sequence[VerifierKey]) -> Issued:
+        seeds = [self._signing.seed(key) for key in signers]
+        for key in signers:
             if key not in self._keys:
                 self._checkpoints.add_key(key)
                 self._keys.append(key)
+        started = perf_counter()
+        signed = self._checkpoints.sign(Checkpoint(signers[0].name, head.size, head.root), seeds, head.at)
+        self.signing_s += perf_counter() - started
+        return signed

@@ -38,6 +38,8 @@ class Pace(NamedTuple):
     """From a write to its hashing; leaves room to keep 50 ms under load."""
     checkpoint_s: float = 10.0
     checkpoint_records: int = 1000
+    issue_s: float = 1.0
+    """From one round of file work to the next: a busy log has all that has come up since done at once."""
     retry_s: float = 1.0
     """Between two attempts to write what could not be written."""
 
@@ -80,6 +82,8 @@ class Sealer:
         """Waiting to become checkpoints, oldest first."""
         self._due: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None
+        self._next_round = 0.0
+        """Loop time before which the disk is left alone."""
         self._hurry = asyncio.Event()
         self._closing = False
 
@@ -233,9 +237,8 @@ class Sealer:
             self._start()
 
     def _queue(self, head: Head) -> None:
-        """Heads of one segment that wait behind a slow disk become one."""
-        waiting = self._heads[-1] if self._heads else None
-        if waiting is not None and waiting.segment == head.segment:
+        """While the disk fails the heads of one segment become one, so that they do not pile up."""
+        if self.failure is not None and self._heads and self._heads[-1].segment == head.segment:
             head.absorb(self._heads.pop())
         self._heads.append(head)
 
@@ -250,32 +253,40 @@ class Sealer:
 
     async def _work_off(self) -> None:
         """Until all heads are checkpoints and all checkpoints anchored; when closing, as far as it goes."""
+        loop = asyncio.get_running_loop()
         while self._heads or self._behind():
-            done = await self._issue(self._heads.pop(0)) if self._heads else await self._follow()
-            if done:
-                continue
-            if self._closing:
+            await self._pause(self._next_round - loop.time())
+            self._next_round = loop.time() + self._pace.issue_s
+            done = await self._issue() if self._heads else await self._follow()
+            if not done and self._closing:
                 return
+            if not done:
+                await self._pause(self._pace.retry_s)
+
+    async def _pause(self, seconds: float) -> None:
+        """Less when closing."""
+        if seconds > 0:
             try:
-                async with asyncio.timeout(self._pace.retry_s):
+                async with asyncio.timeout(seconds):
                     await self._hurry.wait()
             except TimeoutError:
-                continue
+                return
 
-    async def _issue(self, head: Head) -> bool:
-        loop = asyncio.get_running_loop()
+    async def _issue(self) -> bool:
+        """All heads that there are."""
+        heads, self._heads = self._heads, []
         try:
-            await loop.run_in_executor(None, self._issuer.issue, head)
+            await asyncio.get_running_loop().run_in_executor(None, self._issuer.issue, heads)
         except (OSError, GatewayError) as error:
             self.failure = self._words(error)
-            if self._heads and self._heads[0].segment == head.segment:
-                self._heads[0].absorb(head)
-            else:
-                self._heads.insert(0, head)
+            later, self._heads = self._heads, []
+            for head in (*heads, *later):
+                self._queue(head)
             return False
         self.failure = None
-        if head.closes:
-            os.close(head.fd)
+        for head in heads:
+            if head.closes:
+                os.close(head.fd)
         return True
 
     async def _follow(self) -> bool:

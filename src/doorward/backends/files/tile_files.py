@@ -21,12 +21,7 @@ class TileFiles:
 
     def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
         """Durably. Raises OSError."""
-        written = []
-        for tile, content in tiles:
-            path = self._directory / tile.path
-            self._files.put(path, content)
-            written.append(path.parent)
-        self._files.settle(written)
+        self._files.put([(self._directory / tile.path, content) for tile, content in tiles])
 
     def read(self, tile: Tile) -> bytes:
         """As many hashes as the tile is wide; of a partial one those of the full one, if only that is there.

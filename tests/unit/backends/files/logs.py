@@ -21,7 +21,7 @@ from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import Version
 
-QUICK = Pace(seal_s=0.0, checkpoint_s=0.01, checkpoint_records=20, retry_s=0.005)
+QUICK = Pace(seal_s=0.0, checkpoint_s=0.01, checkpoint_records=20, issue_s=0.0, retry_s=0.005)
 PATIENCE_S = 20.0
 NOW = 1_795_000_000.0
 
@@ -72,7 +72,7 @@ class FaultyFiles(OsFiles):
         self.broken: str | None = None
         """A part of the paths for which every step fails."""
 
-    def _step(self, name: str, path: Path | None, half: Callable[[], object]) -> None:
+    def _step(self, name: str, path: Path | str | None, half: Callable[[], object]) -> None:
         number = len(self.steps)
         self.steps.append(name)
         if self.dead or number == self._dies_at:
@@ -83,18 +83,20 @@ class FaultyFiles(OsFiles):
         if number in self.fails or (self.broken is not None and self.broken in str(path)):
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    def put(self, path: Path, content: bytes) -> None:
-        self._step("put", path, lambda: self._half(path.with_name(f".{path.name}.new"), content))
-        super().put(path, content)
+    def put(self, files: Sequence[tuple[Path, bytes]]) -> None:
+        whole, rest = files[: len(files) // 2], files[len(files) // 2 :]
+
+        def half() -> None:
+            super(FaultyFiles, self).put(whole)
+            for path, content in rest[:1]:
+                self._half(path.with_name(f".{path.name}.new"), content)
+
+        self._step("put", " ".join(str(path) for path, _ in files), half)
+        super().put(files)
 
     def append(self, path: Path, lines: bytes) -> None:
         self._step("append", path, lambda: self._half(path, lines))
         super().append(path, lines)
-
-    def settle(self, directories: Iterable[Path]) -> None:
-        found = list(directories)
-        self._step("settle", None, lambda: None)
-        super().settle(found)
 
     def sync(self, fd: int) -> None:
         self._step("sync", None, lambda: None)

@@ -22,8 +22,8 @@ def test_a_file_is_replaced_whole_and_private(tmp_path: Path, files: OsFiles) ->
     path = tmp_path / "a" / "b" / "file"
     before = os.umask(0)
     try:
-        files.put(path, b"one")
-        files.put(path, b"two")
+        files.put([(path, b"one")])
+        files.put([(path, b"two")])
     finally:
         os.umask(before)
     assert path.read_bytes() == b"two"
@@ -36,13 +36,21 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(
     tmp_path: Path, files: OsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
-    files.put(path, b"one")
+    files.put([(path, b"one")])
     (tmp_path / ".file.new").write_bytes(b"left by a crash")
     monkeypatch.setattr(durable.os, "fsync", fails)
     with pytest.raises(OSError, match="No space left"):
-        files.put(path, b"two")
+        files.put([(path, b"two")])
     assert path.read_bytes() == b"one"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_many_files_at_once(tmp_path: Path, files: OsFiles) -> None:
+    wanted = [(tmp_path / str(number % 7) / str(number), b"%d" % number) for number in range(100)]
+    files.put(wanted)
+    files.put([])
+    assert [path.read_bytes() for path, _ in wanted] == [content for _, content in wanted]
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 100
 
 
 def test_lines_are_added(tmp_path: Path, files: OsFiles) -> None:
@@ -81,7 +89,7 @@ def test_a_link_is_not_followed(tmp_path: Path, files: OsFiles) -> None:
     (tmp_path / "file").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
         files.append(tmp_path / "file", b"ours\n")
-    files.put(tmp_path / "file", b"ours\n")
+    files.put([(tmp_path / "file", b"ours\n")])
     assert (tmp_path / "elsewhere").read_bytes() == b"theirs\n"
 
 
@@ -89,7 +97,7 @@ def test_descriptors_are_closed_whatever_happens(
     tmp_path: Path, files: OsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(list(Path("/dev/fd").iterdir()))
-    files.put(tmp_path / "a", b"one")
+    files.put([(tmp_path / "a", b"one")])
     files.append(tmp_path / "b", b"one\n")
     for name in ("fsync", "pread"):
         with monkeypatch.context() as patch:
@@ -106,9 +114,8 @@ def test_nothing_is_no_line(tmp_path: Path) -> None:
     assert last_line(tmp_path / "torn") is None
 
 
-def test_removing_and_settling(tmp_path: Path, files: OsFiles) -> None:
-    files.put(tmp_path / "folder" / "file", b"")
-    files.settle([tmp_path / "folder", tmp_path / "folder"])
+def test_removing_and_syncing(tmp_path: Path, files: OsFiles) -> None:
+    files.put([(tmp_path / "folder" / "file", b"")])
     files.remove(tmp_path / "folder" / "file")
     files.remove(tmp_path / "folder" / "file")
     files.remove(tmp_path / "folder")

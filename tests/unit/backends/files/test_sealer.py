@@ -34,7 +34,7 @@ from tests.unit.backends.files.logs import (
 )
 
 pytestmark = pytest.mark.asyncio
-SLOW = Pace(seal_s=0.0, checkpoint_s=60.0, checkpoint_records=10**9, retry_s=60.0)
+SLOW = Pace(seal_s=0.0, checkpoint_s=60.0, checkpoint_records=10**9, issue_s=0.0, retry_s=60.0)
 
 
 @pytest.fixture
@@ -270,6 +270,23 @@ async def test_heads_that_wait_for_a_slow_disk_become_one_for_each_segment(
     assert segments > 2
     assert segments <= len(history) <= segments + 2
     assert (faults(directory), judged(directory).sealed) == ([], len(lines_of(directory)))
+
+
+async def test_a_busy_log_has_a_checkpoint_for_each_thousand_and_writes_them_in_rounds(
+    directory: Path, ring: MemoryRing
+) -> None:
+    writer = Writer(directory, ring, pace=SLOW._replace(checkpoint_records=50, issue_s=60.0))
+    await writer.append(*notes(60))
+    await until(lambda: writer.sealer.checkpoint == 61)
+    for number in range(10):
+        await writer.append(*notes(60, start=number))
+        await until(lambda: writer.sealer.size == writer.sealer.figures()["records"])
+    assert writer.sealer.checkpoint == 61
+    steps = len(writer.files.steps)
+    await writer.log.close()
+    assert len(writer.files.steps) - steps <= 16
+    assert len(list(Checkpoints(directory, FaultyFiles()).history())) == 11
+    assert (faults(directory), judged(directory).sealed) == ([], 661)
 
 
 async def test_only_the_newest_partial_tiles_stay(directory: Path, ring: MemoryRing) -> None:
