@@ -7,7 +7,7 @@ subclass's business; who gets what arrives is decided here.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from doorward.model.call import Era
 from doorward.model.errors import DoorwardError, UpstreamError
@@ -19,6 +19,9 @@ from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import CANCELLED, MESSAGE, PROGRESS, Relay, wanted
 from doorward.wire import asking, jsonrpc
 from doorward.wire.errors import WireError
+
+AFTERMATH_S: Final = 5.0
+"""How long after a request was given up a server may still speak of it."""
 
 
 class Channel(ABC):
@@ -40,6 +43,8 @@ class Channel(ABC):
         self.busy = 0
         self.last_used = self._loop.time()
         self.log_level: str | None = None
+        self._settled_at = 0.0
+        """From when on what is said of a call is said of one in flight."""
 
     @property
     @abstractmethod
@@ -90,11 +95,13 @@ class Channel(ABC):
         except asyncio.CancelledError:
             if live.id in self._live and not live.done:
                 self._cancel(live, "cancelled by the caller")
+                self._settled_at = self._loop.time() + AFTERMATH_S
                 self._unanswered(live)
             raise
         except UpstreamError as error:
             if error.reason is Reason.UPSTREAM_TIMEOUT and live.id in self._live:
                 self._cancel(live, "timed out")
+                self._settled_at = self._loop.time() + AFTERMATH_S
                 self._unanswered(live, error)
             raise
         finally:
@@ -193,7 +200,7 @@ class Channel(ABC):
         elif message.method == PROGRESS:
             token = params.get("progressToken")
             live = self._live.get(token) if type(token) is int else None
-        elif message.method == MESSAGE and self.key is not None:
+        elif message.method == MESSAGE and (self.key is not None or self._unmistakable()):
             live = self._listener(params)
         if live is not None:
             live.note(message)
@@ -204,9 +211,19 @@ class Channel(ABC):
         """The newest call that wants a log message of this level.
 
         Here none says which call it is about. In a caller's own conversation all calls are that caller's; in
-        a shared one nobody gets it.
+        a shared one nobody gets it, unless there is but one that can be meant.
         """
         for live in reversed(self._live.values()):
             if live.call is not None and live.call.events is not None and wanted(live.call, params):
                 return live
         return None
+
+    def _unmistakable(self) -> bool:
+        """Whether one call alone can be meant, among callers that share this conversation.
+
+        A server of 2026-07-28 logs about requests in flight only (2026-07-28, logging); one of before may say
+        what belongs to no request, and so to another caller.
+        """
+        if self.era is not Era.MODERN or self._loop.time() < self._settled_at:
+            return False
+        return sum(live.call is not None and not live.done for live in self._live.values()) == 1

@@ -41,11 +41,11 @@ class Heard:
 
 
 class Bench:
-    def __init__(self, key: str | None = "default|anna|bot") -> None:
+    def __init__(self, key: str | None = "default|anna|bot", era: Era = Era.LEGACY) -> None:
         loop = asyncio.get_running_loop()
         self.relay, self.deadlines = Relay(), Deadlines(loop)
         settings = ServerSettings(name="lab", command=("x",))
-        self.one = StdioConversation(settings, self.deadlines, self.relay, key, Era.LEGACY)
+        self.one = StdioConversation(settings, self.deadlines, self.relay, key, era)
         self.one._process = self.process = Lines()
         self.tasks: dict[int, asyncio.Task[Any]] = {}
 
@@ -69,8 +69,8 @@ def call(level: str | None, token: int | None, events: Heard) -> Call:
 
 
 @contextmanager
-def bench(key: str | None = "default|anna|bot") -> Iterator[Bench]:
-    made = Bench(key)
+def bench(key: str | None = "default|anna|bot", era: Era = Era.LEGACY) -> Iterator[Bench]:
+    made = Bench(key, era)
     yield made
     for task in made.tasks.values():
         task.cancel()
@@ -113,6 +113,39 @@ async def test_in_a_shared_process_nobody_gets_what_may_be_about_another() -> No
 
         assert heard.messages == []
         assert made.relay.dropped == {"log message nobody asked for": 1}
+
+
+@pytest.mark.spec("DW-165")
+async def test_of_a_modern_process_the_only_call_gets_what_can_be_about_no_other() -> None:
+    with bench(None, Era.MODERN) as made:
+        alone = await made.begin(1, level="info")
+        await made.says(log("debug"))
+        await made.says(log("warning"))
+        assert [one["params"]["level"] for one in alone.messages] == ["warning"]
+
+        other = await made.begin(2, level="info")
+        await made.says(log("error"))
+        assert [len(one.messages) for one in (alone, other)] == [1, 0]
+
+        await made.says({"id": 1, "result": {}})
+        await made.says(log("alert"))
+        assert [one["params"]["level"] for one in other.messages] == ["alert"]
+
+
+@pytest.mark.spec("DW-165")
+async def test_what_a_modern_process_says_after_a_call_was_given_up_goes_to_nobody_else() -> None:
+    with bench(None, Era.MODERN) as made:
+        await made.begin(1, level="info")
+        made.tasks[1].cancel()
+        await asyncio.wait({made.tasks[1]})
+        next_one = await made.begin(2, level="info")
+
+        await made.says(log("error"))
+        assert next_one.messages == []
+
+        made.one._settled_at = asyncio.get_running_loop().time()
+        await made.says(log("error"))
+        assert len(next_one.messages) == 1
 
 
 @pytest.mark.spec("DW-200")
