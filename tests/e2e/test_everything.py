@@ -133,7 +133,7 @@ async def test_completion_follows_the_prompt_it_refers_to(gw: Gateway) -> None:
             )
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize("era", ["legacy", "auto", "modern"])
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_inspector_lists_and_calls(gw: Gateway, tmp_path: Path, era: str, path: str) -> None:
     prefix, url, key = ENDPOINTS[path], gw.url + path, gw.key("tester")

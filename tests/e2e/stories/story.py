@@ -2,8 +2,8 @@
 
 A client is an adapter with the methods of `Client`; what it returns are results as they stand on the wire.
 The round is told into a dict of plain values that the test compares with `tests/e2e/support/rounds.py`. A
-step is told only when the target has it, so that servers with less to offer need no story of their own. story.mjs
-is the same in JavaScript: what changes here changes there.
+step is told only when the target has it, so that servers with less to offer need no story of their own.
+story.mjs is the same in JavaScript: what changes here changes there.
 """
 
 import asyncio

@@ -43,6 +43,8 @@ class Client:
     """Whether it opens a stream for changes, in the era that it speaks."""
     logs: bool = True
     """Whether it can say that it wants log messages."""
+    missing: int = -32002
+    """What it makes of the code by which the legacy era says that there is no such resource."""
 
     def command(self) -> list[str]:
         return script(self.environment, self.file, *([self.mode] if self.mode else []))
@@ -57,7 +59,7 @@ CLIENTS = [
     Client("py2-modern", "", "client_python2.py", MODERN, "2026-07-28"),
     Client("py2-auto", "", "client_python2.py", MODERN, "auto"),
     Client("ts1", "node", "client_v1.mjs", LEGACY),
-    Client("ts2-legacy", "node", "client_v2.mjs", LEGACY, "legacy"),
+    Client("ts2-legacy", "node", "client_v2.mjs", LEGACY, "legacy", missing=-32602),
     Client("ts2-modern", "node", "client_v2.mjs", MODERN, "modern"),
     Client("ts2-auto", "node", "client_v2.mjs", MODERN, "auto"),
     Client("fastmcp-legacy", FASTMCP, "client_fastmcp.py", LEGACY, "legacy"),

@@ -147,7 +147,7 @@ def answers(client: Client, server: Server) -> Json:
 
 def refusals(client: Client, server: Server) -> Json:
     """After each of them the same session goes on: `alive`."""
-    unknown = -32002 if client.era == LEGACY else -32602
+    unknown = client.missing if client.era == LEGACY else -32602
     errors = {
         "hidden tool": (-32602, "Unknown tool"),
         "unknown tool": (-32602, "Unknown tool"),
