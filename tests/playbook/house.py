@@ -33,6 +33,7 @@ from doorward.pipeline.rescue import Answer
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.shares import Shares
 from doorward.policy.engine import Engine
+from doorward.ports.audit import Role
 from doorward.ports.catalog import Description, Entry
 from doorward.ports.watched import Wish
 from doorward.wire import meta
@@ -78,7 +79,9 @@ class Log:
         self.broken: set[str] = set()
         self._happened = happened
 
-    async def append(self, record: bytes, waiter: Any = None) -> None:
+    async def append(
+        self, record: bytes, waiter: Any = None, role: Role = Role.OTHER, changing: bool = False
+    ) -> None:
         await asyncio.sleep(0)
         said = json.loads(record)
         if said["kind"] in self.broken:

@@ -62,7 +62,7 @@ async def test_a_call_that_is_cancelled_again_while_that_is_recorded_is_cancelle
     await server.begun.wait()
     recorded, log = asyncio.Event(), house.log.append
 
-    async def slowly(record: bytes) -> None:
+    async def slowly(record: bytes, *_: object) -> None:
         await log(record)
         await recorded.wait()
 
@@ -190,7 +190,7 @@ async def test_a_cancellation_while_the_outcome_is_written_leaves_one_outcome() 
     gate = asyncio.Event()
     append = house.log.append
 
-    async def slow(record: bytes, waiter: object = None) -> None:
+    async def slow(record: bytes, *_: object) -> None:
         await append(record)
         if b'"kind":"outcome"' in record:
             gate.set()

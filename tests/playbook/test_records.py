@@ -92,7 +92,7 @@ async def test_a_decision_that_cannot_be_built_leaves_one_record_and_sends_nothi
     append = house.log.append
     bugs = [True]
 
-    async def buggy(record: bytes) -> None:
+    async def buggy(record: bytes, *_: object) -> None:
         if bugs.pop() if bugs else False:
             raise RuntimeError("a bug in the recorder")
         await append(record)

@@ -16,6 +16,7 @@ from doorward.app.http_face import http_limits, plane_settings, prefaced, servin
 from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.readiness import readiness, traffic
 from doorward.app.revisions import Revisions
+from doorward.app.space import Space
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
@@ -50,6 +51,7 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
+from doorward.ports.audit import Pressure
 from doorward.ports.store import KeyRecord
 from doorward.upstream.warden import Warden
 
@@ -71,6 +73,9 @@ class Process:
         self._store = store
         self._revisions = Revisions(paths(loaded.settings).revisions)
         self.log, self.sealer = log
+        self._space = Space(
+            paths(loaded.settings).audit, self.log, lambda: self.world.loaded.settings.audit.disk
+        )
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
@@ -158,10 +163,12 @@ class Process:
         if self.log.recovered is not None:
             await self.recorder.lifecycle("log_recovered", detail=str(self.log.recovered))
         await self._watch.look()
+        await self._space.look()
         await asyncio.to_thread(self._revisions.keep, self.world.loaded)
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
         await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
+        self._spawn(self._space.run())
         self._spawn(self._keep_house())
         self._spawn(Heartbeat(self.sealer, lambda: self.world.recorder).run())
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
@@ -289,7 +296,10 @@ class Process:
     def readiness(self, operator: bool = False) -> dict[str, Any]:
         """What /readyz says, and more of it to an operator. See `readiness.readiness`."""
         tls = None if self.tls is None else self.tls.state()
-        said = readiness(self.world, self.log.failure, self.sealer.trouble, tls, operator=operator)
+        full = self.log.pressure is Pressure.NOTHING
+        blocked = self.log.failure or (self._space.text if full else None)
+        behind = self.sealer.trouble or self._space.text
+        said = readiness(self.world, blocked, behind, tls, operator=operator)
         said["config"] = self.unadopted
         if operator:
             said |= {"http": traffic(self.http, self._limits), "log": self.sealer.figures()}

@@ -11,12 +11,14 @@ from typing import Any
 from doorward import __version__
 from doorward.app.servers import server_settings, tool_rules
 from doorward.audit.recorder import Recorder
+from doorward.audit.strictness import Strictness
 from doorward.catalog.indexes import pair_steps
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.route import SnapshotRouter
 from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
 from doorward.config.load import Loaded
 from doorward.config.policy import policy_spec
+from doorward.config.settings import Settings
 from doorward.identity.directory import KeyDirectory
 from doorward.model.principal import Principal
 from doorward.model.target import Kind
@@ -94,7 +96,7 @@ class World:
             agents=frozenset(loaded.settings.agents),
         )
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
-        self.recorder = lasting.recorder.under(loaded.digest, modes)
+        self.recorder = lasting.recorder.under(loaded.digest, modes, _strictness(loaded.settings))
         self._evidence = Evidence(self.recorder)
         self._local = Local(
             self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
@@ -180,6 +182,15 @@ class World:
             upstream=Dispatch(self._local, self.servers),
             after=AfterPhase(AFTER),
         )
+
+
+def _strictness(settings: Settings) -> Strictness:
+    servers = {
+        name: server.audit.strict
+        for name, server in settings.servers.items()
+        if server.audit is not None and server.audit.strict is not None
+    }
+    return Strictness(settings.audit.strict, servers)
 
 
 def _servers(loaded: Loaded, previous: World | None, lasting: Lasting) -> dict[str, Server]:

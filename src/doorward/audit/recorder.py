@@ -20,6 +20,7 @@ from doorward.audit.large import LargeRecords
 from doorward.audit.lines import CallLines
 from doorward.audit.peers import network
 from doorward.audit.questions import About, asked_of, question_of, questioned
+from doorward.audit.strictness import Strictness
 from doorward.audit.tally import RefusalTally
 from doorward.model.call import Call, Inbound, Outcome, Session
 from doorward.model.errors import GatewayError
@@ -28,11 +29,12 @@ from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit
 from doorward.ports.asks import Inquiry
-from doorward.ports.audit import AuditLog
+from doorward.ports.audit import OUTCOME_BYTES, AuditLog, Role
 from doorward.ports.secrets import SecretRing
 from doorward.ports.waits import Waiter
 
 TENANT: Final = "default"
+_OUTCOME: Final = Role.OUTCOME
 _controls: Final = msgspec.json.Decoder(tuple[ControlRun, ...]).decode
 
 
@@ -48,6 +50,7 @@ class Recorder:
         revision: str,
         modes: Mapping[str, Mode],
         large: LargeRecords,
+        strictness: Strictness | None = None,
         tally: RefusalTally | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -61,11 +64,13 @@ class Recorder:
         self._clock = clock
         self._large = large
         self._keys = DigestKeys(ring, TENANT)
+        strictness = strictness or Strictness()
+        self._roles, self._usual = strictness.servers, strictness.usual
         self._tally = tally or RefusalTally()
         self._network = lru_cache(maxsize=4096)(network)
         self._lines = CallLines(self._keys, self._network, gateway=gateway, revision=revision, modes=modes)
 
-    def under(self, revision: str, modes: Mapping[str, Mode]) -> "Recorder":
+    def under(self, revision: str, modes: Mapping[str, Mode], strictness: Strictness) -> "Recorder":
         """The recorder of a new configuration."""
         return Recorder(
             self._log,
@@ -74,6 +79,7 @@ class Recorder:
             revision=revision,
             modes=modes,
             large=self._large,
+            strictness=strictness,
             tally=self._tally,
             clock=self._clock,
         )
@@ -98,7 +104,7 @@ class Recorder:
         if isinstance(verdict, Permit):
             line = self._lines.decision(call_id, now, verdict, inbound, controls)
             if line is not None:
-                return self._log.append(line)
+                return self._decide(line, verdict.target)
 
         def write(key: DigestKey | Digested) -> Awaitable[None]:
             record = records.Decision(
@@ -116,10 +122,17 @@ class Recorder:
                 args=None if call is None else args_of(call, target, key),
                 controls=tuple(controls),
             )
-            return self._log.append(records.encode(record))
+            line = records.encode(record)
+            return (
+                self._decide(line, verdict.target) if isinstance(verdict, Permit) else self._log.append(line)
+            )
 
         key, large = self._keys.at(now), large_args(call)
         return write(key) if large is None else self._large.write(large, key, write)
+
+    def _decide(self, line: bytes, target: Target, waiter: Waiter | None = None) -> Awaitable[None]:
+        role, changing = self._roles.get(target.server, self._usual)[target.op_class]
+        return self._log.append(line, waiter, role, changing)
 
     def permitted(
         self, call_id: str, permit: Permit, inbound: Inbound, controls: str, waiter: Waiter | None = None
@@ -129,8 +142,10 @@ class Recorder:
         `waiter`: see ports/audit.py.
         """
         line = self._lines.decision(call_id, self._clock(), permit, inbound, controls)
-        if line is not None:
-            return self._log.append(line, waiter)
+        if line is not None:  # as in `_decide`, without its frame
+            target = permit.target
+            role, changing = self._roles.get(target.server, self._usual)[target.op_class]
+            return self._log.append(line, waiter, role, changing)
         return self.decision(
             call_id,
             permit.principal,
@@ -156,7 +171,7 @@ class Recorder:
             call_id, self._clock(), principal.tenant, outcome, result, total_s, upstream_s
         )
         if line is not None:
-            return self._log.append(line, waiter)
+            return self._log.append(line, waiter, _OUTCOME)
         return self.outcome(
             call_id, principal, outcome, result=result, total_s=total_s, upstream_s=upstream_s, waiter=waiter
         )
@@ -194,7 +209,7 @@ class Recorder:
                 latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
                 controls=tuple(controls),
             )
-            return self._log.append(records.encode(record))
+            return self._log.append(bounded_outcome(record), None, _OUTCOME)
 
         key = self._keys.at(now)
         if result is None or len(result) <= LARGE:
@@ -235,7 +250,8 @@ class Recorder:
             args=asked_of(inquiry, self._keys.at(now)),
             during=None if about is None else about.decision_id,
         )
-        return self._log.append(records.encode(record))
+        line = records.encode(record)
+        return self._log.append(line) if refused is not None else self._log.append(line, None, Role.DECISION)
 
     async def refused(self, reason: Reason, *, peer: str, transport: str, endpoint: str | None) -> None:
         """A request whose caller never became known; beyond the limit it is only counted."""
@@ -314,3 +330,15 @@ class Recorder:
                 )
             )
         )
+
+
+def bounded_outcome(record: records.Outcome) -> bytes:
+    """Encoded, in the room that its decision came with: controls that do not fit are left out and counted."""
+    line = records.encode(record)
+    kept = len(record.controls)
+    while len(line) >= OUTCOME_BYTES:
+        kept //= 2
+        left_out = len(record.controls) - kept
+        shorter = msgspec.structs.replace(record, controls=record.controls[:kept], more_controls=left_out)
+        line = records.encode(shorter)
+    return line

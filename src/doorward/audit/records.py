@@ -142,6 +142,8 @@ class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", 
     result: Result
     latency_ms: Latency
     controls: tuple[ControlRun, ...] = ()
+    more_controls: int = 0
+    """Those that are left out, because a record of an outcome has only the room that was kept for it."""
 
 
 class Refusal(Record, frozen=True, gc=False, omit_defaults=True, tag="refusal", kw_only=True):

@@ -1,9 +1,41 @@
 """What `audit` may say."""
 
-from pydantic import BaseModel
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
 
 from doorward.config.model import STRICT
 from doorward.config.values import FilePath
+
+Strict = Literal["writes", "all", "none"]
+
+
+class Disk(BaseModel):
+    """What happens as the log's disk fills up: per cent of it that are in use."""
+
+    model_config = STRICT
+
+    strict_at: float = Field(90, gt=0, le=100)
+    """From here on every call waits until the disk has its record. Default: 90."""
+    refuse_writes_at: float = Field(98, gt=0, le=100)
+    """From here on calls that change something are refused. Default: 98."""
+    refuse_all_at: float = Field(99, gt=0, le=100)
+    """From here on all calls are refused. Default: 99."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.strict_at <= self.refuse_writes_at <= self.refuse_all_at:
+            raise ValueError("strict_at, refuse_writes_at and refuse_all_at have to grow in this order")
+        return self
+
+
+class ServerAudit(BaseModel):
+    """How the calls of one server are recorded."""
+
+    model_config = STRICT
+
+    strict: Strict | None = None
+    """writes, all or none, for this server; default: that of audit.strict."""
 
 
 class Audit(BaseModel):
@@ -14,3 +46,9 @@ class Audit(BaseModel):
     anchor: FilePath | None = None
     """Directory on another volume or mount to which every signed checkpoint of the log is copied. Whoever can
     rewrite the log cannot make it fit what stands there. It has to exist. Default: none."""
+    strict: Strict = "writes"
+    """Which calls are sent only once the disk has their record: those that change something (writes), all, or
+    none. Others are sent once the kernel has it, which survives the death of Doorward but not of the machine.
+    Default: writes."""
+    disk: Disk = Disk()
+    """Limits for a disk that fills up."""

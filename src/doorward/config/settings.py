@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic.config import JsonDict
 
-from doorward.config.audit import Audit
+from doorward.config.audit import Audit, ServerAudit
 from doorward.config.local import Processes
 from doorward.config.model import STRICT
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
@@ -207,6 +207,8 @@ class Server(_Strict):
     """Allow plain http to another machine. `doorward status` names such servers."""
     mode: Mode | None = Field(None, strict=False)
     """enforce or audit, for this server; default: the global mode."""
+    audit: ServerAudit | None = None
+    """How calls to this server are recorded."""
     tools: dict[GlobText, Tool] = {}
     """Tools by glob (only * is special). When several globs match a tool, the first one counts."""
 

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     BRIDGE_UNSUPPORTED = "bridge_unsupported"
     # Ourselves.
     AUDIT_UNAVAILABLE = "audit_unavailable"
+    AUDIT_DISK_LOW = "audit_disk_low"
     OUTCOME_UNRECORDED = "outcome_unrecorded"
     STORE_UNAVAILABLE = "store_unavailable"
     SHUTTING_DOWN = "shutting_down"
@@ -190,6 +191,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     ),
     Reason.AUDIT_UNAVAILABLE: ReasonInfo(
         _O, True, "Nothing was sent: the gateway cannot write its audit log."
+    ),
+    Reason.AUDIT_DISK_LOW: ReasonInfo(
+        _O, True, "Nothing was sent: the disk of the audit log is nearly full. Tell the gateway's operator."
     ),
     Reason.OUTCOME_UNRECORDED: ReasonInfo(
         _O, False, "The call was executed but its outcome is not on record."

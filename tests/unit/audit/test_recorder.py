@@ -15,6 +15,7 @@ from doorward.audit import records
 from doorward.audit.ids import uuid7
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
+from doorward.audit.strictness import Strictness
 from doorward.model.call import Call, Credential, Inbound, Outcome, Series, Spelled
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
@@ -49,7 +50,7 @@ class Log:
         self.lines: list[bytes] = []
         self.broken = False
 
-    async def append(self, record: bytes, waiter: Any = None) -> None:
+    async def append(self, record: bytes, waiter: Any = None, *_: Any) -> None:
         if self.broken:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "disk full")
         self.lines.append(record)
@@ -178,7 +179,7 @@ async def test_a_denial_names_reason_rules_nearest_and_argument(recorder: Record
 @pytest.mark.asyncio
 async def test_a_softened_denial_stands_beside_the_permit(recorder: Recorder, log: Log) -> None:
     softened = permit(softened=Deny(Reason.DENIED_BY_RULE, "no", (RULE,)), rules=())
-    await recorder.under("rev-2", {"files": Mode.AUDIT}).decision(
+    await recorder.under("rev-2", {"files": Mode.AUDIT}, Strictness()).decision(
         uuid7(), ALICE, softened, inbound=INBOUND, call=CALL, target=TARGET
     )
     ruling = log.last["decision"]
@@ -298,7 +299,7 @@ async def test_refusals_beyond_ten_become_one_rollup(recorder: Recorder, log: Lo
     await refuse(recorder, 25)
     assert len(log.lines) == 10
     assert log.last["peer"] == "203.0.113.0/24"
-    await recorder.under("rev-2", {}).roll_up()
+    await recorder.under("rev-2", {}, Strictness()).roll_up()
     assert len(log.lines) == 11
     assert (log.last["kind"], log.last["count"], log.last["reason"]) == ("refusal", 15, "credential_invalid")
     await recorder.roll_up()

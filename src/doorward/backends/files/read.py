@@ -85,7 +85,10 @@ class Cursor:
             with segment_path(self._directory, self._number).open("rb") as file:
                 file.seek(self._offset)
                 data = file.read(_CHUNK)
-                while (end := data.rfind(b"\n") + 1) == 0 and (more := file.read(_CHUNK)):
+                # A zero is no part of a record, but of the room behind the last one.
+                while (
+                    (end := data.rfind(b"\n") + 1) == 0 and data[-1:] != b"\0" and (more := file.read(_CHUNK))
+                ):
                     data += more
         except FileNotFoundError:
             return []

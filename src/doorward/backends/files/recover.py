@@ -16,11 +16,12 @@ _WINDOW: Final = 4 * 1024 * 1024
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """A torn tail that was cut off. Its writer never acknowledged it, or the disk lost power within 50 ms."""
+    """The end of a log whose writer did not close it."""
 
     segment: str
     """File name."""
     dropped_bytes: int
+    """Of a torn tail that was cut off: never acknowledged, or the disk lost power within 50 ms."""
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -35,26 +36,38 @@ def segments(directory: Path) -> list[int]:
 
 
 def recover(directory: Path, number: int) -> Recovery | None:
-    """Cut the torn tail off one segment; None when there is none.
+    """Cut one segment to its whole records; None when that is what it was.
 
     Raises OSError, and GatewayError(AUDIT_UNAVAILABLE) when the end of the file holds no whole record at all.
     """
     path = segment_path(directory, number)
-    fd = os.open(path, os.O_RDWR)
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
         size = os.fstat(fd).st_size
-        start = max(0, size - _WINDOW)
-        tail = os.pread(fd, size - start, start)
+        end = _written(fd, size)
+        start = max(0, end - _WINDOW)
+        tail = os.pread(fd, end - start, start)
         whole = _whole(tail)
         if whole == 0 and start > 0:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, f"{path} is damaged: restore it from a backup")
-        if whole == len(tail):
+        if start + whole == size:
             return None
         os.ftruncate(fd, start + whole)
         os.fsync(fd)
         return Recovery(path.name, len(tail) - whole)
     finally:
         os.close(fd)
+
+
+def _written(fd: int, size: int) -> int:
+    """Up to where something other than zeros stands: behind it is room that was reserved for outcomes."""
+    while size:
+        start = max(0, size - _WINDOW)
+        kept = os.pread(fd, size - start, start).rstrip(b"\0")
+        if kept:
+            return start + len(kept)
+        size = start
+    return 0
 
 
 def _whole(tail: bytes) -> int:

@@ -1,36 +1,39 @@
 """The audit log in segment files (port: AuditLog): `<directory>/NNNNNNNN.jsonl`, one record per line.
 
-Guarantees: `append` returns after write(2) took the whole record, so an acknowledged record survives the
-death of this process at any moment; a sync to the disk follows within 50 ms. What stands in the files is
-whole records and, after a crash, at most one torn tail, which `SegmentLog` cuts off when it opens.
+Guarantees: what is awaited is done once write(2) took the whole record, so an acknowledged record survives
+the death of this process at any moment; a sync to the disk follows within 50 ms, and a durable decision waits
+for it. A decision is taken only with room for its outcome behind it. What stands in the files is whole
+records and, after a crash, at most one torn tail, which `SegmentLog` cuts off when it opens.
 """
 
 import asyncio
-import errno
 import fcntl
 import os
 from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from doorward.backends.files.private import make_directory, sync_directory
-from doorward.backends.files.recover import Recovery, recover, segment_path, segments
+import msgspec
+
+from doorward.backends.files.disk import Disk, OsDisk
+from doorward.backends.files.open_segment import OpenSegment
+from doorward.backends.files.private import make_directory
+from doorward.backends.files.recover import Recovery, recover, segments
+from doorward.backends.files.syncer import Syncer
+from doorward.backends.files.trouble import unavailable
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
+from doorward.ports.audit import OUTCOME_BYTES, Pressure, Role
 from doorward.ports.waits import PARK, Waiter
 
 _LF: Final = 10  # a number, because CPython 3.11 looks for bytes in bytes by raising a TypeError first
+_DECISION: Final = Role.DECISION
+_DURABLE: Final = Role.DURABLE
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 SYNC_AFTER: Final = 0.03
-"""Seconds from the first unsynced write to fdatasync; leaves room to keep 50 ms under load."""
-
-
-class Disk(Protocol):
-    """The three calls that can fail while the log runs: a seam for fault tests."""
-
-    def write(self, fd: int, data: bytes) -> int: ...
-    def truncate(self, fd: int, size: int) -> None: ...
-    def sync(self, fd: int) -> None: ...
+"""Seconds from the first unsynced write to its sync; leaves room to keep 50 ms under load."""
 
 
 class Observer(Protocol):
@@ -62,20 +65,6 @@ class Observer(Protocol):
         ...
 
 
-class OsDisk:
-    """The real one. All raise OSError."""
-
-    def write(self, fd: int, data: bytes) -> int:
-        return os.write(fd, data)
-
-    def truncate(self, fd: int, size: int) -> None:
-        os.ftruncate(fd, size)
-
-    def sync(self, fd: int) -> None:
-        # macOS has no fdatasync.
-        getattr(os, "fdatasync", os.fsync)(fd)
-
-
 class SegmentLog:
     """Single writer, used from one event loop. Opening locks the directory against a second writer."""
 
@@ -93,73 +82,112 @@ class SegmentLog:
         self._disk = disk or OsDisk()
         self._observer = observer
         self._loop: asyncio.AbstractEventLoop | None = None
+        # One entry each for every record that waits for the end of this turn of the loop.
         self._pending: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._roles: list[Role] = []
         self._parked: list[Waiter] = []
-        self._syncs: set[asyncio.Task[None]] = set()
+        self._owed = 0
+        """Decisions whose outcome is still to come."""
+        self._syncer = Syncer(self._disk)
+        self._syncing: asyncio.Future[None] | None = None
         self._sync_due = False
-        self._torn = False
+        self._again = False
+        """Whether a sync was asked for while one was running."""
+        self._strict: list[Waiter] = []
+        """Written, and waiting for the next sync."""
         self._suspect = False
+        """Whether the open segment may have lost something."""
+        self._unproven = False
+        """Whether the disk has lost something, and has kept nothing since."""
+        self._closed = False
+        self.pressure = Pressure.NONE
+        """Set by whoever watches the disk."""
         self.failure: str | None = None
         """Why the last write or sync failed; None while all is well."""
         self.recovered: Recovery | None = None
         """What opening had to cut off; None when the log was whole."""
-        self._guard = self._fd = -1
-        opened = False
         try:
             make_directory(directory)
             self._guard = _lock(directory)
-            self._continue()
-            opened = True
+            try:
+                self._segment = self._continue()
+            except BaseException:
+                os.close(self._guard)  # whoever puts right what is wrong may try again in this process
+                raise
         except OSError as error:
-            raise _unavailable(directory, error) from error
-        finally:
-            for fd in () if opened else {self._fd, self._guard} - {-1}:
-                os.close(fd)  # whoever puts right what is wrong may try again in this process
+            raise unavailable(directory, error) from error
 
-    def _continue(self) -> None:
-        """After the newest segment, if there is one. Raises OSError, GatewayError."""
-        last = max(segments(self._directory), default=0)
+    def _continue(self) -> OpenSegment:
+        """The newest segment, or the first. Raises OSError, GatewayError."""
+        found = segments(self._directory)
+        last = found[-1] if found else 0
+        for number in found[-2:-1]:  # a crash may have kept it from being cut to its records
+            recover(self._directory, number)
         if last:
             self.recovered = recover(self._directory, last)
-        self._size, self._number = 0, last
         if self._observer is not None:
             self._observer.resume()
-        self._open(last) if last else self._rotate()
+        segment = OpenSegment(self._directory, last or 1, self._disk, new=not last)
+        if not segment.size:  # new, or whoever made it died before it wrote anything
+            try:
+                self._begin(segment)
+            except BaseException:
+                segment.close()
+                raise
+        return segment
 
-    def append(self, record: bytes, waiter: Waiter | None = None) -> Awaitable[None]:
+    def append(
+        self, record: bytes, waiter: Waiter | None = None, role: Role = Role.OTHER, changing: bool = False
+    ) -> Awaitable[None]:
         """See ports/audit.py. No coroutine of its own: every call waits here twice."""
-        if self._fd < 0:
+        if self._closed:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the audit log is closed")
         if _LF in record:
             raise ValueError("a record is one line")
+        if role >= _DECISION:
+            if self.pressure:
+                role = self._pressed(changing)
+            self._owed += 1
+        elif role:
+            self._owed -= 1
         pending = self._pending
         if not pending:
             if self._loop is None:  # kept: CPython 3.11 asks the kernel for the process id to find it
                 self._loop = asyncio.get_running_loop()
             self._loop.call_soon(self._flush)
         pending.append(record)
+        self._roles.append(role)
         if waiter is not None:
             self._parked.append(waiter)
             return PARK
         assert self._loop is not None
         written = self._loop.create_future()
-        self._waiting.append(written)
+        self._parked.append(_Told(written))
         return written
+
+    def _pressed(self, changing: bool) -> Role:
+        """What a decision has to be while the disk is nearly full. Raises GatewayError(AUDIT_DISK_LOW)."""
+        if self.pressure is Pressure.NOTHING or (changing and self.pressure is Pressure.NO_WRITES):
+            text = f"{self._directory} has no room for evidence of more calls"
+            raise GatewayError(Reason.AUDIT_DISK_LOW, text)
+        return _DURABLE
 
     async def close(self) -> None:
         """Write what is pending, sync, close. Safe to call twice. Raises GatewayError(AUDIT_UNAVAILABLE)."""
-        if self._fd < 0:
+        if self._closed:
             return
         self._flush(within=True)
-        await asyncio.gather(*self._syncs)
-        fd, self._fd = self._fd, -1
+        while self._syncing is not None:
+            await asyncio.wait([self._syncing])
+            self._flush(within=True)
+        self._closed = True
+        self._syncer.close()
         try:
-            self._disk.sync(fd)
+            self._segment.finish()
         except OSError as error:
-            raise _unavailable(self._directory, error) from error
+            raise unavailable(self._directory, error) from error
         finally:
-            os.close(fd)
+            self._segment.close()
             try:
                 if self._observer is not None:
                     await self._observer.close()
@@ -168,136 +196,172 @@ class SegmentLog:
 
     def _flush(self, *, within: bool = False) -> None:
         """One write for everything that this turn of the event loop appended. `within`: a task's own step."""
-        pending, waiting, parked = self._pending, self._waiting, self._parked
+        pending, roles, parked = self._pending, self._roles, self._parked
         if not pending:
             return
-        self._pending, self._waiting, self._parked = [], [], []
-        data = b"\n".join(pending) + b"\n"
+        self._pending, self._roles, self._parked = [], [], []
         failure = None
         try:
-            self._write(data)
+            self._write(b"\n".join(pending) + b"\n", self._owed * OUTCOME_BYTES)
         except OSError as error:
             failure = error
+            pending, roles, parked = self._salvage(pending, roles, parked, error)
+        self.failure = None if failure is None else unavailable(self._directory, failure).message
+        if not pending:
+            return
         observer = self._observer
-        if observer is not None and failure is None:
+        if observer is not None:
             observer.lines.append(pending)
             if observer.idle:
                 observer.wake()
-        self.failure = None if failure is None else _unavailable(self._directory, failure).message
-        for future in waiting:
-            if future.done():  # cancelled while it waited
-                continue
-            if failure is None:
-                future.set_result(None)
-            else:
-                future.set_exception(_unavailable(self._directory, failure))
-        if failure is None and not self._sync_due:
+        if _DURABLE in roles:
+            parked = self._hold_back(roles, parked)
+        elif not self._sync_due:
             self._sync_due = True
-            sync = asyncio.get_running_loop().create_task(self._sync_soon())
-            self._syncs.add(sync)
-            sync.add_done_callback(self._syncs.discard)
+            asyncio.get_running_loop().call_later(SYNC_AFTER, self._sync)
         if within:
-            asyncio.get_running_loop().call_soon(self._wake, parked, failure)
+            asyncio.get_running_loop().call_soon(_wake, parked)
         else:
-            self._wake(parked, failure)
+            _wake(parked)
 
-    def _wake(self, parked: list[Waiter], failure: OSError | None) -> None:
-        """Last, because those who go on may append again."""
-        left = iter(parked)
-        try:
-            for waiter in left:
-                if failure is None:
-                    waiter.step()
-                else:
-                    waiter.fail(_unavailable(self._directory, failure))
-        except BaseException:  # a bug of one of them, or the end of the process: the others are not to blame
-            asyncio.get_running_loop().call_soon(self._wake, list(left), failure)
-            raise
-
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, promised: int) -> None:
         """All of it or none. Raises OSError."""
-        if self._torn:
-            self._cut()
-        if self._size and (self._suspect or self._size + len(data) > self._segment_bytes):
+        if self._suspect:
             self._rotate()
-        try:
-            taken = self._disk.write(self._fd, data)
-            if taken != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if self._suspect:
-                # The device lost something once: believe it again only after it has kept something.
-                self._disk.sync(self._fd)
-                self._suspect = False
-        except OSError:
-            self._torn = True
-            self._cut()
-            raise
-        self._size += len(data)
+        elif self._segment.size and self._segment.size + len(data) > self._segment_bytes:
+            with suppress(OSError):  # then this one grows: room for outcomes was promised in it
+                self._rotate()
+        self._segment.write(data, promised)
+        if self._unproven:
+            self._segment.believe(data)
+            self._unproven = False
 
-    def _cut(self) -> None:
-        """Back to the last whole record. While that fails nothing is written: it would follow a torn one."""
-        self._disk.truncate(self._fd, self._size)
-        self._torn = False
+    def _salvage(
+        self, pending: list[bytes], roles: list[Role], parked: list[Waiter], error: OSError
+    ) -> tuple[list[bytes], list[Role], list[Waiter]]:
+        """A write failed. Outcomes have room of their own, so they are tried once more by themselves; all
+        else is refused, and so are they if that fails too. What was written after all."""
+        rows = list(zip(pending, roles, parked, strict=True))
+        outcomes = [row for row in rows if row[1] is Role.OUTCOME]
+        if outcomes and not self._suspect:
+            try:
+                self._segment.write_promised(b"\n".join(row[0] for row in outcomes) + b"\n")
+            except OSError:
+                outcomes = []
+        else:
+            outcomes = []
+        kept = {id(row[2]) for row in outcomes}
+        for _, role, waiter in rows:
+            if id(waiter) not in kept:
+                # As if it had not been asked for: a decision promises nothing, an outcome is still owed.
+                self._owed -= (role >= _DECISION) - (role is Role.OUTCOME)
+                _fail(waiter, unavailable(self._directory, error))
+        return [row[0] for row in outcomes], [row[1] for row in outcomes], [row[2] for row in outcomes]
 
-    async def _sync_soon(self) -> None:
-        await asyncio.sleep(SYNC_AFTER)
+    def _hold_back(self, roles: list[Role], parked: list[Waiter]) -> list[Waiter]:
+        """Those who need not wait for the disk; the others wait from now on."""
+        going_on: list[Waiter] = []
+        for role, waiter in zip(roles, parked, strict=True):
+            (self._strict if role is _DURABLE else going_on).append(waiter)
+        self._sync()
+        return going_on
+
+    def _sync(self) -> None:
+        """Make durable what is written, unless that is being done: then once more after it."""
+        if self._syncing is not None or self._closed:
+            self._again = True
+            return
         # From here on a new write starts a new sync: this one may come too early for it.
         self._sync_due = False
+        waiting, self._strict = self._strict, []
+        self._syncing = asyncio.get_running_loop().create_future()
         try:
-            fd = os.dup(self._fd)
-            await asyncio.get_running_loop().run_in_executor(None, self._sync, fd)
+            self._syncer.sync(self._segment.fd, partial(self._synced, waiting, self._segment))
         except OSError as error:
+            self._synced(waiting, self._segment, error)
+
+    def _synced(self, waiting: list[Waiter], segment: OpenSegment, failure: OSError | None) -> None:
+        syncing, self._syncing = self._syncing, None
+        if syncing is not None and not syncing.done():
+            syncing.set_result(None)
+        if failure is not None:
             # The kernel reports a lost page once and then forgets it, so this segment is not trusted again.
-            self._suspect = True
-            self.failure = _unavailable(self._directory, error).message
-
-    def _sync(self, fd: int) -> None:
-        """In a thread. Closes `fd`, its own duplicate. Raises OSError."""
-        try:
-            self._disk.sync(fd)
-            if os.fstat(fd).st_nlink == 0:  # the file was deleted under us: what we write nobody can read
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        finally:
-            os.close(fd)
-
-    def _open(self, number: int) -> None:
-        path = segment_path(self._directory, number)
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
-        self._size = os.fstat(self._fd).st_size
-        self._number = number
-        if not self._size:  # whoever made it died before it wrote anything
-            self._begin()
+            self._suspect, self._unproven = self._suspect or segment is self._segment, True
+            self.failure = unavailable(self._directory, failure).message
+            self._owed -= len(waiting)
+        if self._strict or self._again:
+            self._again = False
+            self._sync()
+        if failure is None:
+            _wake(waiting)
+            return
+        for waiter in waiting:
+            _fail(waiter, unavailable(self._directory, failure))
 
     def _rotate(self) -> None:
         """Go on in a new segment; the old one is on the disk before the new one exists. Raises OSError."""
-        path = segment_path(self._directory, self._number + 1)
-        if self._fd >= 0 and not self._suspect:
-            self._disk.sync(self._fd)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        before = self._fd, self._size, self._number
-        self._fd, self._size, self._number = fd, 0, self._number + 1
+        old = self._segment
+        if not self._suspect:
+            self._disk.sync(old.fd)
+        new = OpenSegment(self._directory, old.number + 1, self._disk, new=True)
         try:
-            sync_directory(self._directory)
-            self._begin()
+            self._begin(new)
         except OSError:
-            self._fd, self._size, self._number = before
-            os.close(fd)
-            path.unlink(missing_ok=True)
+            new.abandon()
             raise
-        if before[0] >= 0:
-            os.close(before[0])
+        self._segment = new
+        self._suspect = False
+        with suppress(OSError):  # only room that nobody needs any more; `recover` would give it back too
+            old.give_back()
+            self._syncer.sync(old.fd, _ignore)
+        old.close()
 
-    def _begin(self) -> None:
-        """Write the first record of the segment that was just opened. Raises OSError."""
+    def _begin(self, segment: OpenSegment) -> None:
+        """Write the first record of a segment that was just opened. Raises OSError."""
         observer = self._observer
         if observer is None:
             return
-        first = observer.first_record(self._number)
-        if self._disk.write(self._fd, first + b"\n") != len(first) + 1:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._size = len(first) + 1
-        observer.opened(self._number)
+        first = observer.first_record(segment.number)
+        segment.write(first + b"\n", self._owed * OUTCOME_BYTES)
+        observer.opened(segment.number)
         observer.lines.append([first])
+
+
+class _Told(msgspec.Struct, eq=False):
+    """Waits for a future, as a task does."""
+
+    written: asyncio.Future[None]
+
+    def step(self) -> None:
+        if not self.written.done():  # it was cancelled while it waited
+            self.written.set_result(None)
+
+    def pace(self) -> None:
+        self.step()
+
+    def fail(self, failure: Exception) -> None:
+        if not self.written.done():
+            self.written.set_exception(failure)
+
+
+def _ignore(failure: OSError | None) -> None:
+    """Its records were durable before."""
+
+
+def _wake(waiting: list[Waiter]) -> None:
+    """Last, because those who go on may append again."""
+    left = iter(waiting)
+    try:
+        for waiter in left:
+            waiter.step()
+    except BaseException:  # a bug of one of them, or the end of the process: the others are not to blame
+        asyncio.get_running_loop().call_soon(_wake, list(left))
+        raise
+
+
+def _fail(waiter: Waiter, failure: Exception) -> None:
+    """In a turn of its own: it may append again."""
+    asyncio.get_running_loop().call_soon(waiter.fail, failure)
 
 
 def _lock(directory: Path) -> int:
@@ -309,7 +373,3 @@ def _lock(directory: Path) -> int:
         message = f"{directory} is being written by another process"
         raise GatewayError(Reason.AUDIT_UNAVAILABLE, message) from error
     return fd
-
-
-def _unavailable(directory: Path, error: OSError) -> GatewayError:
-    return GatewayError(Reason.AUDIT_UNAVAILABLE, f"{directory} cannot be written: {error.strerror}")

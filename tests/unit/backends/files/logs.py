@@ -163,10 +163,12 @@ class Writer:
     def kill(self) -> None:
         """What the kernel does with the files of a dead process."""
         self.files.dead = True
-        for fd in {self.log._fd, self.log._guard, self.sealer._fd} - {-1}:
+        self.log._closed = True
+        self.log._syncer.close()
+        for fd in {self.log._segment.fd, self.log._guard, self.sealer._fd} - {-1}:
             with suppress(OSError):
                 os.close(fd)
-        self.log._fd = self.sealer._fd = -1
+        self.sealer._fd = -1
         self.sealer._closing = True
 
 

@@ -26,18 +26,28 @@ class FaultyDisk(OsDisk):
         self.short: int | None = None
         self.truncate_error: int | None = None
         self.sync_error: int | None = None
+        self.allocate_error: int | None = None
+        self.stuck = False
+        """Whether nothing can be wiped."""
         self.writes: list[bytes] = []
         self.syncs: list[float] = []
 
-    def write(self, fd: int, data: bytes) -> int:
-        if self.short is not None:
-            os.write(fd, data[: self.short])
+    def write(self, fd: int, data: bytes, offset: int) -> int:
+        if self.stuck and not data.strip(b"\0"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if self.short is not None and data.strip(b"\0"):
+            os.pwrite(fd, data[: self.short], offset)
             if self.write_error is None:
                 return self.short
-        if self.write_error is not None:
+        if self.write_error is not None and data.strip(b"\0"):
             raise OSError(self.write_error, os.strerror(self.write_error))
         self.writes.append(data)
-        return super().write(fd, data)
+        return super().write(fd, data, offset)
+
+    def allocate(self, fd: int, offset: int, size: int) -> None:
+        if self.allocate_error is not None:
+            raise OSError(self.allocate_error, os.strerror(self.allocate_error))
+        super().allocate(fd, offset, size)
 
     def truncate(self, fd: int, size: int) -> None:
         if self.truncate_error is not None:
@@ -68,6 +78,11 @@ def files(directory: Path) -> list[Path]:
     return sorted(directory.iterdir())
 
 
+def content(directory: Path) -> bytes:
+    """Of the first segment, without the room behind its records."""
+    return (directory / "00000001.jsonl").read_bytes().rstrip(b"\0")
+
+
 def records(directory: Path) -> list[bytes]:
     return list(read_records(directory))
 
@@ -76,7 +91,7 @@ def records(directory: Path) -> list[bytes]:
 async def test_a_record_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
     log = SegmentLog(tmp_path)
     await log.append(b'{"n":1}')
-    assert (tmp_path / "00000001.jsonl").read_bytes() == b'{"n":1}\n'
+    assert content(tmp_path) == b'{"n":1}\n'
     await log.close()
 
 
@@ -159,7 +174,7 @@ async def test_a_failed_write_fails_every_waiter_and_leaves_no_trace(tmp_path: P
     failed = await asyncio.gather(*(log.append(b'{"n":2}') for _ in range(3)), return_exceptions=True)
     assert all(isinstance(error, GatewayError) for error in failed)
     assert os.strerror(code) in (log.failure or "")
-    assert (tmp_path / "00000001.jsonl").read_bytes() == b'{"n":1}\n'
+    assert content(tmp_path) == b'{"n":1}\n'
     disk.write_error = disk.short = None
     await log.append(b'{"n":3}')
     assert log.failure is None
@@ -175,7 +190,7 @@ async def test_a_short_write_is_taken_back(tmp_path: Path, taken: int) -> None:
     disk.short = taken
     results = await asyncio.gather(log.append(b'{"n":1}'), log.append(b'{"n":2}'), return_exceptions=True)
     assert [type(result) for result in results] == [GatewayError, GatewayError]
-    assert (tmp_path / "00000001.jsonl").read_bytes() == b""
+    assert content(tmp_path) == b""
     await log.close()
 
 
@@ -184,12 +199,12 @@ async def test_nothing_is_written_after_a_torn_record_that_cannot_be_cut(tmp_pat
     disk = FaultyDisk()
     log = SegmentLog(tmp_path, disk=disk)
     await log.append(b'{"n":1}')
-    disk.short, disk.truncate_error = 3, errno.EIO
+    disk.short, disk.stuck = 3, True
     await unavailable(log, b'{"n":2}')
     disk.short = None
     await unavailable(log, b'{"n":3}')
-    assert (tmp_path / "00000001.jsonl").read_bytes() == b'{"n":1}\n{"n'
-    disk.truncate_error = None
+    assert content(tmp_path) == b'{"n":1}\n{"n'
+    disk.stuck = False
     await log.append(b'{"n":4}')
     assert records(tmp_path) == [b'{"n":1}', b'{"n":4}']
     await log.close()
@@ -276,8 +291,8 @@ async def test_opening_cuts_off_a_torn_tail(tmp_path: Path, tail: bytes) -> None
     whole = b'{"n":0}\n{"n":1}\n'
     (tmp_path / "00000001.jsonl").write_bytes(whole + tail)
     log = SegmentLog(tmp_path)
-    assert log.recovered == Recovery("00000001.jsonl", len(tail))
-    assert (tmp_path / "00000001.jsonl").read_bytes() == whole
+    assert log.recovered == Recovery("00000001.jsonl", len(tail.rstrip(b"\0")))
+    assert content(tmp_path) == whole
     await log.append(b'{"n":9}')
     await log.close()
     assert records(tmp_path)[-1] == b'{"n":9}'
@@ -300,7 +315,7 @@ def test_recovery_keeps_exactly_the_whole_records(tmp_path_factory: pytest.TempP
 
 @pytest.mark.asyncio
 async def test_damage_beyond_a_torn_tail_is_refused_and_untouched(tmp_path: Path) -> None:
-    damaged = b'{"n":1}\n' + b"\0" * (5 * 1024 * 1024)
+    damaged = b'{"n":1}\n' + b"x" * (5 * 1024 * 1024)
     (tmp_path / "00000001.jsonl").write_bytes(damaged)
     with pytest.raises(GatewayError, match="damaged"):
         SegmentLog(tmp_path)
@@ -351,8 +366,8 @@ async def test_a_waiter_may_append_again_when_it_is_stepped(tmp_path: Path) -> N
     log = SegmentLog(tmp_path / "log")
     second = Steps()
     log.append(b"{}", Steps(lambda: log.append(b"[]", second)))
-    await log.append(b"{}")
     assert not second.said
+    await log.append(b"{}")
     await log.append(b"{}")
 
     assert second.said == ["step"]
@@ -365,6 +380,7 @@ async def test_waiters_are_told_of_a_full_disk_and_closing_wakes_them_too(tmp_pa
     log = SegmentLog(tmp_path / "log", disk=disk)
     disk.write_error = errno.ENOSPC
     log.append(b"{}", told)
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert len(told.said) == 1
     assert "cannot be written" in told.said[0]

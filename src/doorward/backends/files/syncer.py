@@ -1,0 +1,65 @@
+"""Makes writes durable, one sync at a time, in a thread of its own.
+
+A thread that is kept and a queue cost a fifth of a hop through an executor, and strict calls pay it.
+"""
+
+import asyncio
+import errno
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from doorward.backends.files.disk import Disk
+
+Done = Callable[[OSError | None], object]
+
+
+class Syncer:
+    """Belongs to one event loop; its thread begins with the first sync and ends with `close`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._jobs: SimpleQueue[tuple[int, Done] | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def sync(self, fd: int, done: Done) -> None:
+        """Sync everything that was written to `fd` until now; then `done`, in the event loop.
+
+        `done` gets what went wrong, if anything. Raises OSError when there is no descriptor to be had.
+        """
+        job = os.dup(fd), done  # the log may close its own meanwhile
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, name="audit-sync", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """After the last `done`."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        while (job := self._jobs.get()) is not None:
+            fd, done = job
+            failure = self._try(fd)
+            try:
+                self._loop.call_soon_threadsafe(done, failure)
+            except RuntimeError:  # the loop is closed: nobody is left to be told
+                return
+
+    def _try(self, fd: int) -> OSError | None:
+        try:
+            self._disk.sync(fd)
+            if os.fstat(fd).st_nlink == 0:  # the file was deleted under us: what we write nobody can read
+                return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except OSError as error:
+            return error
+        finally:
+            os.close(fd)
+        return None
