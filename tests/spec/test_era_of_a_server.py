@@ -161,3 +161,15 @@ async def test_the_stream_of_a_call_is_not_to_be_held_back_either(version: str, 
         assert said.headers["content-type"] == "text/event-stream"
         assert said.headers["x-accel-buffering"] == "no"
         assert "no-" in said.headers["cache-control"]
+
+
+@pytest.mark.spec("DW-357")
+async def test_a_server_that_comes_up_late_is_callable_without_a_list(tmp_path: Path) -> None:
+    peer = full(LATEST)
+    peer.acts["server/discover"] = lambda _, writer: writer.write(http(503))
+    async with scene(tmp_path, LATEST, peer) as (_, client, _):
+        assert (await client.call()).error[1] == -32603
+        del peer.acts["server/discover"]
+        async with asyncio.timeout(8):
+            while "result" not in (await client.call()).message:  # noqa: ASYNC110 - it is asked
+                await asyncio.sleep(0.1)

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Secure = Callable[[GatewayTls, Say], "SecureListener"]
 ROLL_UP_S = 10.0
+CAME_UP_S = 0.5
 
 
 class Process:
@@ -170,6 +171,7 @@ class Process:
         self._spawn(self._watch.run())
         self._spawn(self._space.run())
         self._spawn(self._keep_house())
+        self._spawn(self._ask_who_came_up())
         self._spawn(Heartbeat(self.sealer, lambda: self.world.recorder).run())
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
@@ -382,6 +384,16 @@ class Process:
 
     def _keys_confirmed(self) -> None:
         self.world.directory.confirm()
+
+    async def _ask_who_came_up(self) -> None:
+        """What a server offers, as soon as it is up: a client that kept its tools calls without a list."""
+        asked: set[str] = set()
+        while True:
+            await asyncio.sleep(CAME_UP_S)
+            unlisted = set(self.world.unlisted())
+            for name in unlisted - asked:  # who answers in vain is asked again by `_keep_house`
+                self._spawn(self.world.refresh_server(name))
+            asked = unlisted
 
     async def _keep_house(self) -> None:
         while True:
