@@ -93,9 +93,11 @@ class Discovery:
         """A call found that it cannot be reached, does not let us in, or no longer speaks our era."""
         if error.reason in (Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_AUTH_FAILED):
             self.lost(error)
-        elif self.era is Era.MODERN and isinstance(error, Refused) and error.status in NOT_MODERN:
-            if self._loop.time() - self._asked_at > DOUBT_AGAIN_S:
-                self.doubt_era()
+        elif self._sounds_older(error) and self._loop.time() - self._asked_at > DOUBT_AGAIN_S:
+            self.doubt_era()
+
+    def _sounds_older(self, error: UpstreamError) -> bool:
+        return self.era is Era.MODERN and isinstance(error, Refused) and error.status in NOT_MODERN
 
     def lost(self, error: UpstreamError) -> None:
         """It is down as far as we know; look again."""
