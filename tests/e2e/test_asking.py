@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mcp.types import (
 
 from tests.e2e.conftest import Start
 from tests.e2e.support.clients import LEGACY, MODERN, text
-from tests.e2e.support.gateway import Gateway
+from tests.e2e.support.gateway import Gateway, running
 from tests.e2e.support.processes import LOOPBACK, child, free_port, listens
 from tests.e2e.support.servers import ROOT, everything
 
@@ -74,16 +75,24 @@ async def client(url: str, key: str, mode: str, person: Person | None) -> AsyncI
         yield made
 
 
-@contextmanager
-def asking(start: Start, folder: Path, era: str, may_ask: list[str] | None) -> Iterator[Gateway]:
-    grant = {"servers": ["curious"], "tools": {"allow": ["*"]}}
-    agents = {"user": {"grants": [grant]}}
-    asks = {} if may_ask is None else {"may_ask": may_ask}
-    port = free_port()
-    with child([sys.executable, "-m", MODULE, era, str(port)], folder / "server.log", ENV) as upstream:
-        upstream.wait_until(lambda: listens(port), "the server listens")
-        url = {"url": f"http://{LOOPBACK}:{port}/mcp", **asks}
-        yield start({"servers": {"curious": url}, "agents": agents})
+@pytest.fixture(scope="module")
+def gw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway before a server of each era and one of both, each under a name for what it may ask."""
+    folder = tmp_path_factory.mktemp("asking")
+    servers: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for era in ("legacy", "modern", "both"):
+            port = free_port()
+            command = [sys.executable, "-m", MODULE, era, str(port)]
+            upstream = stack.enter_context(child(command, folder / f"{era}.log", ENV))
+            upstream.wait_until(partial(listens, port), "the server listens")
+            url = f"http://{LOOPBACK}:{port}/mcp"
+            servers |= {f"{era}-all": {"url": url, "may_ask": ALL}, f"{era}-none": {"url": url}}
+            servers[f"{era}-roots"] = {"url": url, "may_ask": ["roots"]}
+        grant = {"servers": list(servers), "tools": {"allow": ["*"]}}
+        yield stack.enter_context(
+            running(folder, {"servers": servers, "agents": {"user": {"grants": [grant]}}})
+        )
 
 
 SAME = [(LEGACY, "legacy"), (MODERN, "modern")]
@@ -91,43 +100,41 @@ SAME = [(LEGACY, "legacy"), (MODERN, "modern")]
 
 @pytest.mark.spec("DW-241")
 @pytest.mark.parametrize(
-    ("mode", "era", "path"),
+    ("mode", "era", "aggregate"),
     [
-        (LEGACY, "legacy", "/mcp/curious"),
-        (MODERN, "modern", "/mcp/curious"),
-        (MODERN, "modern", "/mcp"),
-        (LEGACY, "both", "/mcp/curious"),
-        (MODERN, "both", "/mcp/curious"),
-        (LEGACY, "both", "/mcp"),
+        (LEGACY, "legacy", False),
+        (MODERN, "modern", False),
+        (MODERN, "modern", True),
+        (LEGACY, "both", False),
+        (MODERN, "both", False),
+        (LEGACY, "both", True),
     ],
 )
 async def test_a_client_is_asked_and_its_answer_arrives(
-    start: Start, tmp_path: Path, mode: str, era: str, path: str
+    gw: Gateway, mode: str, era: str, aggregate: bool
 ) -> None:
-    person = Person()
-    prefix = "" if path == "/mcp/curious" else "curious__"
-    with asking(start, tmp_path, era, ALL) as gw:
-        async with client(gw.url + path, gw.key("user"), mode, person) as made:
-            greeted = await made.call_tool(prefix + "greet", {"greeting": "Hello"})
-            assert text(greeted) == "Hello, Anna"
-            assert text(await made.call_tool(prefix + "poem", {})) == "m1: more"
-            assert text(await made.call_tool(prefix + "roots", {})) == "file:///work"
-            assert person.asked == ["Who are you?", "sample", "roots"]
-            assert text(await made.call_tool(prefix + "plain", {"text": "still here"})) == "still here"
-        if mode == LEGACY:
-            records = gw.records()
-            asked = [one for one in records if one.get("mcp", {}).get("kind") == "question"]
-            methods = [one["mcp"]["method"] for one in asked]
-            assert methods == ["elicitation/create", "sampling/createMessage", "roots/list"]
-            decided = {one["id"]: one for one in records if one["kind"] == "decision"}
-            for one in asked:
-                assert one["decision"]["effect"] == "permit"
-                assert one["mcp"]["server"] == "curious"
-                assert decided[one["during"]]["mcp"]["method"] == "tools/call"
-            outcomes = {
-                one["call_id"]: one["result"]["outcome"] for one in records if one["kind"] == "outcome"
-            }
-            assert [outcomes[one["id"]] for one in asked] == ["ok"] * 3
+    person, name = Person(), f"{era}-all"
+    before = {one["id"] for one in gw.records() if one["kind"] == "decision"}
+    path, prefix = ("/mcp", f"{name}__") if aggregate else (f"/mcp/{name}", "")
+    async with client(gw.url + path, gw.key("user"), mode, person) as made:
+        greeted = await made.call_tool(prefix + "greet", {"greeting": "Hello"})
+        assert text(greeted) == "Hello, Anna"
+        assert text(await made.call_tool(prefix + "poem", {})) == "m1: more"
+        assert text(await made.call_tool(prefix + "roots", {})) == "file:///work"
+        assert person.asked == ["Who are you?", "sample", "roots"]
+        assert text(await made.call_tool(prefix + "plain", {"text": "still here"})) == "still here"
+    if mode == LEGACY:
+        records = gw.records()
+        decided = {one["id"]: one for one in records if one["kind"] == "decision" and one["id"] not in before}
+        asked = [one for one in decided.values() if one.get("mcp", {}).get("kind") == "question"]
+        methods = [one["mcp"]["method"] for one in asked]
+        assert methods == ["elicitation/create", "sampling/createMessage", "roots/list"]
+        for one in asked:
+            assert one["decision"]["effect"] == "permit"
+            assert one["mcp"]["server"] == name
+            assert decided[one["during"]]["mcp"]["method"] == "tools/call"
+        outcomes = {one["call_id"]: one["result"]["outcome"] for one in records if one["kind"] == "outcome"}
+        assert [outcomes[one["id"]] for one in asked] == ["ok"] * 3
 
 
 async def test_what_belongs_to_no_call_is_heard_from_the_first_call_on(start: Start, tmp_path: Path) -> None:
@@ -146,82 +153,72 @@ async def test_what_belongs_to_no_call_is_heard_from_the_first_call_on(start: St
 
 @pytest.mark.spec("DW-246")
 @pytest.mark.parametrize(("mode", "era"), SAME)
-async def test_nothing_is_asked_by_default(start: Start, tmp_path: Path, mode: str, era: str) -> None:
+async def test_nothing_is_asked_by_default(gw: Gateway, mode: str, era: str) -> None:
     person = Person()
-    with asking(start, tmp_path, era, None) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
-            with pytest.raises(MCPError, match="server curious needs elicitation") as refused:
-                await made.call_tool("greet", {"greeting": "Hello"})
-            assert refused.value.error.data["reason"] == "ask_not_allowed"
-            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    async with client(gw.url + f"/mcp/{era}-none", gw.key("user"), mode, person) as made:
+        with pytest.raises(MCPError, match=f"server {era}-none needs elicitation") as refused:
+            await made.call_tool("greet", {"greeting": "Hello"})
+        assert refused.value.error.data["reason"] == "ask_not_allowed"
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
     assert person.asked == []
 
 
 @pytest.mark.spec("DW-242")
 @pytest.mark.parametrize(("mode", "era"), SAME)
-async def test_a_client_that_cannot_be_asked_is_not(
-    start: Start, tmp_path: Path, mode: str, era: str
-) -> None:
-    with asking(start, tmp_path, era, ALL) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, None) as made:
-            with pytest.raises(MCPError, match="capability") as refused:
-                await made.call_tool("greet", {"greeting": "Hello"})
-            assert refused.value.error.code == -32021
-            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+async def test_a_client_that_cannot_be_asked_is_not(gw: Gateway, mode: str, era: str) -> None:
+    async with client(gw.url + f"/mcp/{era}-all", gw.key("user"), mode, None) as made:
+        with pytest.raises(MCPError, match="capability") as refused:
+            await made.call_tool("greet", {"greeting": "Hello"})
+        assert refused.value.error.code == -32021
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
 
 
 @pytest.mark.spec("DW-254")
 @pytest.mark.parametrize(("mode", "era"), [(MODERN, "legacy"), (LEGACY, "modern")])
-async def test_across_eras_it_fails_by_name_and_does_not_hang(
-    start: Start, tmp_path: Path, mode: str, era: str
-) -> None:
+async def test_across_eras_it_fails_by_name_and_does_not_hang(gw: Gateway, mode: str, era: str) -> None:
     person = Person()
-    with asking(start, tmp_path, era, ALL) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
-            for tool, kind in [("greet", "elicitation"), ("poem", "sampling"), ("roots", "roots")]:
-                with pytest.raises(MCPError, match=f"server curious needs {kind}") as failed:
-                    await made.call_tool(tool, {"greeting": "Hello"} if tool == "greet" else {})
-                assert failed.value.error.code == -32603
-                assert failed.value.error.data["reason"] == "bridge_unsupported"
-                assert failed.value.error.data["server"] == "curious"
-            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    async with client(gw.url + f"/mcp/{era}-all", gw.key("user"), mode, person) as made:
+        for tool, kind in [("greet", "elicitation"), ("poem", "sampling"), ("roots", "roots")]:
+            with pytest.raises(MCPError, match=f"server {era}-all needs {kind}") as failed:
+                await made.call_tool(tool, {"greeting": "Hello"} if tool == "greet" else {})
+            assert failed.value.error.code == -32603
+            assert failed.value.error.data["reason"] == "bridge_unsupported"
+            assert failed.value.error.data["server"] == f"{era}-all"
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
     assert person.asked == []
 
 
-@pytest.mark.parametrize(("mode", "era"), [(LEGACY, "modern"), (LEGACY, "both"), (MODERN, "both")])
+@pytest.mark.parametrize(
+    ("mode", "era"), [(LEGACY, "modern"), (LEGACY, "both"), (MODERN, "both"), (MODERN, "legacy")]
+)
 async def test_across_eras_a_client_that_declares_nothing_is_told_what_it_lacks(
-    start: Start, tmp_path: Path, mode: str, era: str
+    gw: Gateway, mode: str, era: str
 ) -> None:
-    with asking(start, tmp_path, era, ALL) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, None) as made:
-            with pytest.raises(MCPError) as refused:
-                await made.call_tool("greet", {"greeting": "Hello"})
-            assert refused.value.error.code == -32021
-            assert "elicitation" in refused.value.error.data["requiredCapabilities"]
-            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    async with client(gw.url + f"/mcp/{era}-all", gw.key("user"), mode, None) as made:
+        with pytest.raises(MCPError) as refused:
+            await made.call_tool("greet", {"greeting": "Hello"})
+        assert refused.value.error.code == -32021
+        assert "elicitation" in refused.value.error.data["requiredCapabilities"]
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
 
 
 @pytest.mark.parametrize(("mode", "era"), [(MODERN, "legacy"), (LEGACY, "modern"), (LEGACY, "both")])
-async def test_across_eras_the_operators_word_comes_first(
-    start: Start, tmp_path: Path, mode: str, era: str
-) -> None:
+async def test_across_eras_the_operators_word_comes_first(gw: Gateway, mode: str, era: str) -> None:
     person = Person()
-    with asking(start, tmp_path, era, ["roots"]) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), mode, person) as made:
-            with pytest.raises(MCPError) as refused:
-                await made.call_tool("greet", {"greeting": "Hello"})
-            assert "bridge_unsupported" not in str(refused.value.error.data)
-            assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
+    async with client(gw.url + f"/mcp/{era}-roots", gw.key("user"), mode, person) as made:
+        with pytest.raises(MCPError) as refused:
+            await made.call_tool("greet", {"greeting": "Hello"})
+        assert "bridge_unsupported" not in str(refused.value.error.data)
+        assert text(await made.call_tool("plain", {"text": "still here"})) == "still here"
     assert person.asked == []
 
 
-async def test_a_question_aside_is_that_of_the_only_call(start: Start, tmp_path: Path) -> None:
+async def test_a_question_aside_is_that_of_the_only_call(gw: Gateway) -> None:
     """On the stream that belongs to no call, which for a modern caller would lead nowhere."""
-    with asking(start, tmp_path, "legacy", ALL) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), MODERN, Person()) as made:
-            with pytest.raises(MCPError, match="server curious needs elicitation") as failed:
-                await made.call_tool("aside", {})
-            assert failed.value.error.data["reason"] == "bridge_unsupported"
+    async with client(gw.url + "/mcp/legacy-all", gw.key("user"), MODERN, Person()) as made:
+        with pytest.raises(MCPError, match="server legacy-all needs elicitation") as failed:
+            await made.call_tool("aside", {})
+        assert failed.value.error.data["reason"] == "bridge_unsupported"
 
 
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
@@ -237,11 +234,10 @@ async def test_a_local_server_of_both_eras_asks_in_the_callers(start: Start, mod
 
 
 @pytest.mark.spec("DW-251")
-async def test_a_url_is_visited(start: Start, tmp_path: Path) -> None:
+async def test_a_url_is_visited(gw: Gateway) -> None:
     person = Person()
-    with asking(start, tmp_path, "legacy", ["elicitation"]) as gw:
-        async with client(gw.url + "/mcp/curious", gw.key("user"), LEGACY, person) as made:
-            assert text(await made.call_tool("visit", {})) == "accept"
+    async with client(gw.url + "/mcp/legacy-all", gw.key("user"), LEGACY, person) as made:
+        assert text(await made.call_tool("visit", {})) == "accept"
     assert person.asked == ["https://example.com/sign-in"]
 
 

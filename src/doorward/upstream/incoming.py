@@ -54,7 +54,7 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
     `rounds` raises for a server that needs input from the client, or another round."""
     call, server = permit.call, rounds.server
     if isinstance(answer, jsonrpc.UpstreamError):
-        if answer.code == bridge.CAPABILITY_MISSING and era is Era.MODERN:  # no such code before
+        if answer.code == bridge.CAPABILITY_MISSING:  # the Python SDK says it in the legacy era, too
             rounds.explain_missing(call, era, answer.data)
         if answer.code == visits.CODE:
             rounds.visit(call, era, answer.data)

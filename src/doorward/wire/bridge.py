@@ -33,6 +33,7 @@ INTERNAL_ERROR: Final = -32603
 CAPABILITY_MISSING: Final = -32021
 _SPEC_OWNED: Final = range(-32099, -32019)
 """-32020 to -32099: codes that only 2026-07-28 may define."""
+_REQUIRED: Final = "requiredCapabilities"
 _OLD_CODES: Final = (RESOURCE_NOT_FOUND, -32042)
 """Of 2025-11-25, and not to be used after it: the second one asks for the visit of a URL."""
 
@@ -164,6 +165,8 @@ def error_down(
         return code, message, data
     if code == RESOURCE_NOT_FOUND:
         return INVALID_PARAMS, message, data
+    if code == CAPABILITY_MISSING and isinstance(data, dict) and isinstance(data.get(_REQUIRED), dict):
+        return code, message, data  # official SDKs say it in the legacy era, too
     if code in _SPEC_OWNED:
         return INTERNAL_ERROR, message, data
     return code, message, data

@@ -217,6 +217,7 @@ def test_a_capability_that_is_not_named_cannot_be_declared(data: Any) -> None:
     with pytest.raises(UpstreamError, match="server bank refused the call") as error:
         ROUNDS.explain_missing(permit({}).call, Era.MODERN, data)
     assert error.value.reason is Reason.UPSTREAM_PROTOCOL_ERROR
+    ROUNDS.explain_missing(permit({}).call, Era.LEGACY, data)  # which has no such code
 
 
 @pytest.mark.spec("DW-246")

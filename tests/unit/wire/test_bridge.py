@@ -146,6 +146,20 @@ def test_codes_of_before_reach_no_modern_caller(code: int, expected: int) -> Non
 
 
 @pytest.mark.spec("DW-312")
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"requiredCapabilities": {"roots": {}}}, -32021),
+        ({"requiredCapabilities": []}, -32603),
+        ({}, -32603),
+        (None, -32603),
+    ],
+)
+def test_a_legacy_server_may_name_what_a_modern_caller_lacks(data: Any, expected: int) -> None:
+    found = bridge.error_down(-32021, "m", data, upstream_era=LEGACY, caller_era=MODERN)
+    assert found == (expected, "m", data)
+
+
 def test_the_method_of_the_upstream_leg() -> None:
     for version in methods.TABLES:
         assert bridge.method_up("tools/call", upstream_version=version) == "tools/call"
