@@ -145,7 +145,7 @@ def test_codes_of_before_reach_no_modern_caller(code: int, expected: int) -> Non
     assert found == (expected, "m", {"uri": "a"})
 
 
-@pytest.mark.spec("DW-312")
+@pytest.mark.spec("DW-282")
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -160,6 +160,7 @@ def test_a_legacy_server_may_name_what_a_modern_caller_lacks(data: Any, expected
     assert found == (expected, "m", data)
 
 
+@pytest.mark.spec("DW-312")
 def test_the_method_of_the_upstream_leg() -> None:
     for version in methods.TABLES:
         assert bridge.method_up("tools/call", upstream_version=version) == "tools/call"
