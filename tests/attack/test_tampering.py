@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from doorward.audit.verifier import FAULT, Key, Report, shown, verify
 from tests.attack.logbook import Logbook, root_of, signing_key, verifier_key
+from tests.figures import show
 
 LAST = 1029
 """Records of the log that is tampered with."""
@@ -431,8 +432,16 @@ CASES = (
 )
 
 
+@pytest.fixture(scope="module")
+def found() -> Iterator[set[str]]:
+    """Names of the cases that were found; written down when all have had their turn."""
+    names: set[str] = set()
+    yield names
+    show("evidence", tampering_kinds=len(CASES), tampering_found=len(names))
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_is_found_and_named(case: Case, log: Log) -> None:
+def test_it_is_found_and_named(case: Case, log: Log, found: set[str]) -> None:
     case.do(log)
     report = log.verify(anchored=case.anchored, key=case.key)
     faults = [finding for finding in report.findings if finding.level == FAULT]
@@ -443,6 +452,7 @@ def test_it_is_found_and_named(case: Case, log: Log) -> None:
     if case.number is not None:
         placed = [fault.number for fault in faults if fault.number is not None]
         assert min(placed) == case.number, told
+    found.add(case.name)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
