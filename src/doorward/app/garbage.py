@@ -39,6 +39,12 @@ class Settling:
         return True
 
 
+def begin() -> None:
+    """Before the gateway is built: nearly all that is made from now on stays, and walking it again and again is
+    a third of the processor's time of a start with 200 servers. `settle` ends this."""
+    gc.set_threshold(YOUNG, 50, 1_000)
+
+
 def settle() -> None:
     """Before the gateway serves, and when a reload has replaced something: that is let go first."""
     gc.unfreeze()

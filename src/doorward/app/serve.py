@@ -29,6 +29,7 @@ def serve(loaded: Loaded, *, stdio: bool, secure: Secure | None = None) -> int:
 
 
 async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
+    garbage.begin()
     try:
         remarks = judged(surroundings(loaded))
         process = await Process.open(loaded)
@@ -43,6 +44,7 @@ async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
     _on_signals(stopping, process)
     watcher = asyncio.get_running_loop().create_task(_follow_config(process))
     watcher.add_done_callback(following_ended)
+    garbage.settle()
     try:
         if stdio:
             await serve_stdio(process, stopping)
@@ -58,7 +60,6 @@ async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
 
 
 async def _serve_http(process: Process, stopping: asyncio.Event, secure: Secure | None) -> None:
-    garbage.settle()
     addresses = await process.listen(say, secure)
     settings = process.world.loaded.settings
     say(f"doorward {__version__} listening on {', '.join(addresses)}  {summary(settings)}")

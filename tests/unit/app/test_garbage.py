@@ -29,6 +29,14 @@ def test_what_is_there_is_no_longer_walked() -> None:
     assert gc.get_threshold()[0] == garbage.YOUNG
 
 
+def test_while_it_is_built_there_is_hardly_a_walk() -> None:
+    garbage.begin()
+    young, middle, old = gc.get_threshold()
+    assert young * middle * old >= 100_000_000
+    garbage.settle()
+    assert gc.get_threshold() == (garbage.YOUNG, 10, 10)
+
+
 def test_what_was_replaced_since_is_let_go() -> None:
     old = Node()
     gone = weakref.ref(old)
