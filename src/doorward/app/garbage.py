@@ -40,8 +40,8 @@ class Settling:
 
 
 def begin() -> None:
-    """Before the gateway is built: nearly all that is made from now on stays, and walking it again and again is
-    a third of the processor's time of a start with 200 servers. `settle` ends this."""
+    """Before the gateway is built: nearly all that is made from now on stays. Walking it again and again is a
+    third of the processor's time of a start with 200 servers. `settle` ends this."""
     gc.set_threshold(YOUNG, 50, 1_000)
 
 
