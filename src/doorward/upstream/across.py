@@ -1,7 +1,7 @@
 """The usual answer to a tool call, where caller and server are of different eras: turned by cutting and
 joining, not by taking it apart.
 
-Guarantees: what comes out is what `bridge.result_down` makes of the same result, but for blanks. Whatever is
+`find`, not `in`: docs/adr/0012, "Bytes are not looked for". Guarantees: what comes out is what `bridge.result_down` makes of the same result, but for blanks. Whatever is
 not the spelling that servers really use is None, and left to that.
 """
 
@@ -38,7 +38,7 @@ def to_modern(body: bytes, number: bytes) -> bytes | None:
     result = usual(body, number)
     if result is None or not result.startswith(b'{"') or not result.endswith(b"}"):
         return None
-    if _KIND in result or _hides_names(result):
+    if result.find(_KIND) >= 0 or _hides_names(result):
         return None
     return result[:-1] + _COMPLETE
 
@@ -46,11 +46,13 @@ def to_modern(body: bytes, number: bytes) -> bytes | None:
 def to_legacy(body: bytes, number: bytes) -> bytes | None:
     """Does not say that it is complete, nor anything else of 2026-07-28."""
     result = usual(body, number)
-    if result is None or b'"ttlMs"' in result or b'"cacheScope"' in result or _hides_names(result):
+    if result is None or result.find(b'"ttlMs"') >= 0 or result.find(b'"cacheScope"') >= 0:
+        return None
+    if _hides_names(result):
         return None
     # A quote in a text is escaped, so what is found with quotes around it is a name or a whole value.
     structured = result.count(_STRUCTURED)
-    if structured > 1 or (structured and _STRUCTURED_OBJECT not in result):
+    if structured > 1 or (structured and result.find(_STRUCTURED_OBJECT) < 0):
         return None
     kinds = result.count(_KIND)
     if not kinds:
@@ -63,4 +65,4 @@ def to_legacy(body: bytes, number: bytes) -> bytes | None:
 
 
 def _hides_names(result: bytes) -> bool:
-    return _ESCAPED in result and any(letter in result for letter in _LETTERS)
+    return result.find(_ESCAPED) >= 0 and any(result.find(letter) >= 0 for letter in _LETTERS)
