@@ -56,12 +56,23 @@ def _lifecycle(record: dict[str, Any]) -> list[str]:
     return ["GATEWAY", str(record.get("event", "?")), *shown]
 
 
+def _segment(record: dict[str, Any]) -> list[str]:
+    return ["SEGMENT", str(record.get("number", "?")), "from record", str(record.get("first", "?"))]
+
+
+def _heartbeat(record: dict[str, Any]) -> list[str]:
+    written, size, sealed = (str(record.get(name, "?")) for name in ("records", "size", "checkpoint"))
+    return ["HEARTBEAT", written, "records since the last,", size, "in all,", sealed, "under a checkpoint"]
+
+
 _SHAPES = {
     "decision": _decision,
     "outcome": _outcome,
     "refusal": _refusal,
     "change": _change,
     "lifecycle": _lifecycle,
+    "segment": _segment,
+    "heartbeat": _heartbeat,
 }
 
 

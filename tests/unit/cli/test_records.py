@@ -20,6 +20,14 @@ RULE = {"id": "agents.a.tools.deny[0]", "file": "doorward.yaml", "line": 47}
     ("record", "shown"),
     [
         (
+            {"kind": "segment", "number": 2, "first": 40_000},
+            "22:13:20 SEGMENT 2 from record 40000",
+        ),
+        (
+            {"kind": "heartbeat", "records": 7, "size": 107, "checkpoint": 100},
+            "22:13:20 HEARTBEAT 7 records since the last, 107 in all, 100 under a checkpoint",
+        ),
+        (
             {
                 "kind": "decision",
                 "call_id": "c1",

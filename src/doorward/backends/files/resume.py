@@ -30,6 +30,7 @@ from doorward.backends.files.segment_lines import SegmentFile, segment_files
 from doorward.backends.files.signing import PURPOSE, SigningKeys
 from doorward.backends.files.tile_files import TileFiles
 from doorward.model.errors import GatewayError
+from doorward.model.reasons import Reason
 
 ROTATED: Final = "secret:rotate"
 CHANGE: Final = b'{"kind":"change"'
@@ -104,8 +105,12 @@ class Resume:
         """The newest of our keys that signed it."""
         if newest.checkpoint.origin != keys[0].name:
             raise changed(f"the newest checkpoint is one of another log, {newest.checkpoint.origin}")
+        ours = [key for key in keys if self._signing.ours(key)]
+        if not ours:
+            text = f"the key ring has none of the keys in {self._directory / 'keys'}: restore the ring"
+            raise GatewayError(Reason.AUDIT_UNAVAILABLE, f"{text}, or move the log aside to begin a new one")
         try:
-            return signers(newest.note, [key for key in keys if self._signing.ours(key)])[-1]
+            return signers(newest.note, ours)[-1]
         except NoteError as error:
             text = f"the newest checkpoint of {self._directory} cannot be believed ({error})"
             raise changed(text) from None
