@@ -1,8 +1,9 @@
 """The usual answer to a tool call, where caller and server are of different eras: turned by cutting and
 joining, not by taking it apart.
 
-`find`, not `in`: docs/adr/0012, "Bytes are not looked for". Guarantees: what comes out is what `bridge.result_down` makes of the same result, but for blanks. Whatever is
-not the spelling that servers really use is None, and left to that.
+Guarantees: what comes out is what `bridge.result_down` makes of the same result, but for blanks. Whatever is
+not the spelling that servers really use is None, and left to that. Bytes are looked for with `find`: `in` is
+dear (docs/adr/0012).
 """
 
 from collections.abc import Callable
