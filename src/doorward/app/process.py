@@ -72,11 +72,10 @@ class Process:
     ) -> None:
         self._lock = lock
         self._store = store
-        self._revisions = Revisions(paths(loaded.settings).revisions)
+        where = paths(loaded.settings)
+        self._revisions = Revisions(where.revisions)
         self.log, self.sealer = log
-        self._space = Space(
-            paths(loaded.settings).audit, self.log, lambda: self.world.loaded.settings.audit.disk
-        )
+        self._space = Space(where.audit, self.log, lambda: self.world.loaded.settings.audit.disk)
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
@@ -84,14 +83,8 @@ class Process:
         self.replays = Replays()
         self.streams = SessionStreams(self.replays)
         self.calls = InFlight()
-        self.recorder = Recorder(
-            self.log,
-            ring,
-            gateway=gateway_name(),
-            revision=loaded.digest,
-            modes={},
-            large=LargeRecords(Shares()),
-        )
+        name, large = gateway_name(), LargeRecords(Shares())
+        self.recorder = Recorder(self.log, ring, gateway=name, revision=loaded.digest, modes={}, large=large)
         self.wishes = Wishes(lambda: self.world.servers, self._heard)
         self.listens = Listens(lambda: self.world, self.wishes, self.wishes.listeners_changed)
         self.streams.changed = self.wishes.listeners_changed
