@@ -222,6 +222,24 @@ async def test_the_outcome_has_the_digest_of_what_was_delivered(recorder: Record
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("total_s", "upstream_s"),
+    [(0.0005, 0.0), (0.0030009, 0.0019999), (0.0039999, 0.0), (0.0305, 0.02), (12.5, 12.25), (0.001, 0.002)],
+)
+async def test_the_usual_outcome_is_the_same_record(
+    recorder: Recorder, log: Log, total_s: float, upstream_s: float
+) -> None:
+    """Also where the server took longer than the call, as it cannot."""
+    call_id = uuid7()
+    await recorder.outcome(call_id, ALICE, Outcome.OK, result=b"{}", total_s=total_s, upstream_s=upstream_s)
+    whole = log.last
+    await recorder.answered(call_id, ALICE, Outcome.OK, b"{}", total_s, upstream_s, None)
+
+    assert {**log.last, "id": whole["id"], "ts": whole["ts"]} == whole
+    assert len(log.lines) == 2
+
+
+@pytest.mark.asyncio
 async def test_a_failed_call_has_its_reason_and_code(recorder: Recorder, log: Log) -> None:
     await recorder.outcome(
         uuid7(), ALICE, Outcome.TIMEOUT, error_code=-32001, reason=Reason.UPSTREAM_TIMEOUT, total_s=1.0
