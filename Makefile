@@ -96,6 +96,10 @@ bench: setup ## Measure against nginx; BENCH=name,name for a subset
 	@scripts/debian-packages nginx build-essential libssl-dev openssl
 	@$(BIN)/python bench/run.py
 
+.PHONY: bench-long
+bench-long: setup ## Hold 5,000 audit records a second for 5 minutes and look for every one; build/bench.json
+	@$(BIN)/python bench/long.py
+
 .PHONY: fuzz
 fuzz: setup ## Fuzz the parsers for FUZZ_S seconds; figures in build/fuzz.json
 	@$(BIN)/python -m tests.fuzz.run

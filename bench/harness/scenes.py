@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 from . import plan, sessions, usage
@@ -43,6 +47,10 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
                 found[name] = sessions.idle_sessions(relay)
         elif name == plan.AGGREGATE:
             found[name] = aggregate(stage, rounds, pace)
+        elif name == plan.STRICT:
+            found[name] = strict(stage, rounds, pace)
+        elif name in plan.EVIDENCE:
+            found[name] = evidence(stage, name)
         elif name in plan.CROSS:
             found[name] = cross(stage, name, rounds, pace)
         say(name, found[name])
@@ -109,6 +117,50 @@ def aggregate(stage: Stage, rounds: int, pace: Pace) -> Figures:
         one, other = runs["together"], runs["own"]
         found.append({**one, "own_cpu_us": other["cpu_us"], "added_us": one["cpu_us"] - other["cpu_us"]})
     return _condense(found)
+
+
+def strict(stage: Stage, rounds: int, pace: Pace) -> Figures:
+    """Calls that wait until the disk has their record, beside calls that do not, and what a sync of that much
+    takes on the same disk at the same time."""
+    stage.choose_replies(JSON_1K.echo_set)
+    relay, found = stage.targets["relay"], []
+    ways = {"buffered": JSON_1K, "strict": replace(JSON_1K, endpoint="strict")}
+    for number in range(rounds):
+        order = reversed(ways) if number % 2 else iter(ways)
+        runs = {way: charged(stage, relay, pace, ways[way], connections=16) for way in order}
+        one, other = runs["strict"], runs["buffered"]
+        found.append(
+            {
+                **one,
+                "buffered_cpu_us": other["cpu_us"],
+                "added_us": one["cpu_us"] - other["cpu_us"],
+                "added_p50_ms": one["p50_ms"] - other["p50_ms"],
+                "fdatasync_p50_ms": synced(stage.place),
+            }
+        )
+    return _condense(found)
+
+
+def synced(directory: Path, times: int = 200) -> float:
+    """Median milliseconds of an fdatasync behind 16 records."""
+    took = []
+    with tempfile.NamedTemporaryFile(dir=directory) as file:
+        os.posix_fallocate(file.fileno(), 0, 4 << 20)
+        for number in range(times):
+            os.pwrite(file.fileno(), bytes(16 * 1024), number * 16 * 1024)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - began) * 1e3)
+    return median(took)
+
+
+def evidence(stage: Stage, name: str) -> Figures:
+    """In a process of its own; see evidence.py."""
+    command = [*stage.evidence, plan.EVIDENCE[name]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        raise Failed(f"evidence.py: {done.stderr.strip()}")
+    return {**json.loads(done.stdout), "errors": 0, "rounds": 1}
 
 
 def cross(stage: Stage, name: str, rounds: int, pace: Pace) -> Figures:

@@ -45,6 +45,10 @@ class Stage:
     load: Path
     listing: tuple[str, ...]
     """The command that measures lists."""
+    evidence: tuple[str, ...]
+    """The command that measures parts of the audit log."""
+    place: Path
+    """For what a measurement writes: the disk of the gateways' state."""
     another_relay: Callable[[], contextlib.AbstractContextManager[Target]]
     """Starts a gateway that nobody has called yet, with four keys."""
 
@@ -184,5 +188,7 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
             targets,
             place / "load",
             (str(doorward.with_name("python")), str(bench / "listing.py")),
+            (str(doorward.with_name("python")), str(bench / "evidence.py")),
+            place,
             lambda: gateway("relay", doorward, bench, place, upstream, alone=True, keys=4),
         )
