@@ -66,8 +66,8 @@ format: setup ## Rewrite files the way `make check` wants them
 	@$(BIN)/ruff format -q .
 
 .PHONY: test-fast
-test-fast: setup ## Tests that need no processes: unit, playbook, contract, spec
-	@$(BIN)/pytest -q $(PYTEST_ARGS) $(FAST)
+test-fast: setup ## Tests that need neither processes nor sockets: unit, playbook, contract, spec
+	@$(BIN)/pytest -q -m "not enable_socket" $(PYTEST_ARGS) $(FAST)
 
 .PHONY: test
 test: check test-setup ## Everything, end to end; installs what that needs
