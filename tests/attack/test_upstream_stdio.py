@@ -413,3 +413,36 @@ async def test_a_warden_that_stands_still_holds_up_nobody() -> None:
             warden.ended(f"mark{number}")
         assert (await ask(server, agent="b"))["calls"] == 1
     await warden.close()
+
+
+SLOW_TO_START = """
+import json, sys, time
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["method"] == "initialize":
+        time.sleep(1.5)
+        who = {"name": "s", "version": "1"}
+        result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": who}
+    elif asked["method"] == "server/discover":
+        result = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete",
+                  "ttlMs": 0, "cacheScope": "private"}
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+async def test_a_process_of_both_eras_has_time_to_start_before_it_counts_as_one_of_the_newer_only() -> None:
+    command = (sys.executable, "-S", "-E", "-c", SLOW_TO_START)
+    server = Server(ServerSettings(name="lab", command=command, probe_s=1.0, stop_s=1.0))
+    await server.start()
+    try:
+        running = server._running
+        await running.discovery.ready()
+        assert running.discovery.era is Era.MODERN
+
+        conversation = await running.dialer.open_older("a session")
+        assert conversation.era is Era.LEGACY
+        await conversation.close(1.0)
+    finally:
+        await server.close(1.0)

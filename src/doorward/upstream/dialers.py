@@ -29,6 +29,8 @@ MAX_WAIT_S: Final = 2.0
 """A call waits this long for a process that may not be restarted yet; beyond it the caller is told."""
 LOSSES_WINDOW_S: Final = 60.0
 """Event streams lost within it make us wait longer before the next one is opened."""
+STARTING_S: Final = 10.0
+"""What a process may take to start: on a busy machine an interpreter alone takes seconds."""
 
 Ask = Callable[[str], Live]
 """A request of our own by method, with a fresh id and the usual deadline."""
@@ -220,7 +222,7 @@ class StdioDialer:
         conversation = self._conversation(key, Era.LEGACY)
         try:
             await conversation.start()
-            await conversation.handshake(_trial(self._ask, self._settings))
+            await conversation.handshake(_trial(self._ask, self._settings, STARTING_S))
         except BaseException:
             await conversation.close(min(self._settings.stop_s, 1.0))
             raise
@@ -294,10 +296,10 @@ class StdioDialer:
         await asyncio.sleep(wait)
 
 
-def _trial(ask: Ask, settings: ServerSettings) -> Live:
+def _trial(ask: Ask, settings: ServerSettings, more_s: float = 0.0) -> Live:
     """An `initialize` that may be in vain: a call waits for it."""
     live = ask("initialize")
-    live.deadline = min(live.deadline, asyncio.get_running_loop().time() + settings.probe_s)
+    live.deadline = min(live.deadline, asyncio.get_running_loop().time() + settings.probe_s + more_s)
     return live
 
 
