@@ -74,7 +74,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def finds(machine: type[RuleBasedStateMachine]) -> None:
-    """The machine finds a fault that was planted; how it came to that is not asked."""
-    quickly = settings(bounded(200, 40), phases=[Phase.generate], database=None)
+    """The machine finds a fault that was planted, and in the same way each time."""
+    quickly = settings(bounded(300, 40), phases=[Phase.generate], database=None, derandomize=True)
     with pytest.raises((AssertionError, TimeoutError, ExceptionGroup)):
         run_state_machine_as_test(machine, settings=quickly)

@@ -118,8 +118,8 @@ TestNames.settings = bounded(60, 15)
 
 
 def test_names_without_their_server_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = indexes.names.expose
-    monkeypatch.setattr(indexes.names, "expose", lambda _, tools: honest("same", tools))
+    honest = indexes.names.expose_steps
+    monkeypatch.setattr(indexes.names, "expose_steps", lambda _, tools: honest("same", tools))
     finds(NamesMachine)
 
 
