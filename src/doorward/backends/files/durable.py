@@ -44,9 +44,12 @@ class OsFiles:
 
     def put(self, files: Sequence[tuple[Path, bytes]]) -> None:
         """See Files."""
+        directories = dict.fromkeys(path.parent for path, _ in files)
+        for directory in directories:
+            make_directories(directory)
         for start in range(0, len(files), _AT_ONCE):
             _put(files[start : start + _AT_ONCE])
-        for directory in dict.fromkeys(path.parent for path, _ in files):
+        for directory in directories:
             sync_directory(directory)
 
     def append(self, path: Path, lines: bytes) -> None:
@@ -80,7 +83,6 @@ def _put(files: Sequence[tuple[Path, bytes]]) -> None:
     made: list[tuple[FileIO, Path, Path]] = []
     try:
         for path, content in files:
-            make_directories(path.parent)
             temporary = path.with_name(f".{path.name}.new")
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             file = FileIO(fd, "wb")
