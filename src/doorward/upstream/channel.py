@@ -95,13 +95,13 @@ class Channel(ABC):
         except asyncio.CancelledError:
             if live.id in self._live and not live.done:
                 self._cancel(live, "cancelled by the caller")
-                self._settled_at = self._loop.time() + AFTERMATH_S
+                self._gave_up(live)
                 self._unanswered(live)
             raise
         except UpstreamError as error:
             if error.reason is Reason.UPSTREAM_TIMEOUT and live.id in self._live:
                 self._cancel(live, "timed out")
-                self._settled_at = self._loop.time() + AFTERMATH_S
+                self._gave_up(live)
                 self._unanswered(live, error)
             raise
         finally:
@@ -119,6 +119,11 @@ class Channel(ABC):
             await self.request(live, params)
         finally:
             self.busy += 1
+
+    def _gave_up(self, live: Live) -> None:
+        """Of what we ask ourselves, such as a listen, no server logs: it carries no level."""
+        if live.call is not None:
+            self._settled_at = self._loop.time() + AFTERMATH_S
 
     def _cancel(self, live: Live, why: str) -> None:
         """Both eras cancel by a notification on a shared channel; `initialize` must not be cancelled."""

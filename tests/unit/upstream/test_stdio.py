@@ -133,6 +133,20 @@ async def test_of_a_modern_process_the_only_call_gets_what_can_be_about_no_other
 
 
 @pytest.mark.spec("DW-165")
+async def test_a_listen_of_ours_that_ended_keeps_no_log_message_back() -> None:
+    with bench(None, Era.MODERN) as made:
+        listen = Live("lab", 9, "subscriptions/listen", None, asyncio.get_running_loop().time() + 60)
+        listening = asyncio.create_task(made.one.listen_on(listen, {}))
+        await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.wait({listening})
+        alone = await made.begin(1, level="info")
+
+        await made.says(log("error"))
+        assert len(alone.messages) == 1
+
+
+@pytest.mark.spec("DW-165")
 async def test_what_a_modern_process_says_after_a_call_was_given_up_goes_to_nobody_else() -> None:
     with bench(None, Era.MODERN) as made:
         await made.begin(1, level="info")
