@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.11 python3.12 python
 
 # Seconds for `make fuzz`, extra arguments for pytest, names for `make bench`, `--upgrade` for `make lock`
 FUZZ_S ?= 60
-FUZZ_TEST_S ?= 35
+FUZZ_TEST_S ?= 60
 PYTEST_ARGS ?=
 # 1 runs the tests that compute beside those that wait: for a machine with two cores and nothing else to do
 BESIDE ?=

@@ -18,8 +18,8 @@ BOUNDARIES = {
     # current task and without being it. A helper around them would cost each call.
     SOURCE / "pipeline" / "drive.py": 2,
     # The event loop's callback, where it hands a request to the handler (in two ways: a request under a head
-    # that came before is spared a frame) and where it has a head screened before its body is here: a bug costs
-    # this one connection, is reported, and answered 500 if it still can.
+    # that came before is spared a frame) and where it has a head screened before its body is here: a bug
+    # costs this one connection, is reported, and answered 500 if it still can.
     SOURCE / "edge" / "connection.py": 3,
     SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback
 }

@@ -23,7 +23,9 @@ def test_everything_has_a_default() -> None:
 
 
 def test_everything_may_be_said() -> None:
-    said = server("processes: {max: 4, idle: 1m, stop: 0s, restarts: 0, unanswered: 0, umask: '0027'}").processes
+    said = server(
+        "processes: {max: 4, idle: 1m, stop: 0s, restarts: 0, unanswered: 0, umask: '0027'}"
+    ).processes
     assert said is not None
     assert (said.max, said.idle, said.stop, said.restarts, said.umask) == (4, 60.0, 0.0, 0, 0o027)
     assert said.unanswered == 0
@@ -38,7 +40,9 @@ def test_a_mask_is_octal_digits_in_quotes(mask: str) -> None:
         server(f"processes: {{umask: {mask}}}")
 
 
-@pytest.mark.parametrize("text", ["max: 1", "max: 2000", "idle: 0s", "restarts: -1", "unanswered: -1", "most: 3", "max: '3'"])
+@pytest.mark.parametrize(
+    "text", ["max: 1", "max: 2000", "idle: 0s", "restarts: -1", "unanswered: -1", "most: 3", "max: '3'"]
+)
 def test_what_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="processes"):
         server(f"processes: {{{text}}}")

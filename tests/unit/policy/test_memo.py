@@ -35,7 +35,7 @@ def test_forgetting_changes_no_answer() -> None:
 
 
 def test_servers_under_the_same_rules_are_asked_about_once() -> None:
-    """What Cedar says of one server's tool holds for the other's; with another rule it is another question."""
+    """What Cedar says of one server's tool holds for the other's; with another rule it is asked again."""
     everywhere = scope(["a*"], deny=["ab"])
     grants = (
         grant(servers=["gh", "jira"], tools=everywhere),
