@@ -16,11 +16,6 @@ class Numbered(NamedTuple):
     record: bytes
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    n: int
-    record: str
-
-
 def find_record(directory: Path, record_id: str) -> Numbered | None:
     """The first record with this id; None when there is none. Reads the whole log in the worst case.
 
@@ -37,8 +32,7 @@ def find_record(directory: Path, record_id: str) -> Numbered | None:
 def numbered(segment: SegmentFile, holding: bytes = b"") -> Iterator[Numbered]:
     """The records of one segment that hold these bytes. Raises as `find_record`."""
     if segment.pruned:
-        for line in segment.lines():
-            kept = msgspec.json.decode(line, type=_Kept)
+        for kept in segment.kept():
             if holding in (record := kept.record.encode()):
                 yield Numbered(kept.n, record)
         return

@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import IO, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,14 @@ from doorward.backends.files.checkpoints import changed
 
 _NAME: Final = re.compile(r"(\d{8,12})\.(jsonl|jsonl\.gz|kept\.jsonl)", re.ASCII)
 Form = Literal["jsonl", "jsonl.gz", "kept.jsonl"]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One line of a pruned segment."""
+
+    n: int
+    """The record's number in the log."""
+    record: str
 
 
 class SegmentFile(NamedTuple):
@@ -29,20 +37,44 @@ class SegmentFile(NamedTuple):
         return self.form == "kept.jsonl"
 
     def lines(self) -> Iterator[bytes]:
-        """Every whole record, oldest first. Raises OSError, GatewayError(AUDIT_UNAVAILABLE)."""
+        """Every whole line, oldest first: records, or in a pruned segment what `kept` reads.
+
+        Raises OSError, and GatewayError(AUDIT_UNAVAILABLE) for a damaged file.
+        """
         try:
-            with gzip.open(self.path) if self.form == "jsonl.gz" else self.path.open("rb") as file:
+            with self._open() as file:
                 for line in file:
                     if line.endswith(b"\n"):
                         yield line[:-1]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise changed(f"{self.path} is damaged: {error}") from None
 
+    def kept(self) -> Iterator[Kept]:
+        """What is left of a pruned segment, oldest first. Raises as `lines` does."""
+        for number, line in enumerate(self.lines(), 1):
+            try:
+                yield msgspec.json.decode(line, type=Kept)
+            except (msgspec.MsgspecError, UnicodeError) as error:
+                raise changed(f"{self.path}:{number} is damaged: {error}") from None
+
+    def records(self) -> Iterator[bytes]:
+        """Every record that is left, oldest first. Raises as `lines` does."""
+        return (each.record.encode() for each in self.kept()) if self.pruned else self.lines()
+
     def begins(self) -> Segment | None:
         """Its first record; None of a segment without any. Raises as `lines` does."""
         lines = self.lines()
         first = next(lines, None)
         return None if first is None else self.checked(_unwrapped(first) if self.pruned else first)
+
+    def _open(self) -> IO[bytes]:
+        """Raises OSError; FileNotFoundError of one that was pruned since it was found."""
+        if self.form != "jsonl":
+            return gzip.open(self.path) if self.form == "jsonl.gz" else self.path.open("rb")
+        try:
+            return self.path.open("rb")
+        except FileNotFoundError:  # compressed since it was found
+            return gzip.open(self.path.with_name(f"{self.path.name}.gz"))
 
     def checked(self, first: bytes) -> Segment:
         """Raises GatewayError(AUDIT_UNAVAILABLE) when this is not how this segment begins."""
@@ -70,14 +102,9 @@ def segment_files(directory: Path) -> list[SegmentFile]:
     return [found[number] for number in sorted(found)]
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    n: int
-    record: str
-
-
 def _unwrapped(line: bytes) -> bytes:
     """The record in a line of a pruned segment; empty when there is none."""
     try:
-        return msgspec.json.decode(line, type=_Kept).record.encode()
+        return msgspec.json.decode(line, type=Kept).record.encode()
     except (msgspec.MsgspecError, UnicodeError):
         return b""

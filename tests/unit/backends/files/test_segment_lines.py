@@ -68,3 +68,21 @@ def test_a_compressed_segment_that_is_damaged(tmp_path: Path, damage: bytes) -> 
     [file] = segment_files(tmp_path)
     with pytest.raises(GatewayError, match=r"00000001\.jsonl\.gz is damaged"):
         list(file.lines())
+
+
+def test_a_segment_that_was_compressed_since_it_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "00000001.jsonl"
+    path.write_bytes(first(1, 0) + b"\n{}\n")
+    [file] = segment_files(tmp_path)
+    (tmp_path / "00000001.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert list(file.lines()) == list(file.records()) == [first(1, 0), b"{}"]
+
+
+@pytest.mark.parametrize("line", [b"no", b"{}", b'{"n":"1","record":"{}"}', b'{"n":1,"record":{}}', b"\xff"])
+def test_a_damaged_line_of_a_pruned_segment_is_named(tmp_path: Path, line: bytes) -> None:
+    opening = msgspec.json.encode({"n": 0, "record": first(1, 0).decode()})
+    (tmp_path / "00000001.kept.jsonl").write_bytes(opening + b"\n" + line + b"\n")
+    [file] = segment_files(tmp_path)
+    with pytest.raises(GatewayError, match=r"00000001\.kept\.jsonl:2 is damaged"):
+        list(file.records())
