@@ -25,6 +25,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/playbook/test_stages.py": ("pipeline/run",),
     # What it is for is the test: logs that somebody has changed.
     "tests/attack/test_tampering.py": ("audit/verifier",),
+    "tests/unit/cli/test_evidence.py": ("app/verification",),
     "tests/playbook/test_asking.py": ("audit/questions", "pipeline/asking"),
     # Rooms that have one door: whoever asks the engine, the loader or a command asks all that is behind it.
     "tests/unit/policy/test_engine.py": (

@@ -4,19 +4,14 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from doorward.cli import wiring
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import Output, printable
 from doorward.cli.parser import Subparsers, add_command
 from doorward.model.errors import GatewayError
-
-if TYPE_CHECKING:
-    from doorward.audit.verifier import Key
 
 
 def add_commands(group: Subparsers) -> None:
@@ -47,8 +42,6 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 def verify(args: argparse.Namespace) -> int:
     """Exit code 0 for a sound log, 12 for another one, 2 for what is no log."""
-    from doorward.audit import verifier
-
     output = Output.of(args)
     directory, anchors = args.directory, list(args.anchor)
     if directory is None:
@@ -57,11 +50,15 @@ def verify(args: argparse.Namespace) -> int:
         with _readable():
             directory, found = wiring.audit_log(loaded(args))
         anchors += found
-    report = verifier.verify(directory, keys=_trusted(args), anchors=anchors, excerpt=args.excerpt)
-    for line in verifier.shown(report):
+    trusted = _trusted(args)
+    try:
+        verdict, members, lines = wiring.verify_log(directory, trusted, anchors, excerpt=args.excerpt)
+    except ValueError as error:
+        raise CommandError(Exit.USAGE, str(error)) from None
+    for line in lines:
         output.say(printable(line))
-    output.result("audit.report", {"directory": str(directory), **asdict(report), "sound": report.sound})
-    return report.exit_status
+    output.result("audit.report", {"directory": str(directory), **members, "sound": verdict.sound})
+    return verdict.exit_status
 
 
 def prove(args: argparse.Namespace) -> int:
@@ -82,8 +79,6 @@ def prove(args: argparse.Namespace) -> int:
 
 def receipt(args: argparse.Namespace) -> int:
     """Exit code 0 when it proves its record, 12 when it does not, 2 when it cannot be judged."""
-    from doorward.audit import verifier
-
     output, trusted = Output.of(args), _trusted(args)
     if not trusted:
         hint = "doorward audit keys shows it to whoever runs the gateway"
@@ -91,16 +86,19 @@ def receipt(args: argparse.Namespace) -> int:
             Exit.USAGE, "a receipt proves as much as its key does: give the log's with --key", hint
         )
     try:
-        found = verifier.Receipt.parse(verifier.read_small(args.file).decode())
-        found.check(trusted)
-    except (OSError, verifier.Unreadable) as error:
+        found = wiring.verify_receipt(args.file, trusted)
+    except OSError as error:
         raise CommandError(Exit.USAGE, f"{args.file} cannot be read: {error}") from None
     except ValueError as error:
+        from doorward.app.verification import KeyInvalid
+
+        if isinstance(error, KeyInvalid):
+            raise CommandError(Exit.USAGE, str(error)) from None
         raise CommandError(Exit.INTEGRITY, f"{args.file} does not prove anything: {error}") from None
     record = found.record.decode("utf-8", "replace")
-    output.say(f"sound: this is record {found.number} of {found.checkpoint.origin}")
+    output.say(f"sound: this is record {found.number} of {found.origin}")
     output.say(printable(record))
-    shown = {"number": found.number, "origin": found.checkpoint.origin, "record": json.loads(record)}
+    shown = {"number": found.number, "origin": found.origin, "record": json.loads(record)}
     output.result("audit.proven", shown)
     return 0
 
@@ -152,14 +150,13 @@ def pack(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trusted(args: argparse.Namespace) -> "list[Key]":
-    from doorward.audit.verifier import Key
-
+def _trusted(args: argparse.Namespace) -> list[str]:
+    """Keys as they were given: themselves, or a file of them."""
     try:
         lines = [] if args.keys is None else args.keys.read_text("utf-8").splitlines()
-        return [Key.parse(text) for text in (*args.key, *filter(str.strip, lines))]
     except (OSError, ValueError) as error:
-        raise CommandError(Exit.USAGE, f"not a verifier key: {error}") from None
+        raise CommandError(Exit.USAGE, f"{args.keys} cannot be read: {error}") from None
+    return [*args.key, *(line.strip() for line in lines if line.strip())]
 
 
 @contextmanager

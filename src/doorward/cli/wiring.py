@@ -1,6 +1,6 @@
 """What commands ask of the composition root: a late import for each, as each pulls in another backend."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -177,3 +177,39 @@ def audit_pack(loaded: "Loaded", name: str, start: int, end: int, output: "Path"
     from doorward.app.pack import Period
 
     return app.make_pack(loaded, Period(name, start, end), output)
+
+
+class Verdict(Protocol):
+    """What an offline verifier found."""
+
+    @property
+    def exit_status(self) -> int: ...
+    @property
+    def sound(self) -> bool: ...
+
+
+class Receipt(Protocol):
+    """One record that its log is proven to hold."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def record(self) -> bytes: ...
+    @property
+    def origin(self) -> str: ...
+
+
+def verify_log(
+    directory: "Path", keys: Sequence[str], anchors: "Sequence[Path]", *, excerpt: bool
+) -> tuple[Verdict, Mapping[str, object], Sequence[str]]:
+    """The verdict, its members, and lines for people. Raises ValueError for a key that is none."""
+    from doorward.app import verification as app
+
+    return app.verify_log(directory, keys, anchors, excerpt=excerpt)
+
+
+def verify_receipt(file: "Path", keys: Sequence[str]) -> Receipt:
+    """Raises app.verification.KeyInvalid, OSError for the file, ValueError for what proves nothing."""
+    from doorward.app import verification as app
+
+    return app.verify_receipt(file, keys)
