@@ -412,7 +412,8 @@ class Watches:
 
     def _lists_missed(self) -> None:
         """Nobody has told us of changes until now: all lists are asked for once."""
-        self._host.relay.on_notification(None, "notifications/tools/list_changed", {})
+        for name, _ in _LISTS:
+            self._host.relay.on_notification(None, f"notifications/{name}/list_changed", {})
 
 
 def _offers(capabilities: Mapping[str, Any], name: str, what: str) -> bool:

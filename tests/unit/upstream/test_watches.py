@@ -34,6 +34,8 @@ ALL = {
     "resources": {"listChanged": True, "subscribe": True},
 }
 LISTED = {"toolsListChanged": True, "resourcesListChanged": True}
+ALL_LISTS = [(None, f"{name}/list_changed", None) for name in ("tools", "prompts", "resources")]
+"""Each is asked for by itself (app/process.py)."""
 
 
 class Conversation:
@@ -298,9 +300,7 @@ async def test_modern_one_listen_carries_what_all_want_and_no_more() -> None:
     host.watches.want("listen:1", None)
     await host.settled()
     assert host.main.open == {}
-    assert host.told == [(None, "tools/list_changed", None)], (
-        "lists are asked for once when one begins to listen"
-    )
+    assert host.told == ALL_LISTS, "lists are asked for once when one begins to listen"
     assert not host.tasks
     assert host.relay.listens == {}
 
@@ -333,7 +333,7 @@ async def test_modern_a_lost_listen_is_opened_again_and_what_was_missed_is_asked
     await asyncio.sleep(0.3)
 
     assert len(host.main.filters) == 2
-    assert host.told == [(None, "resources/updated", "u:1"), (None, "tools/list_changed", None)]
+    assert host.told == [(None, "resources/updated", "u:1"), *ALL_LISTS]
     await host.watches.close()
     assert host.main.open == {}
 
