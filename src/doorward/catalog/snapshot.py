@@ -94,8 +94,16 @@ def describe(listings: Sequence[Listing], failing: Sequence[str], endpoint: str 
     for listing in known:
         for name, value in listing.capabilities.items():
             if isinstance(value, dict):  # anything else is no capability, whatever server says it
-                capabilities[name] = {**capabilities.get(name, {}), **value}
+                capabilities[name] = _together(capabilities.get(name, {}), value)
     if endpoint is not None and known:
         return Description(capabilities, known[0].server_info, known[0].instructions, tuple(failing))
     said = [f"{listing.server}: {listing.instructions}" for listing in known if listing.instructions]
     return Description(capabilities, {}, "\n\n".join(said) or None, tuple(failing))
+
+
+def _together(known: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """What one of them can, the endpoint can: official SDKs write `"subscribe": false` where they cannot."""
+    return {
+        **known,
+        **{name: value for name, value in said.items() if value is not False or name not in known},
+    }

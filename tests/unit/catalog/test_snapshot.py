@@ -135,6 +135,16 @@ def test_a_server_speaks_for_itself_and_the_aggregate_for_all() -> None:
     assert (both.server_info, both.instructions, both.failing) == ({}, "a: Be kind.", ("b",))
 
 
+@pytest.mark.spec("DW-325", "DW-811")
+def test_a_server_that_says_that_it_cannot_takes_nothing_from_one_that_can() -> None:
+    can = listing("a", capabilities={"resources": {"subscribe": True, "listChanged": False}})
+    cannot = listing("b", capabilities={"resources": {"subscribe": False, "listChanged": True}})
+
+    for order in ([can, cannot], [cannot, can]):
+        both = describe(order, [], None)
+        assert both.capabilities == {"resources": {"subscribe": True, "listChanged": True}}
+
+
 @pytest.mark.spec("DW-325")
 def test_a_capability_that_is_no_object_is_none_whoever_says_it() -> None:
     liar = listing("a", capabilities={"tools": True, "prompts": [1], "resources": None})
