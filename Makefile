@@ -21,6 +21,8 @@ UPGRADE ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
+# Where it is set (many container images do), each of the thousand processes of the tests compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 export BENCH FUZZ_S
 
 BIN := .venv/bin

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from doorward.backends.sql import fresh
 from doorward.backends.sql.store import SqlStore
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
@@ -78,10 +79,14 @@ def _migrate(connection: Connection) -> None:
     if _revision(connection) == HEAD:
         return
     connection.rollback()
-    from doorward.backends.sql.migrate import upgrade
-
+    # Another process may be at it too: whoever comes second waits here, and finds it made.
     with connection.execution_options(writes=True).begin():
-        upgrade(connection)
+        if fresh.is_empty(connection):
+            fresh.create(connection, HEAD)
+        elif _revision(connection) != HEAD:
+            from doorward.backends.sql.migrate import upgrade
+
+            upgrade(connection)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -2,6 +2,8 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -155,3 +157,23 @@ def test_a_locked_database_is_store_unavailable(path: Path, store: SqlStore) -> 
             store.add_key(RECORD, b"{}")
         assert store.keys() == []
     store.add_key(RECORD, b"{}")
+
+
+def test_a_new_database_is_made_without_alembic(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from doorward.backends.sql.sqlite import open_sqlite;"
+        "open_sqlite(Path(sys.argv[1])).close(); sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], timeout=60, check=False).returncode == 0
+
+
+def test_a_database_that_migrations_began_is_migrated(path: Path, store: SqlStore) -> None:
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DELETE FROM alembic_version; DROP TABLE keys; DROP TABLE outbox; DROP TABLE epoch"
+        )
+    again = open_sqlite(path)
+    again.add_key(RECORD, b"{}")
+    assert again.epoch() == 1
+    again.close()
