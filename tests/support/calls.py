@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from doorward.model.call import Call, Era, Spelled
+from doorward.model.canonical import canonical
 from doorward.wire import strict
 
 VERSIONS: Final = {Era.LEGACY: "2025-11-25", Era.MODERN: "2026-07-28"}
@@ -34,6 +35,6 @@ def call_of(
 
 def tool_call(name: str, arguments: dict[str, Any], era: Era = Era.LEGACY, **members: Any) -> Call:
     """`tools/call`, with its arguments as they are spelled."""
-    spelled = Spelled(arguments, strict.encode(arguments), strict.canonical(arguments))
+    spelled = Spelled(arguments, strict.encode(arguments), canonical(arguments))
     given = {"name": name, "arguments": arguments}
     return call_of("tools/call", given, era, **{"spelled": spelled, **members})

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from doorward.audit.records import Way
 from doorward.config import outbound
 from doorward.config.local import Processes
 from doorward.config.proxies import parse_proxy_url
@@ -95,6 +96,15 @@ def _context(name: str, config: Server) -> ReloadingContext | None:
 def tool_rules(config: Server) -> tuple[ToolRule, ...]:
     """`servers.X.tools` in file order."""
     return tuple(ToolRule(glob, tool.op_class, tool.safe) for glob, tool in config.tools.items())
+
+
+def way_of(config: Server) -> Way:
+    """As records say how a server is reached."""
+    if config.command:
+        return Way("stdio", "env" if config.env else "none")
+    if config.auth is not None:
+        return Way("http", "headers" if config.auth.bearer is None else "bearer")
+    return Way("http", "none" if config.tls is None or config.tls.cert is None else "certificate")
 
 
 def _timeouts(said: outbound.Timeouts, usual: Timeouts) -> Timeouts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward import __version__
-from doorward.app.servers import server_settings, tool_rules
+from doorward.app.servers import server_settings, tool_rules, way_of
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
 from doorward.catalog.indexes import pair_steps
@@ -96,8 +96,15 @@ class World:
             agents=frozenset(loaded.settings.agents),
         )
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
-        self.recorder = lasting.recorder.under(loaded.digest, modes, _strictness(loaded.settings))
-        self._evidence = Evidence(self.recorder)
+        self._before, self._after = BeforePhase(BEFORE), AfterPhase(AFTER)
+        self.recorder = lasting.recorder.under(
+            loaded.digest,
+            modes,
+            _strictness(loaded.settings),
+            {name: way_of(server) for name, server in loaded.settings.servers.items()},
+            (*self._before.off, *self._after.off),
+        )
+        self._evidence = Evidence(self.recorder, tuple(slot.stage.id for slot in self._before.slots))
         self._local = Local(
             self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
         )
@@ -177,10 +184,10 @@ class World:
             calls=self._lasting.calls,
             router=SnapshotRouter(self._snapshot, self.policy.reaches, self.policy.weigh),
             policy=self.policy,
-            before=BeforePhase(BEFORE),
+            before=self._before,
             recorder=self._evidence,
             upstream=Dispatch(self._local, self.servers),
-            after=AfterPhase(AFTER),
+            after=self._after,
         )
 
 

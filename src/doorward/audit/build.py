@@ -1,13 +1,16 @@
 """The parts of a decision record, each made from the value that it describes."""
 
+import hashlib
+import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from doorward.audit.digests import LARGE, Digested, DigestKey, canonical
-from doorward.audit.records import NAMES, Actor, Args, Mcp, Result, Ruling, Softened, clip
-from doorward.model.call import Call, Inbound, Outcome
+from doorward.audit.digests import LARGE, RAW_BEYOND, Digested, DigestKey
+from doorward.audit.records import NAMES, Actor, Args, Mcp, Result, Ruling, Softened, Trace, clip
+from doorward.model.call import Call, Inbound, Outcome, Session
+from doorward.model.canonical import canonical
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
@@ -15,6 +18,28 @@ from doorward.model.verdict import Deny, Hold, Mode, Permit
 
 _ENCODE: Final = msgspec.json.encode
 _INT64: Final = 1 << 63
+_traceparent: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?", re.DOTALL
+).fullmatch
+"""W3C Trace Context, section 3.2; a later version may append fields."""
+TYPES: Final[Mapping[type, str]] = {
+    str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null", list: "array",
+    dict: "object",
+}  # fmt: skip
+_COUNTED: Final = frozenset({str, list, dict})
+_RAW_TYPES: Final = {ord('"'): "string", ord("["): "array", ord("{"): "object", ord("t"): "boolean",
+                     ord("f"): "boolean", ord("n"): "null"}  # fmt: skip
+LONGEST_NAME: Final = 64
+"""Characters of an argument's name."""
+
+
+class Shape(NamedTuple):
+    """Arguments without their values; see records.Args."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    sizes: tuple[int | None, ...]
+    more: int
 
 
 def actor_of(principal: Principal, call: Call | None) -> Actor:
@@ -45,7 +70,15 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
     if target is None:
         asked = call.params.get("name", call.params.get("uri"))
         name = clip(asked) if isinstance(asked, str) else None
-        return Mcp(inbound.transport, clip(call.method), call.version, request_id, call.endpoint, name=name)
+        return Mcp(
+            inbound.transport,
+            clip(call.method),
+            call.version,
+            request_id,
+            call.endpoint,
+            name=name,
+            session=session_of(call.session),
+        )
     definition = target.definition
     return Mcp(
         inbound.transport,
@@ -58,7 +91,20 @@ def mcp_of(inbound: Inbound, call: Call | None, target: Target | None) -> Mcp:
         clip(target.name),
         None if definition is None else definition.digest,
         _asked(call, target),
+        session_of(call.session),
     )
+
+
+def session_of(session: Session | None) -> str | None:
+    """As records name it: its id is random, so the digest needs no key."""
+    return None if session is None else hashlib.sha256(session.id.encode()).hexdigest()[:16]
+
+
+def trace_of(call: Call | None) -> Trace | None:
+    """From `_meta.traceparent`, the one that is sent on; None where it is none (SEP-414)."""
+    given = None if call is None else call.meta.get("traceparent")
+    found = _traceparent(given) if isinstance(given, str) else None
+    return None if found is None else Trace(found[1], found[2])
 
 
 def _asked(call: Call, target: Target) -> str | None:
@@ -90,21 +136,36 @@ def ruling_of(
     return Ruling("refuse", revision, mode, verdict)
 
 
-def args_of(call: Call, target: Target | None, key: DigestKey | Digested) -> Args | None:
-    """The call's arguments as digest, size and names; values only of those that the operator marked safe."""
-    arguments = call.params.get("arguments")
-    if not arguments or not isinstance(arguments, dict):
+def args_of(
+    call: Call, target: Target | None, key: DigestKey | Digested, received: Call | None = None
+) -> Args | None:
+    """The call's arguments as digest, size, names and types; values only of those that the operator marked
+    safe.
+
+    `received`: the call as it came, where a control may have changed it.
+    """
+    arguments, came = _arguments(call), call if received is None else received
+    given = arguments if came is call else _arguments(came)
+    if not arguments and not given:
         return None
-    spelled = call.spelled
-    if spelled is not None and spelled.arguments is arguments:
-        data, raw = spelled.canonical, spelled.raw
-    else:
-        data, raw = canonical(arguments), False
-    names, more = names_of(tuple(arguments))
+    data, raw = _digestible(came)
+    sent = None if given is arguments else _digestible(call)[0]
+    shape = shape_of(arguments)
     safe = None
     if target is not None and target.definition is not None and target.definition.safe:
         safe = _safe(arguments, target.definition.safe)
-    return Args(key.digest(data), key.name, len(data), names, more, safe, raw)
+    return Args(
+        key.digest(data),
+        key.name,
+        len(data),
+        shape.names,
+        shape.types,
+        shape.more,
+        safe,
+        raw,
+        None if sent is None or sent == data else key.digest(sent),
+        shape.sizes,
+    )
 
 
 def large_args(call: Call | None) -> bytes | None:
@@ -115,11 +176,43 @@ def large_args(call: Call | None) -> bytes | None:
     return spelled.canonical if spelled.arguments is call.params.get("arguments") else None
 
 
-def names_of(given: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
-    """As a record lists them, and how many more there are."""
-    if len(given) <= NAMES and max(map(len, given)) <= 64:
-        return given, 0
-    return tuple(clip(name, 64) for name in given[:NAMES]), max(len(given) - NAMES, 0)
+def digestible(value: Mapping[str, Any]) -> tuple[bytes, bool]:
+    """What a digest of an object is taken over, and whether that is its spelling, because it is large."""
+    spelled = _ENCODE(value)
+    return (spelled, True) if len(spelled) > RAW_BEYOND else (canonical(value), False)
+
+
+def shape_of(arguments: Mapping[str, Any]) -> Shape:
+    """Of the first NAMES of them, and how many more there are."""
+    names, values = tuple(arguments)[:NAMES], tuple(arguments.values())[:NAMES]
+    if any(len(name) > LONGEST_NAME for name in names):
+        names = tuple(clip(name, LONGEST_NAME) for name in names)
+    types, sizes = tuple(map(_type_of, values)), tuple(map(size_of, values))
+    return Shape(names, types, sizes, max(len(arguments) - NAMES, 0))
+
+
+def size_of(value: Any) -> int | None:
+    """Characters, items or members. None for what has no such thing, and for what nobody has decoded because
+    it is large."""
+    return len(value) if type(value) in _COUNTED else None
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, msgspec.Raw):
+        return _RAW_TYPES.get(memoryview(value)[0], "number")
+    return TYPES[type(value)]
+
+
+def _arguments(call: Call) -> Mapping[str, Any]:
+    given = call.params.get("arguments")
+    return given if isinstance(given, dict) else {}
+
+
+def _digestible(call: Call) -> tuple[bytes, bool]:
+    arguments, spelled = _arguments(call), call.spelled
+    if spelled is not None and spelled.arguments is arguments:
+        return spelled.canonical, spelled.raw
+    return digestible(arguments)
 
 
 def result_of(
@@ -130,12 +223,14 @@ def result_of(
     key: DigestKey | Digested,
 ) -> Result:
     """What came back: size and digest of the bytes as delivered, or the error."""
+    if error_code is not None:  # a server's own; JSON has integers of any length
+        error_code = max(-_INT64, min(error_code, _INT64 - 1))
     if result is None:
         return Result(outcome, error_code=error_code, reason=reason)
     return Result(outcome, len(result), key.digest(result), key.name, error_code, reason)
 
 
-def _safe(arguments: dict[str, Any], marked: tuple[str, ...]) -> dict[str, Any]:
+def _safe(arguments: Mapping[str, Any], marked: tuple[str, ...]) -> dict[str, Any]:
     return {name: _shown(arguments[name]) for name in marked[:NAMES] if name in arguments}
 
 

@@ -5,9 +5,8 @@ each quarter keeps equality for whoever has the key, and destroying the key eras
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,16 +15,13 @@ from doorward.ports.secrets import SecretRing
 
 LARGE: Final = 128 * 1024
 """Bytes; more of them are digested in steps."""
+RAW_BEYOND: Final = 16 * 1024
+"""Bytes; arguments of more are digested as they are spelled, without being put into canonical form."""
 STEP: Final = 64 * 1024
 _BLOCK: Final = 64
 _INNER: Final = bytes(value ^ 0x36 for value in range(256))
 _OUTER: Final = bytes(value ^ 0x5C for value in range(256))
-_canonical = msgspec.json.Encoder(order="sorted")
-
-
-def canonical(value: Mapping[str, Any]) -> bytes:
-    """JSON with sorted members and no spaces. Equals RFC 8785 but for floats and non-ASCII member names."""
-    return _canonical.encode(value)
+_spell: Final = msgspec.json.Encoder().encode
 
 
 class DigestKey:
@@ -38,7 +34,7 @@ class DigestKey:
         if len(key) > _BLOCK:
             raise ValueError("longer keys would have to be hashed first")
         self.name = name
-        spelled = _canonical.encode(name).decode()
+        spelled = _spell(name).decode()
         self.before_bytes = f'","key":{spelled},"bytes":'
         """What follows a digest of arguments in its record, and of a result."""
         self.before_latency = f'","key":{spelled}}},"latency_ms":{{"total":'
@@ -67,17 +63,20 @@ class DigestKey:
 
 
 class Digested:
-    """A key whose one digest is known already."""
+    """A key of which one digest is known already."""
 
-    __slots__ = ("_said", "name")
+    __slots__ = ("_data", "_key", "_said", "name")
 
-    def __init__(self, key: DigestKey, said: str) -> None:
-        """`said`: the digest of what `digest` will be asked for."""
+    def __init__(self, key: DigestKey, data: bytes, said: str) -> None:
+        """`said`: the digest of this very `data`."""
         self.name = key.name
+        self._key = key
+        self._data = data
         self._said = said
 
     def digest(self, data: bytes) -> str:
-        return self._said
+        """64 hexadecimal digits."""
+        return self._said if data is self._data else self._key.digest(data)
 
 
 class DigestKeys:
@@ -97,10 +96,20 @@ class DigestKeys:
         return self.key
 
     def _turn(self, moment: float) -> None:
-        day = datetime.fromtimestamp(moment, UTC)
-        quarter = (day.month - 1) // 3
-        purpose = f"digest:{self._tenant}:{day.year}q{quarter + 1}"
+        year, quarter = quarter_of(moment)
+        purpose = purpose_of(self._tenant, year, quarter)
         version, key = self._ring.current(purpose)
         self.key = DigestKey(f"{purpose}:{version}", key)
-        year, month = (day.year + 1, 1) if quarter == 3 else (day.year, quarter * 3 + 4)
+        year, month = (year + 1, 1) if quarter == 4 else (year, quarter * 3 + 1)
         self.until = datetime(year, month, 1, tzinfo=UTC).timestamp()
+
+
+def quarter_of(moment: float) -> tuple[int, int]:
+    """Year and quarter (1 to 4, UTC) of seconds since 1970."""
+    day = datetime.fromtimestamp(moment, UTC)
+    return day.year, (day.month - 1) // 3 + 1
+
+
+def purpose_of(tenant: str, year: int, quarter: int) -> str:
+    """What the ring calls the key of a quarter."""
+    return f"digest:{tenant}:{year}q{quarter}"

@@ -36,7 +36,7 @@ class LargeRecords:
             await asyncio.wait(set(self._writing))
 
     async def _work(self, data: bytes, key: DigestKey, then: Write) -> None:
-        await then(Digested(key, await self._shares.run(key.steps(data))))
+        await then(Digested(key, data, await self._shares.run(key.steps(data))))
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)

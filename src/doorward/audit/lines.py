@@ -11,9 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.build import actor_of, bounded, mcp_of, names_of, ruling_of
+from doorward.audit.bounds import RECORD_BYTES
+from doorward.audit.build import LONGEST_NAME, TYPES, actor_of, bounded, mcp_of, ruling_of, size_of, trace_of
 from doorward.audit.digests import LARGE, DigestKeys
 from doorward.audit.ids import FRACTIONS, prefix_of
+from doorward.audit.records import NAMES
 from doorward.model.call import Inbound
 from doorward.model.verdict import ControlRun, Mode, Permit
 
@@ -26,6 +28,8 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _ID: Final = "\x00"
 _SPELLED_ID: Final = "\\u0000"
 _NUMBER: Final = 0
+_MOST: Final = RECORD_BYTES // 8
+"""Characters of either of the two long parts of a line; each may take four bytes."""
 _OUTCOME: Final = f'{{"kind":"outcome","v":{records.VERSION},"id":"'
 _NUMBERS: Final = tuple(str(n) for n in range(2048))
 """Looking a number up costs a third of spelling it."""
@@ -34,6 +38,9 @@ _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in rang
 _MILLISECONDS: Final = tuple(whole + part for whole in _NUMBERS[:4] for part in _THOUSANDTHS)
 """By microseconds."""
 _SOON: Final = len(_MILLISECONDS)
+
+Given = tuple[str | type, ...]
+"""Names of arguments, and then the type of each."""
 
 
 class Template(msgspec.Struct, eq=False):
@@ -48,16 +55,17 @@ class Template(msgspec.Struct, eq=False):
     """Whether values of arguments stand in the record: then no two are alike."""
     made_from: tuple[object, ...]
     """Kept, because ids of these are in the key: as long as they live nothing else can have them."""
-    names: dict[tuple[str, ...], str] = {}
-    """The members of `args` after `bytes`, by argument names."""
+    names: dict[Given, tuple[str, bool]] = {}
+    """The members of `args` after `bytes` up to the sizes, and whether each argument has one: by argument
+    names and types."""
 
 
 class CallLines:
     """Belongs to one configuration, whose revision and modes stand in the lines."""
 
     __slots__ = (
-        "_gateway", "_keys", "_millisecond", "_modes", "_network", "_origins", "_prefix", "_revision",
-        "_templates", "_ts",
+        "_gateway", "_keys", "_millisecond", "_modes", "_network", "_off", "_origins", "_prefix", "_revision",
+        "_templates", "_ts", "_ways",
     )  # fmt: skip
 
     def __init__(
@@ -68,13 +76,17 @@ class CallLines:
         gateway: str,
         revision: str,
         modes: Mapping[str, Mode],
+        ways: Mapping[str, records.Way],
+        off: tuple[records.Skipped, ...],
     ) -> None:
-        """`network`: of a peer address."""
+        """`network`: of a peer address. `modes`, `ways`: by server. `off`: controls that never run."""
         self._keys = keys
         self._network = network
         self._gateway = gateway
         self._revision = revision
         self._modes = modes
+        self._ways = ways
+        self._off = off
         self._templates: dict[tuple[object, ...], Template] = {}
         self._origins: dict[str, str] = {}
         """By tenant: what stands between the time and the call's id."""
@@ -96,10 +108,12 @@ class CallLines:
         peer = inbound.credential.peer
         known = (series, id(permit.principal), id(permit.target), permit.rules, permit.softened, peer)
         template = self._templates.get(known) or self._remember(known, permit, inbound)
-        given = tuple(spelled.arguments)
-        names = template.names.get(given) or _remember_names(template, given)
+        values = spelled.arguments.values()
+        given: Given = (*spelled.arguments, *map(type, values))
+        names, counted = template.names.get(given) or _remember_names(template, given)
         if not names:
             return None
+        sizes = _ENCODE([*map(len if counted else size_of, values)]).decode()
         ran = controls if isinstance(controls, str) else _ENCODE(controls).decode()
         ts = int(now * 1000)
         if ts != self._millisecond:
@@ -114,7 +128,8 @@ class CallLines:
             (
                 template.to_id, call_id, template.to_ts, self._ts, template.to_call_id, call_id,
                 template.to_request_id, number, template.to_hmac, key.digest(canonical),
-                key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names, ran, "}",
+                key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names, sizes,
+                '},"controls":', ran, "}",
             )
         ).encode()  # fmt: skip
 
@@ -173,6 +188,9 @@ class CallLines:
                 peer=self._network(inbound.credential.peer),
                 mcp=msgspec.structs.replace(mcp_of(inbound, call, target), request_id=_NUMBER),
                 op_class=target.op_class,
+                way=self._ways.get(target.server),
+                trace=trace_of(call),
+                skipped=self._off,
                 decision=ruling_of(permit, target, self._revision, self._modes),
             )
         ).decode()
@@ -182,7 +200,7 @@ class CallLines:
         to_request_id, rest = _cut(rest, '"request_id":', str(_NUMBER))
         definition = target.definition
         shown = definition is not None and bool(definition.safe)
-        to_hmac = rest.removesuffix("}") + ',"args":{"hmac":"'
+        to_hmac = rest.removesuffix("}") + ',"args":{"received_hmac":"'
         if len(self._templates) >= MAX_TEMPLATES:
             self._templates.clear()
         made = Template(to_id, to_ts, to_call_id, to_request_id, to_hmac, shown, (principal, target))
@@ -195,16 +213,24 @@ class CallLines:
         return origin
 
 
-def _remember_names(template: Template, given: tuple[str, ...]) -> str:
-    """Empty when there is nothing to remember: no arguments, or some that the record shows."""
-    if not given or template.shown:
-        return ""
-    whole = _spell(records.Args("", "", _NUMBER, *names_of(given)))
-    _, names = _cut(whole, '"bytes":', str(_NUMBER))
+def _remember_names(template: Template, given: Given) -> tuple[str, bool]:
+    """Empty when there is nothing to remember: no arguments, some that the record shows, or what would have
+    to be cut or left out."""
+    names, kinds = given[: len(given) // 2], given[len(given) // 2 :]
+    types = tuple(TYPES.get(kind, "") for kind in kinds if isinstance(kind, type))
+    usual = 0 < len(names) <= NAMES and "" not in types and max(map(len, map(str, names))) <= LONGEST_NAME
+    if template.shown or not usual:
+        return "", False
+    whole = _spell(records.Args("", "", _NUMBER, tuple(map(str, names)), types, sizes=(_NUMBER,)))
+    _, rest = _cut(whole, '"bytes":', str(_NUMBER))
+    text = rest.removesuffix("[0]}")
+    if len(template.to_hmac) + len(text) > _MOST:
+        return "", False
     if len(template.names) >= MAX_NAMES:
         template.names.clear()
-    template.names[given] = names + ',"controls":'
-    return template.names[given]
+    counted = {str, list, dict}.issuperset(kinds)
+    template.names[given] = text, counted
+    return text, counted
 
 
 def _milliseconds(microseconds: int) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from doorward.audit.build import client_of, names_of
-from doorward.audit.digests import DigestKey, canonical
+from doorward.audit.build import client_of, digestible, session_of, shape_of
+from doorward.audit.digests import DigestKey
 from doorward.audit.records import Actor, Args, Mcp, clip
-from doorward.model.call import Inbound, Session
+from doorward.model.call import Call, Inbound, Session
 from doorward.model.principal import Principal
 from doorward.ports.asks import Inquiry
 
@@ -18,6 +18,7 @@ class About(Protocol):
 
     inbound: Inbound
     decision_id: str
+    call: Call | None
 
 
 def questioned(principal: Principal, session: Session) -> Actor:
@@ -39,6 +40,7 @@ def question_of(inquiry: Inquiry, session: Session, transport: str) -> Mcp:
         inquiry.server,
         KIND,
         clip(inquiry.method),
+        session=session_of(session),
     )
 
 
@@ -46,6 +48,6 @@ def asked_of(inquiry: Inquiry, key: DigestKey) -> Args | None:
     """Digest, size and names of the params; never their values, which may be a conversation."""
     if not inquiry.params:
         return None
-    data = canonical(inquiry.params)
-    names, more = names_of(tuple(inquiry.params))
-    return Args(key.digest(data), key.name, len(data), names, more)
+    data, raw = digestible(inquiry.params)
+    names, types, sizes, more = shape_of(inquiry.params)
+    return Args(key.digest(data), key.name, len(data), names, types, more, raw=raw, sizes=sizes)

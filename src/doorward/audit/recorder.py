@@ -8,13 +8,16 @@ GatewayError(STORE_UNAVAILABLE) when the ring cannot give a digest key.
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.build import actor_of, args_of, large_args, mcp_of, result_of, ruling_of
+from doorward.audit.bounds import bounded_decision, bounded_outcome
+from doorward.audit.build import actor_of, args_of, large_args, mcp_of, result_of, ruling_of, trace_of
+from doorward.audit.denials import DenialTally
 from doorward.audit.digests import LARGE, Digested, DigestKey, DigestKeys
+from doorward.audit.events import TENANT, EventRecords
 from doorward.audit.ids import uuid7
 from doorward.audit.large import LargeRecords
 from doorward.audit.lines import CallLines
@@ -23,22 +26,20 @@ from doorward.audit.questions import About, asked_of, question_of, questioned
 from doorward.audit.strictness import Strictness
 from doorward.audit.tally import RefusalTally
 from doorward.model.call import Call, Inbound, Outcome, Session
-from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit
 from doorward.ports.asks import Inquiry
-from doorward.ports.audit import OUTCOME_BYTES, AuditLog, Role
+from doorward.ports.audit import AuditLog, Role
 from doorward.ports.secrets import SecretRing
 from doorward.ports.waits import Waiter
 
-TENANT: Final = "default"
 _OUTCOME: Final = Role.OUTCOME
 _controls: Final = msgspec.json.Decoder(tuple[ControlRun, ...]).decode
 
 
-class Recorder:
+class Recorder(EventRecords):
     """One per configuration in force; `under` makes the next one's, which shares log, keys and counts."""
 
     def __init__(
@@ -50,27 +51,50 @@ class Recorder:
         revision: str,
         modes: Mapping[str, Mode],
         large: LargeRecords,
+        ways: Mapping[str, records.Way] | None = None,
+        off: tuple[str, ...] = (),
         strictness: Strictness | None = None,
         tally: RefusalTally | None = None,
+        denials: DenialTally | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`gateway`: a name for this process among replicas. `modes`: effective mode by server name. `large`:
-        of this log."""
-        self._log = log
+        """`gateway`: a name for this process among replicas. `modes`, `ways`: effective mode, and how it is
+        reached, by server name. `large`: of this log. `off`: controls that the configuration turns off."""
+        super().__init__(
+            log,
+            gateway=gateway,
+            large=large,
+            clock=clock,
+            network=lru_cache(maxsize=4096)(network),
+            tally=tally or RefusalTally(),
+            denials=denials or DenialTally(),
+        )
         self._ring = ring
-        self._gateway = gateway
         self._revision = revision
         self._modes = modes
-        self._clock = clock
-        self._large = large
+        self._ways: Mapping[str, records.Way] = ways or {}
+        self._off = tuple(records.Skipped(each, "off") for each in off)
         self._keys = DigestKeys(ring, TENANT)
         strictness = strictness or Strictness()
         self._roles, self._usual = strictness.servers, strictness.usual
-        self._tally = tally or RefusalTally()
-        self._network = lru_cache(maxsize=4096)(network)
-        self._lines = CallLines(self._keys, self._network, gateway=gateway, revision=revision, modes=modes)
+        self._lines = CallLines(
+            self._keys,
+            self._network,
+            gateway=gateway,
+            revision=revision,
+            modes=modes,
+            ways=self._ways,
+            off=self._off,
+        )
 
-    def under(self, revision: str, modes: Mapping[str, Mode], strictness: Strictness) -> "Recorder":
+    def under(
+        self,
+        revision: str,
+        modes: Mapping[str, Mode],
+        strictness: Strictness,
+        ways: Mapping[str, records.Way] | None = None,
+        off: tuple[str, ...] = (),
+    ) -> "Recorder":
         """The recorder of a new configuration."""
         return Recorder(
             self._log,
@@ -79,8 +103,11 @@ class Recorder:
             revision=revision,
             modes=modes,
             large=self._large,
+            ways=ways,
+            off=off,
             strictness=strictness,
             tally=self._tally,
+            denials=self._denials,
             clock=self._clock,
         )
 
@@ -94,17 +121,25 @@ class Recorder:
         call: Call | None,
         target: Target | None,
         controls: Sequence[ControlRun] = (),
+        received: Call | None = None,
+        not_reached: Sequence[str] = (),
     ) -> Awaitable[None]:
         """The one decision record of a call of a known caller; `verdict` is a Reason when policy never spoke.
 
         `call_id`: a UUIDv7, the record's own id too; `outcome` repeats it. `call`: as it will be sent; None
-        when the message could not be read.
+        when the message could not be read. `received`: as it came, if a control may have changed it.
+        `not_reached`: controls that would have run if the call had not ended before. A denial like many
+        others of this minute is counted instead (denials.py).
         """
         now = self._clock()
         if isinstance(verdict, Permit):
             line = self._lines.decision(call_id, now, verdict, inbound, controls)
             if line is not None:
                 return self._decide(line, verdict.target)
+        ruling, mcp = ruling_of(verdict, target, self._revision, self._modes), mcp_of(inbound, call, target)
+        peer = self._network(inbound.credential.peer)
+        if not isinstance(verdict, Permit | Hold) and not self.denied(principal, ruling, mcp, call_id, peer):
+            return _counted()
 
         def write(key: DigestKey | Digested) -> Awaitable[None]:
             record = records.Decision(
@@ -115,19 +150,22 @@ class Recorder:
                 tenant=principal.tenant,
                 call_id=call_id,
                 actor=actor_of(principal, call),
-                peer=self._network(inbound.credential.peer),
-                mcp=mcp_of(inbound, call, target),
+                peer=peer,
+                mcp=mcp,
                 op_class=None if target is None else target.op_class,
-                decision=ruling_of(verdict, target, self._revision, self._modes),
-                args=None if call is None else args_of(call, target, key),
+                way=None if target is None else self._ways.get(target.server),
+                trace=trace_of(call),
+                skipped=(*self._off, *(records.Skipped(each, "not_reached") for each in not_reached)),
+                decision=ruling,
+                args=None if call is None else args_of(call, target, key, received),
                 controls=tuple(controls),
             )
-            line = records.encode(record)
+            line = bounded_decision(record)
             return (
                 self._decide(line, verdict.target) if isinstance(verdict, Permit) else self._log.append(line)
             )
 
-        key, large = self._keys.at(now), large_args(call)
+        key, large = self._keys.at(now), large_args(received or call)
         return write(key) if large is None else self._large.write(large, key, write)
 
     def _decide(self, line: bytes, target: Target, waiter: Waiter | None = None) -> Awaitable[None]:
@@ -247,98 +285,14 @@ class Recorder:
                 self._modes.get(inquiry.server),
                 refused,
             ),
+            way=self._ways.get(inquiry.server),
+            trace=None if about is None else trace_of(about.call),
             args=asked_of(inquiry, self._keys.at(now)),
             during=None if about is None else about.decision_id,
         )
-        line = records.encode(record)
+        line = bounded_decision(record)
         return self._log.append(line) if refused is not None else self._log.append(line, None, Role.DECISION)
 
-    async def refused(self, reason: Reason, *, peer: str, transport: str, endpoint: str | None) -> None:
-        """A request whose caller never became known; beyond the limit it is only counted."""
-        now = self._clock()
-        source = self._network(peer)
-        if not self._tally.admit(reason, source, now):
-            return
-        await self._log.append(
-            records.encode(
-                records.Refusal(
-                    v=records.VERSION,
-                    id=uuid7(),
-                    ts=int(now * 1000),
-                    gateway=self._gateway,
-                    tenant=TENANT,
-                    reason=reason,
-                    peer=source,
-                    transport=transport,
-                    endpoint=endpoint,
-                )
-            )
-        )
 
-    async def roll_up(self) -> None:
-        """Write what was only counted: every 10 seconds, and when the gateway stops. Returns when the large
-        records that were begun are written, too."""
-        await self._large.settled()
-        while (rollup := self._tally.take()) is not None:
-            record = records.Refusal(
-                v=records.VERSION,
-                id=uuid7(),
-                ts=int(self._clock() * 1000),
-                gateway=self._gateway,
-                tenant=TENANT,
-                reason=rollup.reason,
-                peer=rollup.peer,
-                count=rollup.count,
-                networks=rollup.networks,
-                since=int(rollup.since * 1000),
-            )
-            try:
-                await self._log.append(records.encode(record))
-            except GatewayError:
-                self._tally.put_back(rollup)
-                raise
-
-    async def heartbeat(self, *, written: int, size: int, checkpoint: int) -> None:
-        """See records.Heartbeat; `written` are its `records`."""
-        await self._log.append(
-            records.encode(
-                records.Heartbeat(
-                    v=records.VERSION,
-                    id=uuid7(),
-                    ts=int(self._clock() * 1000),
-                    gateway=self._gateway,
-                    tenant=TENANT,
-                    records=written,
-                    size=size,
-                    checkpoint=checkpoint,
-                )
-            )
-        )
-
-    async def lifecycle(self, event: str, **detail: Any) -> None:
-        """Something that happened to the gateway itself; see records.Lifecycle.event."""
-        await self._log.append(
-            records.encode(
-                records.Lifecycle(
-                    v=records.VERSION,
-                    id=uuid7(),
-                    ts=int(self._clock() * 1000),
-                    gateway=self._gateway,
-                    tenant=TENANT,
-                    event=event,
-                    detail=detail,
-                )
-            )
-        )
-
-
-def bounded_outcome(record: records.Outcome) -> bytes:
-    """Encoded, in the room that its decision came with: controls that do not fit are left out and counted."""
-    line = records.encode(record)
-    kept = len(record.controls)
-    while len(line) >= OUTCOME_BYTES:
-        kept //= 2
-        left_out = len(record.controls) - kept
-        shorter = msgspec.structs.replace(record, controls=record.controls[:kept], more_controls=left_out)
-        line = records.encode(shorter)
-    return line
+async def _counted() -> None:
+    """Nothing is to be awaited: the record comes with the next roll-up."""

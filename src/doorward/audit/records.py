@@ -1,7 +1,9 @@
 """The record vocabulary: one JSON object per line, `kind` first (research brief 5.1).
 
-Every text that a caller can choose is clipped, so a record has an upper bound whatever was sent. Fields that
-do not apply are left out. `v` is raised when a field changes its meaning; adding one is no new version.
+Every text that a caller can choose is clipped, so a record has an upper bound whatever was sent (bounds.py).
+Fields that do not apply are left out. `v` is raised when a field changes its meaning; adding one is no new
+version. What each field says, and when it is absent: docs/reference/audit-records.md, which a test holds
+against this file.
 """
 
 from typing import Any, Final
@@ -10,7 +12,8 @@ import msgspec
 
 from doorward.model.verdict import ControlRun, RuleRef
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 had `args.hmac`, over JSON that was sorted another way."""
 CLIP: Final = 256
 MARK: Final = "…"
 NAMES: Final = 64
@@ -27,7 +30,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     subject: str
     method: str
-    """"key", "none", or for a change "cli"."""
+    """How it is known: "key" or "none"; for a change "cli", "file" or "signal"."""
     agent: str | None = None
     key_id: str | None = None
     client: str | None = None
@@ -50,6 +53,35 @@ class Mcp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """SHA-256 of the definition in force."""
     asked: str | None = None
     """The name or URI that the caller used, where `name`, the server's own, is another one."""
+    session: str | None = None
+    """First 16 hexadecimal digits of the SHA-256 of the session's id, which is the client's to know."""
+
+
+class Way(msgspec.Struct, frozen=True, gc=False):
+    """How a server is reached, as configured."""
+
+    transport: str
+    """"http" (HTTP+SSE included) or "stdio"."""
+    credential: str
+    """What it is shown of ours: "none", "bearer", "headers", "certificate" or "env" (a local server's
+    environment); never the value."""
+
+
+class Trace(msgspec.Struct, frozen=True, gc=False):
+    """Where the caller says that the call belongs (SEP-414, W3C Trace Context): unverified."""
+
+    id: str
+    """32 hexadecimal digits."""
+    span: str
+    """16 hexadecimal digits: the caller's own span."""
+
+
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """A control that did not run, and why not."""
+
+    id: str
+    why: str
+    """"off" by configuration, or "not_reached" because one before it had ended the call."""
 
 
 class Softened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -74,16 +106,27 @@ class Ruling(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Args(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The arguments without their values; `safe` holds those that the operator marked."""
+    """The arguments without their values; `safe` holds those that the operator marked.
 
-    hmac: str
+    `received_hmac` and `bytes` are of the arguments as they came, all else is of what was judged last: the
+    same, unless a control changed them.
+    """
+
+    received_hmac: str
     key: str
     bytes: int
     names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    """Of each of `names`: string, integer, number, boolean, null, array or object."""
     more_names: int = 0
     safe: dict[str, Any] | None = None
     raw: bool = False
-    """Whether `hmac` and `bytes` are of the arguments as spelled, not of their canonical form: large ones."""
+    """Whether `received_hmac` and `bytes` are of the arguments as spelled, not of their canonical form: large
+    ones."""
+    sent_hmac: str | None = None
+    """As sent (or as judged last), where a control changed them."""
+    sizes: tuple[int | None, ...] = ()
+    """Of each of `names`: characters, items or members; None where there is nothing to count, or too much."""
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -128,11 +171,16 @@ class Decision(Record, frozen=True, gc=False, omit_defaults=True, tag="decision"
     decision: Ruling
     mcp: Mcp | None = None
     op_class: str | None = None
+    way: Way | None = None
+    trace: Trace | None = None
+    skipped: tuple[Skipped, ...] = ()
     args: Args | None = None
     controls: tuple[ControlRun, ...] = ()
     """In the order they ran."""
     during: str | None = None
     """Of what a server asks its client: the call that it asks about."""
+    left_out: tuple[str, ...] = ()
+    """Fields that would have made the record too large (bounds.py)."""
 
 
 class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", kw_only=True):
@@ -144,6 +192,8 @@ class Outcome(Record, frozen=True, gc=False, omit_defaults=True, tag="outcome", 
     controls: tuple[ControlRun, ...] = ()
     more_controls: int = 0
     """Those that are left out, because a record of an outcome has only the room that was kept for it."""
+    left_out: tuple[str, ...] = ()
+    """As of a decision."""
 
 
 class Refusal(Record, frozen=True, gc=False, omit_defaults=True, tag="refusal", kw_only=True):
@@ -161,15 +211,47 @@ class Refusal(Record, frozen=True, gc=False, omit_defaults=True, tag="refusal", 
     """Start of a roll-up, in milliseconds since 1970."""
 
 
+class Denials(Record, frozen=True, gc=False, omit_defaults=True, tag="denials", kw_only=True):
+    """Denials of one caller that were alike and too many to be written singly: only counted.
+
+    None of them has a decision record of its own.
+    """
+
+    actor: Actor
+    effect: str
+    reason: str
+    count: int
+    since: int
+    """Of the first of them, in milliseconds since 1970; `ts` is when the count was written."""
+    last: str
+    """Id of the last of them, as its caller was told."""
+    peer: str
+    """Network of the last of them."""
+    method: str | None = None
+    server: str | None = None
+    name: str | None = None
+
+
 class Change(Record, frozen=True, gc=False, omit_defaults=True, tag="change", kw_only=True):
-    """A change of state by an operator, written in one transaction with the change."""
+    """A change of state by an operator, written before it takes effect: in one transaction with it, or before
+    the swap to a new configuration."""
 
     action: str
-    """"key:create" or "key:revoke"."""
+    """"key:create", "key:revoke", "secret:rotate", "audit:hash", or, of a new configuration,
+    "config:replace", "policy:replace", "mode:set", "server:replace" or "tls:replace"."""
     actor: Actor
     object: str
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What a change record says beside who made it and when."""
+
+    action: str
+    object: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class Lifecycle(Record, frozen=True, gc=False, omit_defaults=True, tag="lifecycle", kw_only=True):
@@ -204,7 +286,7 @@ class Heartbeat(Record, frozen=True, gc=False, omit_defaults=True, tag="heartbea
     """Size of the newest checkpoint."""
 
 
-AnyRecord = Decision | Outcome | Refusal | Change | Lifecycle | Segment | Heartbeat
+AnyRecord = Decision | Outcome | Refusal | Denials | Change | Lifecycle | Segment | Heartbeat
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 

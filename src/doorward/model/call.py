@@ -87,7 +87,7 @@ class Spelled(msgspec.Struct, frozen=True, gc=False):
     compact: bytes
     """JSON without blanks, members in the caller's order."""
     canonical: bytes
-    """The same with members sorted by name, on all levels."""
+    """Their canonical form (RFC 8785), of which records hold a digest."""
     raw: bool = False
     """Of a large call: `canonical` is `compact`, both as the caller spelled it."""
 

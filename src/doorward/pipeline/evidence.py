@@ -41,8 +41,10 @@ OUTCOMES: Final = {
 class Evidence:
     """Writes through one recorder; a reload makes a new one."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, stages: tuple[str, ...] = ()) -> None:
+        """`stages`: those that a call meets before it is sent, by their ids."""
         self._recorder = recorder
+        self._stages = stages
 
     def decision(self, trail: Trail) -> Awaitable[None]:
         """Record `trail.verdict`; to be awaited. Where that fails, nothing may be sent: see `blame`."""
@@ -147,6 +149,8 @@ class Evidence:
                 call=verdict.call if isinstance(verdict, Permit) else trail.call,
                 target=trail.target,
                 controls=trail.controls(),
+                received=trail.call,
+                not_reached=trail.unreached(self._stages),
             )
         except Exception:
             trail.decided = False

@@ -26,6 +26,8 @@ class BeforeSlot(NamedTuple):
     stage: BeforeStage
     why_here: str
     on_error: OnError
+    on: bool = True
+    """False where the configuration turns it off: it does not run, and every record says so."""
 
 
 class AfterSlot(NamedTuple):
@@ -33,6 +35,8 @@ class AfterSlot(NamedTuple):
 
     stage: AfterStage
     why_here: str
+    on: bool = True
+    """As of a BeforeSlot."""
 
 
 BEFORE: Final[tuple[BeforeSlot, ...]] = ()

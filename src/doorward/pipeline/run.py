@@ -25,10 +25,12 @@ FAILED = "this call could not be checked, so it was not sent"
 class BeforePhase:
     """What runs between the rules and the final word."""
 
-    __slots__ = ("slots",)
+    __slots__ = ("off", "slots")
 
     def __init__(self, slots: Sequence[BeforeSlot]) -> None:
-        self.slots = tuple(slots)
+        self.slots = tuple(slot for slot in slots if slot.on)
+        self.off = tuple(slot.stage.id for slot in slots if not slot.on)
+        """Those that never run."""
 
     async def run(
         self, call: Call, target: Target, allowed: Allow, trail: Trail
@@ -65,10 +67,12 @@ class BeforePhase:
 class AfterPhase:
     """What runs between the reply and the caller."""
 
-    __slots__ = ("slots",)
+    __slots__ = ("off", "slots")
 
     def __init__(self, slots: Sequence[AfterSlot]) -> None:
-        self.slots = tuple(slots)
+        self.slots = tuple(slot for slot in slots if slot.on)
+        self.off = tuple(slot.stage.id for slot in slots if not slot.on)
+        """Those that never run."""
 
     async def run(self, permit: Permit, reply: Reply, trail: Trail) -> Reply:
         """The reply as the stages leave it.

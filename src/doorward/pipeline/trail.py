@@ -5,6 +5,7 @@ failed) its record says how far it came and which controls ran.
 """
 
 from asyncio import CancelledError
+from time import perf_counter
 from typing import Final
 
 from doorward.model.call import Call, Era, Inbound, Reply, RequestId
@@ -14,6 +15,8 @@ from doorward.model.verdict import Allow, ControlRun, Deny, Hold, Permit
 from doorward.pipeline.drive import Drive
 from doorward.pipeline.rescue import Answer
 
+FIXED: Final = ("identity", "protocol", "route", "policy")
+"""The controls that every call meets, in their order; then come the stages."""
 _FEW: Final = 256
 
 
@@ -85,7 +88,8 @@ class Trail:
         self.stages += (ControlRun(stage, verdict, int((ended - began) * 1e6)),)
 
     def controls(self) -> tuple[ControlRun, ...]:
-        """What ran so far, in its order."""
+        """What ran so far, in its order; the last one is where the call ended, unless the rules had
+        spoken."""
         start, identified, understood, routed = self.started, self.identified, self.understood, self.routed
         if self.judged:
             return (
@@ -96,12 +100,20 @@ class Trail:
                 *self.stages,
             )
         times = [time for time in (identified, understood, routed) if time]
-        names = ("identity", "protocol", "route")
         began = (start, *times)
-        return tuple(
+        passed = tuple(
             ControlRun(name, "pass", int((time - before) * 1e6))
-            for name, time, before in zip(names, times, began, strict=False)
+            for name, time, before in zip(FIXED, times, began, strict=False)
         )
+        return (*passed, ControlRun(FIXED[len(times)], "ended", int((perf_counter() - began[-1]) * 1e6)))
+
+    def unreached(self, stages: tuple[str, ...]) -> tuple[str, ...]:
+        """Controls that had not had their turn; `stages` are those that would have come after the rules."""
+        if self.judged:
+            ran = {stage.id for stage in self.stages}
+            return tuple(each for each in stages if each not in ran)
+        times = [time for time in (self.identified, self.understood, self.routed) if time]
+        return (*FIXED[len(times) + 1 :], *stages)
 
     def spelled(self) -> str | None:
         """`controls` as JSON, where the usual ones ran and all of them let the call pass; else None."""

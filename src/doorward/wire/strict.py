@@ -22,6 +22,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from doorward.model.call import Spelled
+from doorward.model.canonical import canonical_of
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 
@@ -169,7 +170,7 @@ def compact(data: bytes) -> Spelled | None:
         return None
     ordered = _encode_sorted(value)
     if ordered == data or _encode(value) == data:  # as in `decode`: nothing was dropped
-        return Spelled(value, data, ordered)
+        return Spelled(value, data, canonical_of(value, ordered))
     return None
 
 

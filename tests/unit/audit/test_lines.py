@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.audit import lines, records
-from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
+from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of, trace_of
 from doorward.audit.digests import DigestKey, DigestKeys
 from doorward.audit.ids import uuid7
 from doorward.audit.lines import CallLines
@@ -23,6 +23,8 @@ TENANT = 'a"b%s'
 NOW = 1_790_000_000.123  # in 2026q3
 KEY = DigestKey(f"digest:{TENANT}:2026q3:1", b"k" * 32)
 MODES = {"files": Mode.AUDIT}
+WAYS = {"files": records.Way("http", "bearer")}
+OFF = (records.Skipped("inspect", "off"),)
 TEXT = st.text(max_size=300)
 # What an attacker would call himself who knows how lines are cut.
 NAME = TEXT | st.sampled_from(
@@ -52,7 +54,7 @@ class Ring:
 
 def lines_of() -> CallLines:
     keys = DigestKeys(Ring(), TENANT)
-    return CallLines(keys, network, gateway="gw-1", revision="rev", modes=MODES)
+    return CallLines(keys, network, gateway="gw-1", revision="rev", modes=MODES, ways=WAYS, off=OFF)
 
 
 def network(peer: str) -> str:
@@ -98,6 +100,9 @@ def decision_of(permit: Permit, inbound: Inbound, controls: Any) -> bytes:
             decision=ruling_of(permit, target, "rev", MODES),
             mcp=mcp_of(inbound, call, target),
             op_class=target.op_class,
+            way=WAYS.get(target.server),
+            trace=trace_of(call),
+            skipped=OFF,
             args=args_of(call, target, KEY),
             controls=tuple(controls),
         )

@@ -106,7 +106,7 @@ async def test_a_permitted_call_leaves_a_whole_decision_record(recorder: Recorde
     canonical = b'{"path":"/tmp/a","token":"swordfish-4711"}'
     assert log.last == {
         "kind": "decision",
-        "v": 1,
+        "v": 2,
         "id": call_id,
         "ts": 1_790_000_000_500,
         "tenant": "default",
@@ -139,11 +139,13 @@ async def test_a_permitted_call_leaves_a_whole_decision_record(recorder: Recorde
         },
         "op_class": "read",
         "args": {
-            "hmac": hmac.new(KEY, canonical, hashlib.sha256).hexdigest(),
+            "received_hmac": hmac.new(KEY, canonical, hashlib.sha256).hexdigest(),
             "key": "digest:default:2026q3:1",
             "bytes": len(canonical),
             "names": ["path", "token"],
+            "types": ["string", "string"],
             "safe": {"path": "/tmp/a"},
+            "sizes": [6, 14],
         },
         "controls": [
             {"id": "identity", "verdict": "pass", "cost_us": 3},
@@ -293,7 +295,7 @@ async def test_arguments_are_digested_as_they_are_sent(recorder: Recorder, log: 
         call = msgspec.structs.replace(CALL, params=params, spelled=spelled)
         await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
         canonical = json.dumps(params["arguments"], separators=(",", ":")).encode()
-        assert log.last["args"]["hmac"] == hmac.new(KEY, canonical, hashlib.sha256).hexdigest()
+        assert log.last["args"]["received_hmac"] == hmac.new(KEY, canonical, hashlib.sha256).hexdigest()
 
 
 @pytest.mark.asyncio

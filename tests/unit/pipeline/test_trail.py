@@ -47,11 +47,24 @@ def test_each_control_has_its_word_and_its_cost(said: object, word: str) -> None
     assert [round(one.cost_us, -1) for one in ran] == [1500, 2000, 3000, 4000]
 
 
-def test_what_was_not_reached_did_not_run() -> None:
-    assert Trail(None, "an id", 10.0).controls() == ()
-    unrouted = trail(None, routed=0.0, judged=0.0)
+def test_a_call_ends_at_a_control_and_does_not_reach_those_after_it() -> None:
+    for times, ended in (
+        ({"understood": 0.0, "routed": 0.0, "judged": 0.0}, ["identity:pass", "protocol:ended"]),
+        ({"routed": 0.0, "judged": 0.0}, ["identity:pass", "protocol:pass", "route:ended"]),
+        ({"judged": 0.0}, ["identity:pass", "protocol:pass", "route:pass", "policy:ended"]),
+    ):
+        unfinished = trail(None, **times)
+        assert [f"{one.id}:{one.verdict}" for one in unfinished.controls()] == ended
+        assert (
+            unfinished.unreached(("mask",))
+            == ("identity", "protocol", "route", "policy", "mask")[len(ended) :]
+        )
 
-    assert [one.id for one in unrouted.controls()] == ["identity", "protocol"]
+
+def test_after_the_rules_have_spoken_only_stages_are_not_reached() -> None:
+    judged = trail()
+    judged.ran("first", "deny", 0.0, 0.1)
+    assert judged.unreached(("first", "second")) == ("second",)
 
 
 def test_the_usual_controls_are_spelled_as_they_would_be_encoded() -> None:

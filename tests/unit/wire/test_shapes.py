@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from doorward.model.canonical import canonical
 from doorward.model.errors import CallerError
 from doorward.wire import jsonrpc, meta, shapes, strict
 from doorward.wire.shapes import Shapes
@@ -61,7 +62,7 @@ def read_again(known: Shapes, body: bytes) -> jsonrpc.Request | None:
     bare = {**shape.params, "arguments": spelled.arguments}
     assert (bare, shape.envelope, shape.meta) == meta.split_meta(params)
     assert spelled.compact == strict.encode(spelled.arguments)
-    assert spelled.canonical == strict.canonical(spelled.arguments)
+    assert spelled.canonical == canonical(spelled.arguments)
     assert list(bare) == list(meta.split_meta(params)[0])
     return jsonrpc.Request(request_id, shape.request.method, params)
 
