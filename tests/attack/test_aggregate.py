@@ -39,6 +39,7 @@ class Neighbour:
     server_info: dict[str, Any] = {}  # noqa: RUF012
     instructions = None
     up = True
+    starting = False
 
     async def list(self, method: str) -> list[dict[str, Any]]:
         return [{"name": "read", "inputSchema": {"type": "object"}}] if method == "tools/list" else []

@@ -19,6 +19,9 @@ RECENT_S = 5.0
 """A list request asks the servers again when what we know is older than this."""
 WAIT_S = 3.0
 """How long a list request waits for a slow server before it goes on without its news."""
+STARTING_WAIT_S = 10.0
+"""The same for a local server that is still on its first start: what a client lists first, it may keep for the
+whole of its session, and an interpreter that starts on a busy machine takes seconds."""
 DOUBTFUL_WAIT_S = 0.25
 """The same for a server that gave no answer the last time: long enough for one that is back, and short enough
 that one that hangs for ever does not hold up every list."""
@@ -134,11 +137,15 @@ class Keeper:
         question = self._asking.get(key)
         if question is None:
             task = asyncio.get_running_loop().create_task(self._refresh(server, kind))
-            doubtful = any((server, one) in self._silent for one in Kind)
-            wait = DOUBTFUL_WAIT_S if doubtful else WAIT_S
-            question = self._asking[key] = Question(task, now + wait)
+            question = self._asking[key] = Question(task, now + self._patience(server))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return question
+
+    def _patience(self, server: str) -> float:
+        """Seconds that lists wait for a question that is asked now."""
+        if any((server, one) in self._silent for one in Kind):
+            return DOUBTFUL_WAIT_S
+        return STARTING_WAIT_S if self._listers[server].starting else WAIT_S
 
     async def _refresh(self, server: str, kind: Kind) -> None:
         key = (server, kind)

@@ -20,6 +20,11 @@ class Lister(Protocol):
         """Whether the last contact succeeded."""
         ...
 
+    @property
+    def starting(self) -> bool:
+        """Whether it is a process that starts for the first time: that takes longer than any answer."""
+        ...
+
     async def list(self, method: str) -> list[dict[str, Any]]:
         """Every page of `tools/list`, `prompts/list`, `resources/list` or `resources/templates/list`.
 

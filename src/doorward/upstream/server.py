@@ -99,6 +99,11 @@ class Server:
         return self.state.level == "up"
 
     @property
+    def starting(self) -> bool:
+        """See ports.Lister."""
+        return self.settings.url is None and self.state.level == "starting"
+
+    @property
     def era(self) -> Era | None:
         """None until discovered."""
         return self._running.discovery.era if self._running is not None else None

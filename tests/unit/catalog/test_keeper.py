@@ -24,6 +24,7 @@ class Lister:
 
     instructions = None
     up = True
+    starting = False
 
     def __init__(self, *tools: str) -> None:
         self.capabilities: dict[str, Any] = {"tools": {}}
@@ -200,6 +201,33 @@ async def test_a_server_that_is_late_is_named_until_it_has_answered(monkeypatch)
     await asyncio.sleep(0.01)
     assert bench.keeper.failing(["a"], Kind.TOOL) == ()
     assert bench.names == [["x"]]
+
+
+async def test_the_first_list_waits_longer_for_a_process_that_starts(monkeypatch) -> None:
+    """A client that lists once, when it connects, would be without it for the whole of its session."""
+    monkeypatch.setattr(module, "WAIT_S", 0.01)
+    bench = Bench(a=(process := Lister("x")))
+    process.starting, process.gate = True, asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, process.gate.set)
+
+    await bench.recent("a")
+
+    assert bench.names == [["x"]]
+    assert bench.keeper.failing(["a"], Kind.TOOL) == ()
+
+
+async def test_a_process_that_does_not_come_up_is_named_after_a_while(monkeypatch) -> None:
+    monkeypatch.setattr(module, "STARTING_WAIT_S", 0.02)
+    bench = Bench(a=(process := Lister("x")), b=Lister("y"))
+    process.starting, process.gate = True, asyncio.Event()
+
+    await bench.recent("a", "b")
+
+    assert bench.names == [["y"]]
+    assert bench.keeper.failing(["a", "b"], Kind.TOOL) == ("a",)
+    process.gate.set()
+    await asyncio.sleep(0.01)
+    assert bench.names == [["y"], ["x"]]
 
 
 @pytest.mark.spec("DW-187")
