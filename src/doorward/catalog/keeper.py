@@ -20,8 +20,8 @@ RECENT_S = 5.0
 WAIT_S = 3.0
 """How long a list request waits for a slow server before it goes on without its news."""
 STARTING_WAIT_S = 10.0
-"""The same for a local server that is still on its first start: what a client lists first, it may keep for the
-whole of its session, and an interpreter that starts on a busy machine takes seconds."""
+"""The same for a local server that is still on its first start: what a client lists first, it may keep for
+the whole of its session, and an interpreter that starts on a busy machine takes seconds."""
 DOUBTFUL_WAIT_S = 0.25
 """The same for a server that gave no answer the last time: long enough for one that is back, and short enough
 that one that hangs for ever does not hold up every list."""
