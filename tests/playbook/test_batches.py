@@ -97,8 +97,35 @@ async def test_more_messages_than_a_batch_may_have() -> None:
 
     answer = await house.send([request("ping", id=n) for n in range(65)], headers=caller.headers)
 
-    assert answer.status == 400
+    assert error(answer) == (400, -32600, "batch_unsupported")
+    assert "1 to 64 messages" in json.loads(answer.body)["error"]["message"], "it is not the revision"
     assert house.happened == ["decision"]
+
+
+@pytest.mark.spec("DW-395")
+async def test_a_handshake_in_a_batch_is_refused_for_what_it_is() -> None:
+    house = House()
+    caller = await legacy(house, version=BATCH)
+
+    answer = await house.send(
+        [request("ping", id=1), request("initialize", {}, id=2)], headers=caller.headers
+    )
+
+    assert error(answer) == (400, -32600, "batch_unsupported")
+    assert "no initialize" in json.loads(answer.body)["error"]["message"]
+
+
+@pytest.mark.spec("DW-393")
+@pytest.mark.parametrize("number", [1, 65])
+async def test_a_batch_of_a_session_that_is_gone_is_told_so(number: int) -> None:
+    """Otherwise its client would never begin a new one (MCP transports, "Session Management")."""
+    house = House()
+    caller = await legacy(house, version=BATCH)
+    headers = {**caller.headers, b"mcp-session-id": b"gone"}
+
+    answer = await house.send([request("ping", id=n) for n in range(number)], headers=headers)
+
+    assert error(answer) == (404, -32600, "session_unknown")
 
 
 @pytest.mark.spec("DW-215")

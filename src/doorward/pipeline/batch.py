@@ -11,7 +11,6 @@ from doorward.pipeline.read import SESSION_HEADER
 from doorward.ports.sessions import Sessions
 from doorward.wire import large, versions
 
-MAX_ITEMS = 64
 MAX_MARKS = 20_000
 """Commas and brackets of a batch that is large: taking it apart is one step, which must not take long."""
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -43,7 +42,7 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
         items = _RAW_ITEMS.decode(inbound.body)
     except (DoorwardError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return []
-    if session.version != versions.BATCH_VERSION or not 0 < len(items) <= MAX_ITEMS:
+    if session.version != versions.BATCH_VERSION or not 0 < len(items) <= versions.MAX_BATCH:
         return []
     if any(_method(item) == "initialize" for item in items):
         # It must not be part of a batch (MCP 2025-03-26, lifecycle): nobody would get its session id.

@@ -51,7 +51,7 @@ class Reader:
                     return known
         message = jsonrpc.parse(inbound.body)
         if isinstance(message, jsonrpc.Batch):
-            raise CallerError(Reason.BATCH_UNSUPPORTED, "this revision has no batches")
+            raise self._whole(inbound, principal)
         call = self._first(message, inbound, principal, trail)
         if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
             self._shapes.learn(inbound.body, message, principal.owner)
@@ -64,6 +64,20 @@ class Reader:
         if isinstance(call, Call) and found.spelled is not None:
             return msgspec.structs.replace(call, spelled=found.spelled)
         return call
+
+    def _whole(self, inbound: Inbound, principal: Principal) -> CallerError:
+        """Why a batch comes here that was not taken apart (pipeline/batch.py).
+
+        Raises CallerError(SESSION_UNKNOWN): a client whose session is gone has to hear of that first.
+        """
+        session_id = inbound.headers.get(SESSION_HEADER)
+        modern = inbound.headers.get(headers.PROTOCOL_VERSION) == versions.MODERN.encode()
+        text = "this revision has no batches"
+        if session_id is not None and not modern:
+            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
+            if session.version == versions.BATCH_VERSION:
+                text = f"a batch has 1 to {versions.MAX_BATCH} messages; no initialize, and no batch"
+        return CallerError(Reason.BATCH_UNSUPPORTED, text)
 
     def _first(
         self, message: jsonrpc.Message, inbound: Inbound, principal: Principal, trail: Trail

@@ -12,6 +12,8 @@ ASSUMED: Final = "2025-03-26"
 (2025-06-18)."""
 BATCH_VERSION: Final = "2025-03-26"
 """The only revision with JSON-RPC batches."""
+MAX_BATCH: Final = 64
+"""Messages in one of them."""
 MODERN: Final = "2026-07-28"
 MODERN_VERSIONS: Final = (MODERN,)
 """Per-request `_meta`, no sessions."""
