@@ -314,7 +314,7 @@ class SegmentLog:
         with suppress(OSError):  # only room that nobody needs any more; `recover` would give it back too
             old.give_back()
             self._syncer.sync(old.fd, _ignore)
-        old.close()
+        self._syncer.let_go(old.fd)
 
     def _begin(self, segment: OpenSegment) -> None:
         """Write the first record of a segment that was just opened. Raises OSError."""

@@ -47,19 +47,42 @@ async def test_one_at_a_time_and_each_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("deleted", [True, False])
-async def test_what_goes_wrong_is_told(tmp_path: Path, deleted: bool) -> None:
+async def test_what_goes_wrong_is_told(tmp_path: Path) -> None:
     disk, told = Slow(), list[OSError | None]()
     syncer = Syncer(disk)
     with (tmp_path / "file").open("wb") as file:
-        if deleted:
-            (tmp_path / "file").unlink()
-        else:
-            disk.error = errno.EIO
+        disk.error = errno.EIO
         syncer.sync(file.fileno(), told.append)
         async with asyncio.timeout(10):
             while not told:  # noqa: ASYNC110 - it happens in a thread
                 await asyncio.sleep(0.001)
     assert told[0] is not None
-    assert told[0].errno == (errno.ENOENT if deleted else errno.EIO)
+    assert told[0].errno == errno.EIO
     syncer.close()
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_was_deleted_is_not_synced(tmp_path: Path) -> None:
+    syncer = Syncer(Slow())
+    with (tmp_path / "file").open("wb") as file:
+        (tmp_path / "file").unlink()
+        with pytest.raises(FileNotFoundError):
+            syncer.sync(file.fileno(), lambda _: None)
+    syncer.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("synced", [True, False])
+async def test_a_file_is_let_go_after_its_syncs(tmp_path: Path, synced: bool) -> None:
+    disk, told = Slow(), list[OSError | None]()
+    syncer = Syncer(disk)
+    fd = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    if synced:
+        for _ in range(3):
+            syncer.sync(fd, told.append)
+    syncer.let_go(fd)
+    syncer.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+    await asyncio.sleep(0)
+    assert told == [None] * 3 * synced
