@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from doorward.app.changes import Told, actor_of, changes
 from doorward.app.garbage import Settling
 from doorward.app.heartbeat import Heartbeat
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
@@ -212,8 +213,8 @@ class Process:
             with suppress(OSError):  # a full disk: those commands wait for the next look, calls do not
                 self._lock.announce(holder.listen, tls.presents)
 
-    async def adopt(self, loaded: Loaded) -> None:
-        """Build the new world, swap it in, let the old one go.
+    async def adopt(self, loaded: Loaded, told: Told = "file") -> None:
+        """Build the new world, record what it changes, swap it in, let the old one go.
 
         Raises OSError for TLS files or a full disk, ValueError for a server or rule that cannot be built,
         DoorwardError for rules, an unreadable store or an unwritable log; then nothing has changed.
@@ -229,6 +230,7 @@ class Process:
             if self._watch.failure is not None:
                 raise self._watch.failure  # these keys may be out of date, and adopting them would hide it
             await asyncio.to_thread(self._revisions.keep, loaded)
+            await new.recorder.changed(actor_of(told, loaded.path), changes(old.loaded, loaded))
             await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
         except BaseException:
             await new.retire(old, 0.0)

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from doorward import __version__
 from doorward.app import garbage
+from doorward.app.changes import Told
 from doorward.app.process import Process, Secure
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
@@ -95,16 +96,18 @@ async def _follow_config(process: Process) -> None:
     """Reload on SIGHUP and when a file of the configuration changes."""
     watch = FileWatch(process.world.loaded.files)
     while True:
+        told: Told = "signal"
         try:
             async with asyncio.timeout(CONFIG_POLL_S):
                 await process.wanted.wait()
         except TimeoutError:
+            told = "file"
             process.follow_tls()
             process.settling.look(time.monotonic(), quiet=process.quiet)
             if not watch.changed():
                 continue
         process.wanted.clear()
-        await reload(process)
+        await reload(process, told)
         watch.follow(process.world.loaded.files)
 
 
@@ -116,8 +119,9 @@ def following_ended(watcher: asyncio.Task[None]) -> None:
         watcher.get_loop().call_exception_handler({"message": message, "exception": error, "task": watcher})
 
 
-async def reload(process: Process) -> bool:
-    """The new world or the old one, never half of each. A bad file is reported and changes nothing."""
+async def reload(process: Process, told: Told = "file") -> bool:
+    """The new world or the old one, never half of each. A bad file is reported and changes nothing. `told`:
+    what made us look."""
     before = process.world.loaded
     try:
         loaded = load(before.path)
@@ -132,7 +136,7 @@ async def reload(process: Process) -> bool:
         names = ", ".join(fixed)
         return await _refused(process, f"doorward: {names} cannot change while running", f"changes {names}")
     try:
-        await process.adopt(loaded)
+        await process.adopt(loaded, told)
     except (DoorwardError, OSError, ValueError) as error:
         return await _refused(process, f"doorward: {words(error)}", "cannot be built")
     process.settling.wanted(time.monotonic())

@@ -90,6 +90,49 @@ async def test_a_valid_file_is_adopted_and_on_record(process: Process, config: P
     assert process.quiet
 
 
+async def test_what_a_reload_changes_is_on_record_before_it_holds(process: Process, config: Path) -> None:
+    old, in_force = process.world.loaded, []
+    append = process.log.append
+
+    async def watched(record: bytes, *more: Any) -> None:
+        said = json.loads(record)
+        if said["kind"] == "change":
+            in_force.append((said["action"], process.world.loaded is old))
+        await append(record, *more)
+
+    process.log.append = watched
+    write(config, "two")
+
+    assert await reload(process, "signal")
+
+    assert in_force == [("config:replace", True), ("policy:replace", True)]
+    directory = Path(process.world.loaded.settings.gateway.state) / "audit"
+    found = [json.loads(line) for line in last_records(directory, 3)]
+    assert [record["kind"] for record in found] == ["change", "change", "lifecycle"]
+    assert found[0]["before"] == {"digest": old.digest}
+    assert found[0]["after"] == {"digest": process.world.loaded.digest}
+    assert found[0]["actor"] == {"subject": "unknown", "method": "signal"}
+
+
+async def test_a_reload_whose_change_cannot_be_recorded_does_not_happen(
+    process: Process, config: Path
+) -> None:
+    old, append = process.world, process.log.append
+
+    async def refused(record: bytes, *more: Any) -> None:
+        if b'"policy:replace"' in record:
+            raise GatewayError(Reason.AUDIT_UNAVAILABLE, "disk full")
+        await append(record, *more)
+
+    process.log.append = refused
+    write(config, "two")
+
+    assert not await reload(process)
+
+    assert process.world is old
+    assert events(process)[-1]["event"] == "reload_refused"
+
+
 TLS = "{{a: {{url: 'https://a.example/', tls: {{ca: none.pem}}}}}}"
 BAD = {
     "unknown key": ("version: 1\nsurprise: 1\n", "not valid", "surprise"),
