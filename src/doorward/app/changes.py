@@ -23,8 +23,7 @@ def actor_of(told: Told, path: Path) -> Actor:
         return Actor("unknown", told)
     try:
         return Actor(path.owner(), told)
-    except (KeyError, OSError, NotImplementedError):  # no name for the number, the file is gone, no owners
-    here
+    except (KeyError, OSError, NotImplementedError):  # a number without a name, no file, no owners here
         return Actor("unknown", told)
 
 
