@@ -229,7 +229,7 @@ VISIT = {"mode": "url", "url": "https://a.example", "message": "Sign in", "elici
 
 @pytest.mark.parametrize(
     ("version", "may_ask", "code"),
-    [(LATEST, ALL, -32042), (LATEST, [], -31001), (MODERN, ALL, -32603), (MODERN, [], -32603)],
+    [(LATEST, ALL, -32042), (LATEST, [], -31001), (MODERN, ALL, -32603), (MODERN, [], -31001)],
 )
 async def test_an_error_that_sends_the_user_to_a_url_takes_the_same_consents(
     tmp_path: Path, version: str, may_ask: list[str], code: int
@@ -245,8 +245,9 @@ async def test_an_error_that_sends_the_user_to_a_url_takes_the_same_consents(
             assert said.message["error"]["data"] == error
             session = client.fields["Mcp-Session-Id"]
             assert made.process.asking._elicited == {(session, "e1"): "lab"}
-        elif may_ask:
-            assert said.reason == "bridge_unsupported"
+        else:
+            assert said.reason == ("bridge_unsupported" if may_ask else "ask_not_allowed")
+            assert VISIT["url"] not in json.dumps(said.message), "nobody is sent there without consent"
         await still_there(client, peer)
 
 

@@ -34,9 +34,10 @@ def judge(server: str, call: Call, era: Era, may_ask: Collection[str]) -> None:
     """Whether the caller is told. `era` is the server's.
 
     Raises PolicyError(ASK_NOT_ALLOWED), CallerError(CAPABILITY_MISSING), UpstreamError(BRIDGE_UNSUPPORTED).
-    Returns as well where `bridge.error_down` makes nothing of the code: 2026-07-28 must not use it.
+    Returns as well for a modern server, where `bridge.error_down` makes nothing of the code: 2026-07-28 must
+    not use it.
     """
-    if era is Era.MODERN or (call.era is Era.MODERN and _VISIT.kind not in may_ask):
+    if era is Era.MODERN:
         return
     kinds = tuple(asking.KINDS.values())
     if _VISIT.kind not in may_ask:

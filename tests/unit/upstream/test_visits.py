@@ -28,7 +28,7 @@ def able(call: Call, capabilities: dict[str, Any]) -> Call:
         (able(CALL, FORMS), ("elicitation",), Reason.CAPABILITY_MISSING),
         (able(OLD, URLS), ("elicitation",), Reason.CAPABILITY_MISSING),
         (able(CALL, URLS), ("elicitation",), None),
-        (able(MODERN, URLS), (), None),
+        (able(MODERN, URLS), (), Reason.ASK_NOT_ALLOWED),
         (able(MODERN, FORMS), ("elicitation",), Reason.CAPABILITY_MISSING),
         (able(MODERN, URLS), ("elicitation",), Reason.BRIDGE_UNSUPPORTED),
     ],
