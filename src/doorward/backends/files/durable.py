@@ -30,6 +30,10 @@ class Files(Protocol):
         """Add whole lines and sync them; a torn line that a crash has left there goes first."""
         ...
 
+    def publish(self, written: Path, path: Path) -> None:
+        """Give a file that was written whole its name; durable from then on."""
+        ...
+
     def sync(self, fd: int) -> None:
         """Make an open file's content durable."""
         ...
@@ -65,6 +69,16 @@ class OsFiles:
             raise
         if not whole:
             sync_directory(path.parent)
+
+    def publish(self, written: Path, path: Path) -> None:
+        """See Files."""
+        fd = os.open(written, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        written.replace(path)
+        sync_directory(path.parent)
 
     def sync(self, fd: int) -> None:
         """See Files."""

@@ -4,8 +4,9 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -42,7 +43,7 @@ class SegmentFile(NamedTuple):
         Raises OSError, and GatewayError(AUDIT_UNAVAILABLE) for a damaged file.
         """
         try:
-            with self._open() as file:
+            with self.open() as file:
                 for line in file:
                     if line.endswith(b"\n"):
                         yield line[:-1]
@@ -67,8 +68,11 @@ class SegmentFile(NamedTuple):
         first = next(lines, None)
         return None if first is None else self.checked(_unwrapped(first) if self.pruned else first)
 
-    def _open(self) -> IO[bytes]:
-        """Raises OSError; FileNotFoundError of one that was pruned since it was found."""
+    def open(self) -> gzip.GzipFile | BufferedReader:
+        """Its bytes, as they were before compression. Raises as `lines` does; reading them too.
+
+        FileNotFoundError: it was pruned since it was found.
+        """
         if self.form != "jsonl":
             return gzip.open(self.path) if self.form == "jsonl.gz" else self.path.open("rb")
         try:

@@ -1,6 +1,7 @@
 """The tiles of the log as files: `tile/<L>/<N>[.p/<W>]` (docs/reference/audit-log.md)."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,19 @@ class TileFiles:
             if len(content) == found.width * HASH_BYTES:
                 return content[: tile.width * HASH_BYTES]
         raise FileNotFoundError(f"{self._directory / tile.path} is missing or damaged")
+
+    def covering(self, tile: Tile) -> bytes:
+        """As `read`, of a tile that may have grown since it was this wide.
+
+        Raises OSError: FileNotFoundError when what is there is missing, smaller, or just being replaced.
+        """
+        try:
+            return self.read(tile)
+        except FileNotFoundError:
+            for wider in range(tile.width + 1, WIDTH):
+                with suppress(FileNotFoundError):
+                    return self.read(tile._replace(width=wider))[: tile.width * HASH_BYTES]
+            raise
 
     def forget_partial(self, grown: Iterable[Tile]) -> None:
         """Remove the smaller partial tiles that grew into these. Raises OSError."""

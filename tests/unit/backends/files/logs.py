@@ -98,6 +98,10 @@ class FaultyFiles(OsFiles):
         self._step("append", path, lambda: self._half(path, lines))
         super().append(path, lines)
 
+    def publish(self, written: Path, path: Path) -> None:
+        self._step("publish", path, lambda: None)
+        super().publish(written, path)
+
     def sync(self, fd: int) -> None:
         self._step("sync", None, lambda: None)
         status = os.fstat(fd)
