@@ -56,7 +56,7 @@ class Peer:
         self.dead: set[str] = set()
         """Sessions that this server has forgotten."""
         self.url = ""
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def asked(self, method: str) -> list[Asked]:
         return [one for one in self.seen if (one.method or one.verb) == method]
@@ -70,10 +70,11 @@ class Peer:
                 await asyncio.sleep(0.01)
         return self.last(method)
 
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known from its first moment: also who is ended before a first step leaves nothing open."""
+        self._serving[writer] = asyncio.create_task(self.serve(reader, writer))
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
         try:
             while True:
                 asked = await _read(reader)
@@ -85,16 +86,18 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            self._serving.discard(task)
             writer.close()
+            self._serving.pop(writer, None)
 
     async def end(self) -> None:
-        """Closes what is still open."""
-        open_ones = list(self._serving)
-        for task in open_ones:
+        """Closes what is still open, and what the kernel had accepted; nobody waits for what was not sent."""
+        await _turns()
+        still = dict(self._serving)
+        for writer, task in still.items():
             task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
-        await asyncio.sleep(0)
+            writer.transport.abort()
+        await asyncio.gather(*still.values(), return_exceptions=True)
+        await _turns()
 
     def honest(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
         modern = PROTOCOL in asked.meta
@@ -169,6 +172,12 @@ def _modern(method: str, result: Json) -> Json:
     return found
 
 
+async def _turns() -> None:
+    """As many as a connection takes to be made or lost."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def _read(reader: asyncio.StreamReader) -> Asked:
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines if one)}
@@ -180,7 +189,7 @@ async def serving(*peers: Peer) -> AsyncIterator[None]:
     """All of them on ports of their own for a while."""
     listeners = []
     for peer in peers:
-        listener = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+        listener = await asyncio.start_server(peer.connected, "127.0.0.1", 0)
         peer.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/mcp"
         listeners.append(listener)
     try:
