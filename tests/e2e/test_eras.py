@@ -429,6 +429,20 @@ async def test_nobody_gets_a_task_by_asking_for_one(tmp_path: Path, version: str
 
 
 @pytest.mark.parametrize("version", [LATEST, MODERN])
+async def test_a_server_that_hands_out_a_task_unasked_is_at_fault(tmp_path: Path, version: str) -> None:
+    """Nobody could ask it what became of it: `tasks/get` is not served."""
+    peer = full()
+    task = {"taskId": "t", "status": "working", "ttl": None, "createdAt": "x", "lastUpdatedAt": "x"}
+    peer.acts["tools/call"] = lambda asked, writer: writer.write(http(200, asked.result({"task": task})))
+    async with world(tmp_path, {"lab": peer}) as made:
+        client = await made.client(version=version)
+        said = await client.call()
+        assert said.reason == "upstream_protocol_error"
+        assert "server lab" in said.message["error"]["message"]
+        await still_there(client, peer)
+
+
+@pytest.mark.parametrize("version", [LATEST, MODERN])
 @pytest.mark.parametrize("up", [LATEST, MODERN])
 async def test_a_server_hears_of_apps_and_of_no_other_extension(
     tmp_path: Path, version: str, up: str

@@ -31,6 +31,8 @@ _TO_RESULT: Final = b',"result":'
 """As the Python SDK and most others write it. In parts, because filling in the id is dearer than that."""
 _RESULT_FIRST: Final = b',"jsonrpc":"2.0","id":%b}'
 """As the TypeScript SDK does."""
+SHORT: Final = 16 * 1024
+"""Bytes of a result that may be no more than the handle of a task."""
 _ABSENT: Final = msgspec.Raw()
 _COMPLETE: Final = b'"complete"'
 
@@ -65,6 +67,9 @@ def incoming(permit: Permit, era: Era, answer: Answer, upstream_s: float, rounds
         said = answer.result if _quiet(answer.result) else unsigned(answer.result)
     except WireError as error:
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, f"sent an unusable result: {error}") from error
+    if era is Era.LEGACY and call.method == "tools/call" and hands_out_a_task(said):
+        text = "sent an unusable result: it hands out a task, which was not offered to it"
+        raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, server, text)
     if era is call.era:  # as `bridge.result_down` has it
         if era is Era.MODERN:
             said = _modern(permit, said, rounds)
@@ -98,6 +103,18 @@ def _modern(permit: Permit, said: bytes, rounds: Rounds) -> bytes:
     except WireError as error:
         text = f"sent an unusable result: {error}"
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, rounds.server, text) from error
+
+
+def hands_out_a_task(result: bytes) -> bool:
+    """Whether it is a CreateTaskResult (2025-11-25): it has a `task`, and none of the content that every
+    result of a tool must have. Nobody here could ask for what becomes of it. They are short."""
+    if len(result) > SHORT or (result.find(b'"task"') < 0 and result.find(b"\\u") < 0):
+        return False
+    try:
+        members = members_of(result)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, WireError):
+        return False
+    return "task" in members and "content" not in members
 
 
 def disowned(error: jsonrpc.UpstreamError) -> tuple[int, str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doorward.model.call import Outcome
 from doorward.pipeline import rescue
-from doorward.upstream.incoming import disowned, unsigned, usual
+from doorward.upstream.incoming import SHORT, disowned, hands_out_a_task, unsigned, usual
 from doorward.upstream.outcome import SMALL, of_result
 from doorward.wire import bridge, jsonrpc
 
@@ -152,3 +152,22 @@ def test_a_server_s_error_does_not_explain_itself_as_a_refusal_of_ours(large: bo
 def test_what_a_server_explains_in_words_of_its_own_stays(data: object) -> None:
     assert disowned(error(-32602, data)) == (-32602, "said", data)
     assert disowned(error(5, msgspec.Raw(msgspec.json.encode(data))))[0] == 5
+
+
+TASK = '"task":{"taskId":"t","status":"working","createdAt":"x","lastUpdatedAt":"x","ttl":null}'
+
+
+@pytest.mark.spec("DW-055")
+@pytest.mark.parametrize("spelled", [f"{{{TASK}}}", f'{{"_meta":{{"a":1}},{TASK}}}', '{"t\\u0061sk":{}}'])
+def test_the_handle_of_a_task_is_known_however_it_is_spelled(spelled: str) -> None:
+    assert hands_out_a_task(spelled.encode())
+
+
+@pytest.mark.spec("DW-055")
+@pytest.mark.parametrize(
+    "spelled",
+    [f'{{"content":[],{TASK}}}', '{"content":[{"task":1}]}', "{}", "[]", '{"task"', '{"x":"\\ud800\\u"}'],
+)
+def test_a_result_of_a_tool_is_none(spelled: str) -> None:
+    assert not hands_out_a_task(spelled.encode())
+    assert not hands_out_a_task(b'{"task":{},"x":"%b"}' % (b"y" * SHORT))
