@@ -57,7 +57,7 @@ def raw(data: bytes) -> Act:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - there is nothing to be woken by
             await asyncio.sleep(0.01)
 

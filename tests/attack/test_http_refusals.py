@@ -1,6 +1,7 @@
 """Hostile and clumsy HTTP clients against the edge, over real loopback sockets."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -271,40 +272,50 @@ def test_over_tls(runner: asyncio.Runner, tmp_path: Path) -> None:
     trust = ssl.create_default_context(cafile=str(file))
 
     async def main() -> None:
-        gone = asyncio.Event()
+        hangs, gone = asyncio.Event(), asyncio.Event()
 
         def handler(exchange: Exchange) -> None:
             if exchange.request.path == "/hang":
                 exchange.on_disconnect = gone.set
+                hangs.set()
             else:
                 echo(exchange)
 
         server = H1Server(handler, HttpLimits(linger_timeout=0.5))
         face = server.tls_face(TlsTerms(context, requires_certificate=False), certificate_read)
         host, port = await server.listen_tcp("127.0.0.1", 0, face)
+        cut = -1
 
-        async def send(raw: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            reader, writer = await asyncio.open_connection(host, port, ssl=trust)
-            writer.write(raw)
-            return reader, writer
+        async def ended() -> None:
+            nonlocal cut
+            cut = await server.drain(2)
 
-        for raw, status in ((b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"200"), (b"GET /\r\n", b"400")):
-            reader, writer = await send(raw)
-            async with asyncio.timeout(5):
-                assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
-            writer.close()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(ended)  # in any case: what is left open keeps the loop from ending
+
+            async def send(raw: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+                reader, writer = await asyncio.open_connection(host, port, ssl=trust)
+                stack.callback(writer.close)
+                writer.write(raw)
+                return reader, writer
+
+            for raw, status in ((b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"200"), (b"GET /\r\n", b"400")):
+                reader, writer = await send(raw)
+                async with asyncio.timeout(20):
+                    assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+                writer.close()
+                await writer.wait_closed()
+            _, writer = await send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+            async with asyncio.timeout(20):
+                await hangs.wait()
+                writer.close()
+                await gone.wait()
             await writer.wait_closed()
-        _, writer = await send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asyncio.sleep(0.05)
-        writer.close()
-        async with asyncio.timeout(1):
-            await gone.wait()
-        await writer.wait_closed()
-        plain_reader, plain_writer = await asyncio.open_connection(host, port)
-        plain_writer.write(GET % 1)
-        assert b"this port speaks TLS" in await plain_reader.read()
-        plain_writer.close()
-        assert await server.drain(2) == 0
+            plain_reader, plain_writer = await asyncio.open_connection(host, port)
+            plain_writer.write(GET % 1)
+            assert b"this port speaks TLS" in await plain_reader.read()
+            plain_writer.close()
+        assert cut == 0
 
     with runner:
         runner.run(main())

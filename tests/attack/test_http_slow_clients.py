@@ -41,7 +41,7 @@ def test_the_numbers_above_are_the_limits_that_are_shipped() -> None:
     assert 16 * MIB / limits.write_rate / 60 < 35
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 -- nothing tells of it
             await asyncio.sleep(0.01)
@@ -59,7 +59,7 @@ async def drip(host: str, port: int, first: bytes, then: bytes, every: float) ->
             writer.write(then[at : at + 1])
 
     feeding = asyncio.create_task(feed())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     took = time.monotonic() - started
     feeding.cancel()
@@ -82,7 +82,8 @@ def test_time_is_for_the_whole_head_and_the_whole_body_not_for_the_next_byte(run
             assert body.startswith(b"HTTP/1.1 408 ")
             assert silent == b""
             assert idle.startswith(b"HTTP/1.1 200 ")
-            assert all(0.3 < seconds < 1.5 for seconds in (head_s, body_s, silent_s, idle_s))
+            # All of the drops would take 18 s.
+            assert all(0.3 < seconds < 9 for seconds in (head_s, body_s, silent_s, idle_s))
             assert server.refused == {"header_timeout": 1, "body_timeout": 1}
             await until(lambda: server.connections == 0)
 
@@ -91,7 +92,7 @@ def test_time_is_for_the_whole_head_and_the_whole_body_not_for_the_next_byte(run
 
 
 def test_a_client_that_holds_bodies_has_its_share_and_another_is_served(runner: asyncio.Runner) -> None:
-    limits = HttpLimits(bodies_bytes_per_ip=MIB, bodies_bytes=4 * MIB, body_timeout=1.0)
+    limits = HttpLimits(bodies_bytes_per_ip=MIB, bodies_bytes=4 * MIB, body_timeout=2.5)
     most = 0
 
     async def main() -> None:
@@ -105,9 +106,10 @@ def test_a_client_that_holds_bodies_has_its_share_and_another_is_served(runner: 
                 return b""
 
             holding = [asyncio.create_task(hold()) for _ in range(40)]
-            for _ in range(20):
-                await asyncio.sleep(0.02)
-                most = max(most, hub.bodies.held)
+            async with asyncio.timeout(20):
+                while server.refused.get("bodies_per_ip", 0) < 30:
+                    await asyncio.sleep(0.01)
+                    most = max(most, hub.bodies.held)
             answer = await from_another_address(host, port, POST % 5 + b"hello")
             assert answer.endswith(b"/ hello")
             answers = await asyncio.gather(*holding)
@@ -127,7 +129,7 @@ async def from_another_address(host: str, port: int, raw: bytes) -> bytes:
     """One request from 127.0.0.2, which is another client."""
     reader, writer = await asyncio.open_connection(host, port, local_addr=("127.0.0.2", 0))
     writer.write(raw)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.readuntil(b"hello") if b"hello" in raw else await reader.read(4096)
     writer.close()
     return answer
@@ -192,16 +194,17 @@ def test_a_stream_stops_at_a_reader_that_stops_and_is_cut_when_it_stays_so(runne
             written += more
 
         handler, tasks = pouring(16 * KIB, watched, ended)
-        async with serving(handler, HttpLimits(write_timeout=0.8)) as (server, host, port):
+        async with serving(handler, HttpLimits(write_timeout=2.0)) as (server, host, port):
             sock = stuck_socket(host, port)
-            await asyncio.sleep(0.3)
-            before = written
-            await asyncio.sleep(0.2)
+            await until(lambda: written > 0)
+            before = 0
+            while before < written:
+                before = written
+                await asyncio.sleep(0.2)
             # Ours: 64 KiB and a write. The kernel's: 128 KiB unsent, and what is in flight.
-            assert written == before
             assert before < 512 * KIB
             assert not ended.is_set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await ended.wait()
             await asyncio.gather(*tasks)
             assert server.refused == {"write_timeout": 1}
@@ -223,7 +226,7 @@ def test_a_reader_that_takes_a_little_now_and_then_is_cut_as_well(runner: asynci
             sock = stuck_socket(host, port)
             sock.settimeout(1)
             started = time.monotonic()
-            while not ended.is_set() and time.monotonic() - started < 5:
+            while not ended.is_set() and time.monotonic() - started < 20:
                 with contextlib.suppress(OSError):
                     await asyncio.to_thread(sock.recv, 2 * KIB)
                 await asyncio.sleep(0.05)
@@ -241,10 +244,10 @@ def test_a_reader_that_keeps_the_pace_gets_all_of_it(runner: asyncio.Runner) -> 
         def handler(exchange: Exchange) -> None:
             exchange.respond(200, (), b"x" * (3 * MIB))
 
-        limits = HttpLimits(write_timeout=0.3, write_rate=1 * MIB)
+        limits = HttpLimits(write_timeout=1.0, write_rate=256 * KIB)
         async with serving(handler, limits) as (server, host, port):
             sock = stuck_socket(host, port)
-            sock.settimeout(5)
+            sock.settimeout(20)
 
             def read() -> int:
                 got = 0
@@ -272,14 +275,14 @@ def test_a_client_that_reads_no_answers_has_its_share_of_them(runner: asyncio.Ru
             else:
                 echo(exchange)
 
-        limits = HttpLimits(replies_bytes_per_ip=4 * MIB, write_timeout=2.0)
+        limits = HttpLimits(replies_bytes_per_ip=4 * MIB, write_timeout=3.0)
         async with serving(handler, limits) as (server, host, port):
             hub = server._hub
             socks = [stuck_socket(host, port) for _ in range(20)]
             await until(lambda: server.refused.get("replies_per_ip", 0) >= 16)
             assert 2 * MIB < hub.replies.held <= 4 * MIB
             assert (await from_another_address(host, port, GET % 2)).startswith(b"HTTP/1.1 200 ")
-            await until(lambda: server.connections == 0, 8.0)
+            await until(lambda: server.connections == 0, 30.0)
             assert hub.replies.held == 0
             for sock in socks:
                 sock.close()
