@@ -26,6 +26,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     # What it is for is the test: logs that somebody has changed.
     "tests/attack/test_tampering.py": ("audit/verifier",),
     "tests/unit/cli/test_evidence.py": ("app/verification",),
+    "tests/unit/cli/test_hashing.py": ("app/hashing",),
     "tests/playbook/test_asking.py": ("audit/questions", "pipeline/asking"),
     # Rooms that have one door: whoever asks the engine, the loader or a command asks all that is behind it.
     "tests/unit/policy/test_engine.py": (

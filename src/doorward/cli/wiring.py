@@ -213,3 +213,21 @@ def verify_receipt(file: "Path", keys: Sequence[str]) -> Receipt:
     from doorward.app import verification as app
 
     return app.verify_receipt(file, keys)
+
+
+class Hashed(Protocol):
+    """Digests of one value under one key."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def canonical(self) -> str | None: ...
+    @property
+    def raw(self) -> str: ...
+
+
+def audit_hash(loaded: "Loaded", tenant: str, quarter: str | None, data: bytes) -> Sequence[Hashed]:
+    """Raises LookupError, ValueError, GatewayError."""
+    from doorward.app import hashing as app
+
+    return app.hash_value(loaded, tenant, quarter, data)
