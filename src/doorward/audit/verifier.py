@@ -26,6 +26,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -46,9 +47,13 @@ UNSEALED_MS: Final = 60_000
 """A running gateway issues a checkpoint every 10 s."""
 BACKWARDS_MS: Final = 5_000
 HEAD: Final = re.compile(rb'\{"kind":"([a-z_]{1,32})","v":\d{1,4},"id":"([0-9a-f-]{36})","ts":(\d{1,15})[,}]')
-STEM: Final = re.compile(r"(\d{8,12})\.(jsonl|jsonl\.gz|kept\.jsonl)")
+STEM: Final = re.compile(r"(\d{8,12})\.(jsonl|jsonl\.gz|kept\.jsonl)", re.ASCII)
 WHILE_RUNNING: Final = frozenset({"decision", "outcome", "refusal", "heartbeat"})
-READ_WHOLE: Final = frozenset({"segment", "change", "lifecycle"})
+READ_WHOLE: Final = frozenset({"segment", "change", "lifecycle", "heartbeat"})
+AWAKE: Final = frozenset({"clock_moved", "suspended"})
+"""Events that explain a silence just before them: the machine slept, or its clock was set."""
+AWAKE_MS: Final = 5_000
+"""A running gateway notices that within a second."""
 FAULT, NOTICE = "fault", "notice"
 
 
@@ -358,22 +363,25 @@ class Segment:
 
         Raises Unreadable.
         """
-        carry = b""
+        carry, zeros = b"", 0
         for chunk in self._chunks():
-            *lines, carry = (carry + chunk).split(b"\n")
-            # A record holds no NUL, so those at the end are room that was reserved.
-            carry = carry.rstrip(b"\0") or carry[:1]
+            # NUL bytes at the end are room that was reserved; only there: elsewhere they were put in.
+            if zeros and chunk.strip(b"\0"):
+                carry, zeros = carry + bytes(min(zeros, MAX_RECORD + 1)), 0
+            *lines, rest = (carry + chunk).split(b"\n")
+            carry = rest.rstrip(b"\0")
+            zeros += len(rest) - len(carry)
             if len(carry) > MAX_RECORD:
                 raise Unreadable(f"{self.path.name} has a line of more than {MAX_RECORD} bytes")
             if lines:
                 yield lines, True
-        if carry:
-            yield [carry], False
+        if carry or zeros:
+            yield [carry or b"\0"], False
 
     def _chunks(self) -> Iterator[bytes]:
         try:
-            with open_plain(self.path) as file:
-                source = gzip.GzipFile(fileobj=file) if self.form == "jsonl.gz" else file
+            with self._opened() as (form, file):
+                source = gzip.GzipFile(fileobj=file) if form == "jsonl.gz" else file
                 while chunk := source.read(CHUNK):
                     yield chunk
         except FileNotFoundError as error:
@@ -381,13 +389,24 @@ class Segment:
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(f"{self.path.name} cannot be read: {error}") from error
 
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[str, BinaryIO]]:
+        """A log that is being written may compress it meanwhile. Raises Unreadable, FileNotFoundError."""
+        form, packed = self.form, self.path.with_name(f"{self.number:08d}.jsonl.gz")
+        try:
+            file = open_plain(self.path)
+        except FileNotFoundError:
+            form, file = "jsonl.gz", open_plain(packed)
+        with file:
+            yield form, file
+
 
 def find_segments(directory: Path) -> list[Segment]:
-    """In order. Raises Unreadable for two forms of one segment that are both there, OSError."""
+    """In order. Raises OSError."""
     found: dict[int, dict[str, Path]] = {}
     for path in directory.iterdir():
         match = STEM.fullmatch(path.name)
-        if match:
+        if match and match[1] == f"{int(match[1]):08d}":  # another spelling would be a second of its number
             found.setdefault(int(match[1]), {})[match[2]] = path
     segments = []
     for number, forms in sorted(found.items()):
@@ -451,10 +470,14 @@ class Story:
         self._report = report
         self._running = False
         self._ts: int | None = None
+        self._silence: tuple[int, str, Record] | None = None
+        """When it ended, its fault, and the record after it: the next ones may explain it."""
         self.stopped = False
         """Whether the last record says that the gateway stopped."""
-        self.pruned: set[int] = set()
-        """Segments whose removal is on record."""
+        self.pruned: dict[int, set[str]] = {}
+        """How many records are kept of segments whose removal is on record, by what was said each time."""
+        self.claimed: tuple[int, Record] | None = None
+        """The largest checkpoint that a heartbeat speaks of, and that heartbeat."""
         self.rotations: list[tuple[int, str, str]] = []
         """Number of the record, verifier key before and after."""
 
@@ -483,17 +506,37 @@ class Story:
             self._report.fault("not_a_record", "this line is no JSON object", at)
             return
         event = record.get("event") if kind == "lifecycle" else None
+        self._explain(event, ts)
         if last is not None and ts < last - BACKWARDS_MS:
             back = f"{_moment(ts)} follows {_moment(last)}"
             self._report.notice("clock_went_back", f"the clock went back: {back}", at)
-        explained = event in {"started", "log_recovered", "suspended"} or kind == "segment"
+        explained = event in {"started", "log_recovered", *AWAKE} or kind == "segment"
         if self._running and last is not None and ts > last + SILENCE_MS and not explained:
             silent = f"silent from {_moment(last)} to {_moment(ts)} although the gateway was running"
-            self._report.fault("silence", silent, at)
+            self._silence = ts, silent, at
         self._heed(record, at)
         if event is not None:
-            self._running = event != "stopped" and (self._running or event == "started")
+            # Whoever recovers a log is about to start, or is a command that only has a change to write.
+            ended = event in {"stopped", "log_recovered"}
+            self._running = not ended and (self._running or event == "started")
             self.stopped = event == "stopped"
+
+    def _explain(self, event: object, ts: int) -> None:
+        if self._silence is None:
+            return
+        ended, text, at = self._silence
+        self._silence = None
+        if event not in AWAKE or ts > ended + AWAKE_MS:
+            self._report.fault("silence", text, at)
+
+    def close(self) -> None:
+        """After the last record."""
+        if self._silence is not None:
+            ended, text, at = self._silence
+            if self._ts is not None and self._ts <= ended + AWAKE_MS:
+                self._report.notice("silence", f"{text}, or the clock was set: the log ends here", at)
+            else:
+                self._report.fault("silence", text, at)
 
     def kept(self, at: Record) -> None:
         """A record of a pruned segment: what was around it is not known."""
@@ -501,6 +544,7 @@ class Story:
 
     def skip(self) -> None:
         """Records are missing here for a reason: nothing follows from when they were written."""
+        self._explain(None, 0)
         self._ts, self._running = None, True
 
     def _heed(self, record: dict[str, Any], at: Record) -> None:
@@ -508,7 +552,15 @@ class Story:
         if record.get("kind") == "change":
             self._change(record, at)
         elif record.get("kind") == "lifecycle" and record.get("event") == "segment_pruned":
-            self.pruned.add(_stem(_inner(record, "detail").get("segment")))
+            detail = _inner(record, "detail")
+            self.pruned.setdefault(_stem(detail.get("segment")), set()).add(str(detail.get("kept")))
+        elif record.get("kind") == "heartbeat":
+            size = record.get("checkpoint")
+            if isinstance(size, int) and (self.claimed is None or size > self.claimed[0]):
+                self.claimed = size, at
+        elif record.get("kind") == "segment" and not at.place.endswith(":1"):
+            what = "a segment's own record stands within a segment: two of them were made one"
+            self._report.fault("segment_wrong", what, at)
 
     def _change(self, record: dict[str, Any], at: Record) -> None:
         if record.get("action") == "secret:rotate" and record.get("object") == "checkpoints":
@@ -562,9 +614,12 @@ class Signers:
         self._seen = {keys[0].id}
         self._trusted = {key.id for key in trusted}
 
-    def judge(self, checkpoint: Checkpoint) -> bool:
-        """Whether it is signed by whom it should be, now that every record it covers has been read."""
-        report, size = self._report, checkpoint.size
+    def judge(self, checkpoints: Sequence[Checkpoint]) -> bool:
+        """Whether they are signed by whom they should be, now that every record they cover has been read.
+
+        All are of one size: copies, unless somebody changed one.
+        """
+        report, size = self._report, checkpoints[0].size
         needed = {self._active.id}
         rotations = self._story.rotations
         while self._rotated < len(rotations) and rotations[self._rotated][0] < size:
@@ -577,26 +632,32 @@ class Signers:
             self._active = new
             needed.add(new.id)
             self._seen.add(new.id)
-        try:
-            signed = checkpoint.signers(self._known)
-        except ValueError:
-            signed = set()
-        if needed <= signed:
+        if all(needed <= self._signed(checkpoint) for checkpoint in checkpoints):
             return True
         report.fault("signature_wrong", f"the checkpoint over {size} records is not signed by the log's key")
         return False
+
+    def _signed(self, checkpoint: Checkpoint) -> set[bytes]:
+        try:
+            return checkpoint.signers(self._known)
+        except ValueError:
+            return set()
 
     def close(self, complete: bool) -> None:
         """Say whom everything rests on. `complete`: all records were read."""
         report = self._report
         report.keys = [key.text for key in self._known.values() if key.id in self._seen]
+        # The checkpoint that the newest of them signs may have come after we looked for checkpoints.
+        announced = {after for _, _, after in self._story.rotations}
         for key in self._known.values():
-            if complete and key.id not in self._seen:
+            if complete and key.id not in self._seen and key.text not in announced:
                 report.fault("key_unannounced", f"{key.text} is in `keys`, but no record brought it in")
         if not self._trusted:
             report.notice(
                 "keys_unproven", "the keys were taken from the log itself: compare them with a copy of yours"
             )
+        elif not report.checkpoints and complete:
+            report.notice("keys_unproven", "nothing is signed yet, by whatever key")
         elif self._trusted & self._seen:
             report.trusted = True
         else:
@@ -610,11 +671,11 @@ class Walk:
     """Hashes every record and holds the tree against each checkpoint that it passes."""
 
     def __init__(
-        self, checkpoints: Sequence[Checkpoint], tiles: Tiles, signers: Signers, report: Report
+        self, checkpoints: Sequence[Sequence[Checkpoint]], tiles: Tiles, signers: Signers, report: Report
     ) -> None:
-        """`checkpoints`: ascending in size, one of each size."""
+        """`checkpoints`: ascending in size, those of one size together."""
         self._ahead = list(reversed(checkpoints))
-        self._newest = checkpoints[-1].size if checkpoints else 0
+        self._newest = checkpoints[-1][0].size if checkpoints else 0
         self._tiles = tiles
         self._signers = signers
         self.report = report
@@ -637,19 +698,20 @@ class Walk:
         """Stops at the first checkpoint that does not fit (`failed`)."""
         at = 0
         while at < len(leaves) and not self.failed:
-            until = self._ahead[-1].size - self.tree.size if self._ahead else len(leaves)
+            until = self._ahead[-1][0].size - self.tree.size if self._ahead else len(leaves)
             taken = leaves[at : at + until]
             at += len(taken)
             if self._ahead:
                 self._since += taken
             for level, number, hashes in self.tree.extend(taken):
                 self._compare(level, number, hashes)
-            if self._ahead and self._ahead[-1].size == self.tree.size:
+            if self._ahead and self._ahead[-1][0].size == self.tree.size:
                 self._pass()
 
     def _pass(self) -> None:
-        checkpoint = self._ahead.pop()
-        if not self._signers.judge(checkpoint):
+        same = self._ahead.pop()
+        checkpoint = same[0]
+        if not self._signers.judge(same):
             self.failed = True
         elif self.tree.root() == checkpoint.root:
             self._proven, self._since = self.tree.copy(), []
@@ -670,7 +732,7 @@ class Walk:
         if self.failed:
             return
         if self._ahead:
-            self._differs(self._ahead.pop())
+            self._differs(self._ahead.pop()[0])
             return
         for level, hashes in enumerate(self.tree.levels):
             number = self.tree.size // 256 ** (level + 1)
@@ -705,6 +767,20 @@ class Walk:
         if code == "truncated":
             what = f"{_records(checkpoint.size - start - offset)} cut off at the end"
         self.report.fault(code, what, self._record(start + offset))
+
+    def times(self, start: int) -> Iterator[int]:
+        """When the records from `start` on were written, in milliseconds since 1970. Raises Unreadable."""
+        ends = [first for first, _, _ in self._places[1:]] + [self.tree.size + 1]
+        for (first, _, segment), end in zip(self._places, ends, strict=True):
+            number = first
+            if segment.form == "kept.jsonl" or end <= start:
+                continue
+            for batch, complete in segment.batches():
+                for text in batch[max(0, start - number) :] if complete else ():
+                    head = HEAD.match(text)
+                    if head is not None:
+                        yield int(head[3])
+                number += len(batch)
 
     def _record(self, number: int) -> Record:
         """Of a number, as far as it can be found."""
@@ -770,6 +846,11 @@ def verify(
     Never raises for anything that the directory may hold.
     """
     report = Report(anchored=bool(anchors))
+    # In the order in which a writer that is at work makes them the other way round: what we read first is
+    # covered by what we read later.
+    live = _live(directory)
+    issued = Checkpoints(directory, anchors)
+    own = _keys(directory, report)
     try:
         segments = find_segments(directory)
     except FileNotFoundError:
@@ -778,7 +859,6 @@ def verify(
     except OSError as error:
         report.notice("no_log", f"{directory} cannot be read: {error.strerror}")
         return report
-    own = _keys(directory, report)
     if not segments and not own:
         report.notice("no_log", f"{directory} holds no audit log: neither segments nor keys")
         return report
@@ -789,25 +869,30 @@ def verify(
     if not segments:
         report.fault("no_records", "the log has keys and not one record")
     report.origin = own[0].name
-    live = _live(directory)
-    checkpoints, newest_at = _checkpoints(directory, anchors, own[0].name, report)
+    issued.judge(own[0].name, report)
     story = Story(report)
     signers = Signers(own, keys, story, report)
-    walk = Walk(checkpoints, Tiles(directory), signers, report)
+    walk = Walk(issued.ascending(), Tiles(directory), signers, report)
     Reading(segments, walk, story, Tiles(directory), excerpt=excerpt).run()
     walk.finish()
     walk.damaged()
+    story.close()
     report.records, report.segments, report.last_ts = walk.tree.size, len(segments), story.last_ts
     signers.close(complete=not walk.failed)
     if not walk.failed:
-        _end(report, story, live, newest_at, time.time() if now is None else now)
+        at_rest = not live and not excerpt
+        _end(report, story, walk, live, time.time() if now is None else now)
+        if at_rest:
+            issued.compare_copy(report, stopped=story.stopped)
     return report
 
 
 def _keys(directory: Path, report: Report) -> list[Key]:
     try:
-        lines = read_small(directory / "keys").decode("utf-8", "replace").splitlines()
+        *lines, torn = read_small(directory / "keys").decode("utf-8", "replace").split("\n")
         keys = [Key.parse(line) for line in lines if line.strip()]
+        with suppress(ValueError):  # a crash can have left part of one, which nothing is signed with
+            keys.append(Key.parse(torn))
     except FileNotFoundError:
         return []
     except (Unreadable, ValueError) as error:
@@ -818,65 +903,112 @@ def _keys(directory: Path, report: Report) -> list[Key]:
     return keys
 
 
-def _checkpoints(
-    directory: Path, anchors: Sequence[Path], origin: str, report: Report
-) -> tuple[list[Checkpoint], int | None]:
-    """One of each size, ascending; and when the newest was issued (milliseconds since 1970)."""
-    by_size: dict[int, Checkpoint] = {}
-    newest_at: int | None = None
-    histories = sorted((directory / "checkpoints").glob("*.jsonl"))
-    last = -1
-    for path in histories:
-        for at, checkpoint in _history(path, origin, report):
-            if checkpoint.size <= last:
-                report.fault("checkpoints_reordered", f"{path.name}: checkpoints do not grow")
-            last = max(last, checkpoint.size)
-            newest_at = at
-            _note(checkpoint, by_size, report)
+class Checkpoints:
+    """All that were issued over one log, wherever copies of them are kept."""
+
+    def __init__(self, directory: Path, anchors: Sequence[Path]) -> None:
+        """Reads the files, and leaves it to `judge` to say what is wrong with them."""
+        self._copy = _content(directory / "checkpoint")
+        paths = sorted((directory / "checkpoints").glob("*.jsonl"))
+        self._anchors = [(path, _content(path)) for path in anchors]
+        self._histories = [(path, _content(path)) for path in paths]
+        self._by_size: dict[int, list[Checkpoint]] = {}
+        self._shown: int | None = None
+        """Size of the copy for readers."""
+        self._newest = -1
+        """Size of the newest that is kept."""
+        self._sizes: set[int] = set()
+
+    def judge(self, origin: str, report: Report) -> None:
+        for path, content in self._histories:
+            for checkpoint in _history(path, content, origin, report):
+                if checkpoint.size <= self._newest:
+                    report.fault("checkpoints_reordered", f"{path.name}: checkpoints do not grow")
+                self._newest = max(self._newest, checkpoint.size)
+                self._sizes.add(checkpoint.size)
+                self._note(checkpoint, report)
+        self._read_copy(origin, report)
+        for path, content in self._anchors:
+            before = len(report.findings)
+            anchored = _history(path, content, origin, report)
+            if not anchored and len(report.findings) == before:
+                report.fault("anchor_empty", f"{path.name} holds no checkpoint")
+            for checkpoint in anchored:
+                self._note(checkpoint, report)
+
+    def ascending(self) -> list[list[Checkpoint]]:
+        """Those of one size together."""
+        return [self._by_size[size] for size in sorted(self._by_size)]
+
+    def compare_copy(self, report: Report, *, stopped: bool) -> None:
+        """Of a log that nobody writes: only a writer that was killed can have left an older one."""
+        if self._shown is None:
+            return
+        if self._shown not in self._sizes:
+            what = f"`checkpoint` is over {self._shown} records, and `checkpoints` has none of that size"
+            report.fault("checkpoint_missing", what)
+        elif self._shown < self._newest:
+            what = f"`checkpoint` is over {self._shown} records, and one over {self._newest} was issued"
+            (report.fault if stopped else report.notice)("checkpoint_old", what)
+
+    def _read_copy(self, origin: str, report: Report) -> None:
+        if self._copy is None:
+            if self._by_size:
+                report.fault("checkpoint_missing", "the file `checkpoint` is missing")
+            return
+        try:
+            checkpoint = _checkpoint(_readable(self._copy), origin)
+        except (Unreadable, ValueError) as error:
+            report.fault("checkpoint_damaged", f"checkpoint: {error}")
+            return
+        self._shown = checkpoint.size
+        self._note(checkpoint, report)
+
+    def _note(self, checkpoint: Checkpoint, report: Report) -> None:
+        known = self._by_size.setdefault(checkpoint.size, [])
+        if known and known[0].root != checkpoint.root:
+            what = f"two logs of {checkpoint.size} records are signed: somebody was shown another one"
+            report.fault("forked", what)
+        if checkpoint not in known:
+            known.append(checkpoint)
+
+
+def _content(path: Path) -> bytes | Unreadable | None:
+    """None of a file that is not there."""
     try:
-        _note(_checkpoint(read_small(directory / "checkpoint"), origin), by_size, report)
+        return read_small(path)
     except FileNotFoundError:
-        if by_size:
-            report.fault("checkpoint_missing", "the file `checkpoint` is missing")
-    except (Unreadable, ValueError) as error:
-        report.fault("checkpoint_damaged", f"checkpoint: {error}")
-    for path in anchors:
-        before = len(report.findings)
-        anchored = _history(path, origin, report)
-        if not anchored and len(report.findings) == before:
-            report.fault("anchor_empty", f"{path.name} holds no checkpoint")
-        for _, checkpoint in anchored:
-            _note(checkpoint, by_size, report)
-    return [by_size[size] for size in sorted(by_size)], newest_at
+        return None
+    except Unreadable as error:
+        return error
 
 
-def _note(checkpoint: Checkpoint, by_size: dict[int, Checkpoint], report: Report) -> None:
-    known = by_size.setdefault(checkpoint.size, checkpoint)
-    if known.root != checkpoint.root:
-        what = f"two different logs of {checkpoint.size} records are signed: somebody was shown another one"
-        report.fault("forked", what)
+def _readable(content: bytes | Unreadable) -> bytes:
+    """Raises Unreadable."""
+    if isinstance(content, Unreadable):
+        raise content
+    return content
 
 
-def _history(path: Path, origin: str, report: Report) -> list[tuple[int, Checkpoint]]:
-    found = []
-    try:
-        lines = read_small(path).split(b"\n")
-    except FileNotFoundError:
+def _history(path: Path, content: bytes | Unreadable | None, origin: str, report: Report) -> list[Checkpoint]:
+    if content is None:
         report.fault("checkpoint_missing", f"{path.name} does not exist")
         return []
-    except Unreadable as error:
-        report.fault("checkpoint_damaged", str(error))
+    if isinstance(content, Unreadable):
+        report.fault("checkpoint_damaged", str(content))
         return []
+    found = []
+    *lines, torn = content.split(b"\n")
     for number, line in enumerate(lines, 1):
-        if not line.strip(b"\0"):
-            continue
         entry = _object(line)
         try:
             if entry is None or not isinstance(entry.get("at"), int):
                 raise ValueError("this is no checkpoint")
-            found.append((entry["at"], _checkpoint(str(entry.get("note")).encode(), origin)))
+            found.append(_checkpoint(str(entry.get("note")).encode(), origin))
         except ValueError as error:
             report.fault("checkpoint_damaged", f"{path.name}:{number}: {error}")
+    if torn.strip(b"\0"):
+        report.notice("torn", f"{path.name}: the last line was not written to its end")
     return found
 
 
@@ -900,6 +1032,8 @@ class Reading:
         self._story = story
         self._tiles = tiles
         self._report = walk.report
+        self._kept_records: dict[int, int] = {}
+        """How many each pruned segment has."""
 
     def run(self) -> None:
         for position, segment in enumerate(self._segments):
@@ -913,8 +1047,14 @@ class Reading:
             if not going_on or self._walk.failed:
                 return
         for segment in () if self._excerpt else self._segments:
-            if segment.form == "kept.jsonl" and segment.number not in self._story.pruned:
+            if segment.form != "kept.jsonl":
+                continue
+            said = self._story.pruned.get(segment.number)
+            if said is None:
                 self._report.fault("prune_unexplained", f"no record says that {segment.path.name} was pruned")
+            elif str(self._kept_records[segment.number]) not in said:
+                what = f"{segment.path.name} has {self._kept_records[segment.number]} records, and"
+                self._report.fault("kept_wrong", f"{what} {' or '.join(sorted(said))} should have been kept")
 
     def _open(self, position: int, segment: Segment) -> bool:
         """Hold a segment's first record against what precedes it. False: nothing after it can be judged."""
@@ -979,18 +1119,20 @@ class Reading:
 
     def _kept(self, segment: Segment, until: int) -> None:
         """What is still there of a pruned segment, each record against its own hash."""
-        first, line = self._walk.tree.size, 0
+        first, line, following = self._walk.tree.size, 0, self._walk.tree.size
         for batch, _ in segment.batches():
             for text in batch:
                 line += 1
+                self._kept_records[segment.number] = line
                 place = f"{segment.path.name}:{line}"
                 entry = _object(text)
                 number = None if entry is None else entry.get("n")
-                if entry is None or not isinstance(number, int) or not first <= number < until:
+                if entry is None or not isinstance(number, int) or not following <= number < until:
                     self._report.fault(
                         "kept_wrong", "this is no record of this segment", Record(first, place, b"")
                     )
                     continue
+                following = number + 1
                 record = Record(number, place, str(entry.get("record")).encode("utf-8", "surrogatepass"))
                 if self._tiles.leaves(number, number + 1) != [leaf_hash(record.line)]:
                     self._report.fault("kept_wrong", "this kept record is not what was sealed", record)
@@ -1024,16 +1166,17 @@ def opening_of(segment: Segment) -> dict[str, Any] | None:
     return record if record is not None and record.get("kind") == "segment" else None
 
 
-def _end(report: Report, story: Story, live: bool, newest_at: int | None, now: float) -> None:
+def _end(report: Report, story: Story, walk: Walk, live: bool, now: float) -> None:
     """What is to be said about the end of a log whose every checkpoint fits."""
     unsealed = report.records - report.sealed
     last = story.last_ts
+    if story.claimed is not None and story.claimed[0] > report.sealed:
+        what = f"a checkpoint over {story.claimed[0]} records was issued, says this heartbeat, and is missing"
+        report.fault("checkpoint_missing", what, story.claimed[1])
     if unsealed and last is not None:
         what = f"{_records(unsealed)} written at the end that no checkpoint covers"
-        since = newest_at if newest_at is not None else report.first_ts
-        late = since is not None and last > since + UNSEALED_MS
         ended = story.stopped and not live
-        if late or ended or (live and now * 1000 > last + UNSEALED_MS):
+        if ended or _awake(walk, report) > UNSEALED_MS or (live and now * 1000 > last + UNSEALED_MS):
             report.fault("unsealed", f"{what}, although the gateway had the time to issue one")
         elif not live:
             report.notice("unsealed", f"{what}: the gateway ended without closing its log")
@@ -1041,6 +1184,20 @@ def _end(report: Report, story: Story, live: bool, newest_at: int | None, now: f
         report.notice(
             "not_anchored", "without an anchor nobody can tell whether records were cut off at the end"
         )
+
+
+def _awake(walk: Walk, report: Report) -> int:
+    """Milliseconds in which records were written that no checkpoint covers, without those of a machine that
+    slept. By the records' own times: when a checkpoint was issued its signature does not say."""
+    total, before = 0, None
+    try:
+        for ts in walk.times(report.sealed):
+            if before is not None and before < ts <= before + SILENCE_MS:
+                total += ts - before
+            before = ts
+    except Unreadable as error:
+        report.fault("segment_damaged", str(error))
+    return total
 
 
 def _live(directory: Path) -> bool:
