@@ -73,6 +73,11 @@ class Questions:
             return keys.declared_in(key)
         return asking.declared(client.capabilities, self._may_ask, client.version)
 
+    def apart(self, key: str | None) -> bool:
+        """Whether its callers have no session, and so no stream but those of their calls: callers of
+        2026-07-28. What a server asks them has to end their call, wherever it is asked."""
+        return key is not None and self._asks.client(key) is None
+
     def introduced(self, key: str | None) -> dict[str, Any]:
         """The capabilities that a conversation is opened with: the same, and what passes of extensions."""
         client = None if key is None else self._asks.client(key)

@@ -21,6 +21,7 @@ from doorward.upstream.http import HttpLeg, Refused, SessionGone, framed, refuse
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.outgoing import input_schema, outgoing
+from doorward.upstream.own_stream import Manners, OwnStream
 from doorward.upstream.relay import Relay
 from doorward.upstream.resume import rest
 from doorward.upstream.settings import Fields, ServerSettings
@@ -35,8 +36,6 @@ NOTICE_S: Final = 5.0
 """For what nobody waits for: notifications, answers to the server, DELETE."""
 FAILURES: Final = (SessionGone, asyncio.CancelledError, UpstreamError)
 MAX_HEADS: Final = 1024
-LISTENED_S: Final = 1.0
-"""How long a session may take to answer GET before calls go without."""
 _SESSION_ID: Final = re.compile(rb"[\x21-\x7e]{1,512}").fullmatch
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -49,6 +48,7 @@ class Means(msgspec.Struct, frozen=True):
     leg: HttpLeg
     relay: Relay
     spawn: Spawn
+    manners: Manners = msgspec.field(default_factory=Manners)
 
 
 class NoSession(Exception):
@@ -83,11 +83,10 @@ class HttpConversation:
         """The schema is kept with the head, so that its id cannot become another one's."""
         self._gone = False
         self._answers = 0
-        self._listening = False
-        self._stream: EventReader | None = None
-        """The GET stream while it is open."""
-        self._tried: asyncio.Event | None = None
-        """Set once a server has answered GET in one way or another, where somebody waits for that."""
+        self._manners = means.manners
+        self._own: OwnStream | None = None
+        self._attentive = False
+        """Whether calls wait until the server has somebody to ask."""
         self._foreign: dict[int, tuple[Live, Connection]] = {}
         """Calls under way whose callers are of the other era, and so have no stream but their own."""
         self._loop = asyncio.get_running_loop()
@@ -112,6 +111,8 @@ class HttpConversation:
         leg = self._leg
         self.busy += 1
         try:
+            if self._attentive and live.call is not None:
+                await self._heard_of(live.deadline)
             connection = leg.pool.take(self._loop.time()) or await leg.pool.open(live.deadline)
             if live.call is not None and live.call.era is not self.era:
                 self._foreign[live.id] = live, connection
@@ -167,8 +168,8 @@ class HttpConversation:
     async def close(self, within: float) -> None:
         """DELETE ends a session (MCP 2025-11-25); a server that does not allow it is left to expire it."""
         gone, self._gone = self._gone, True
-        if self._stream is not None:
-            self._stream.close()  # not every server ends it with the session
+        if self._own is not None:
+            self._own.close()
         if self._session_id is None or gone:
             return
         head = self._leg.head(b"DELETE", self._fields(), self._settings.auth_headers(), BOTH)
@@ -244,18 +245,23 @@ class HttpConversation:
 
     def listen(self) -> None:
         """Open the session's GET stream, if it is not open: what subscriptions bring comes on it."""
-        if not self._listening and self.era is Era.LEGACY:
-            self._listening = True
-            self._spawn(self._listen())
+        if self._own is None and self.era is Era.LEGACY:
+            self._own = OwnStream(self._leg, self._listen_head, self._heard, self._lost, self._manners)
+            self._spawn(self._own.run())
 
-    async def listened(self) -> None:
-        """`listen`, and wait until the server has heard of it: some forget what they say before (the official
-        TypeScript SDK, unless it was given an event store). Not for longer than LISTENED_S."""
-        self._tried = asyncio.Event()
+    async def listened(self, due: float) -> None:
+        """`listen`, and wait until the server has heard of it, now and before each call: some forget what
+        they say before (the official SDKs, unless they were given an event store)."""
+        self._attentive = True
         self.listen()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LISTENED_S):
-                await self._tried.wait()
+        await self._heard_of(due)
+
+    async def _heard_of(self, due: float) -> None:
+        if self._own is not None and not self._own.certain:
+            await self._own.ready(due, patient=bool(self._settings.may_ask))
+
+    def _lost(self) -> None:
+        self._gone = True
 
     async def _answer(self, message: bytes) -> None:
         try:
@@ -264,38 +270,8 @@ class HttpConversation:
         finally:
             self._answers -= 1
 
-    async def _listen(self) -> None:
-        wait, resume = 0.5, b""
-        while not self._gone:
-            began, stream = self._loop.time(), None
-            try:
-                try:
-                    self._stream = stream = await self._leg.listen(self._listen_head() + resume)
-                finally:
-                    if self._tried is not None:
-                        self._tried.set()
-                if stream is None:
-                    return
-                await self._hear(stream)
-            except SessionGone:
-                self._gone = True
-            except UpstreamError:
-                pass  # a stream may break off at any time; it is opened again below
-            wait = 0.5 if self._loop.time() - began > 30.0 else min(wait * 2, 30.0)
-            if stream is not None:
-                resume = stream.resume_field or resume
-            await asyncio.sleep(max(wait, stream.retry_s or 0.0) if stream is not None else wait)
-
     def _listen_head(self) -> bytes:
         return self._leg.head(b"GET", self._fields(), self._settings.auth_headers(), b"text/event-stream")
-
-    async def _hear(self, stream: EventReader) -> None:
-        try:
-            while not self._gone and (data := await stream.next()) is not None:
-                self._heard(data)
-        finally:
-            self._stream = None
-            stream.close()
 
     def _heard(self, data: bytes) -> None:
         try:
@@ -407,8 +383,8 @@ async def open_session(means: Means, key: str | None, live: Live) -> HttpConvers
         raise failure(Reason.UPSTREAM_PROTOCOL_ERROR, settings.name, text)
     conversation = HttpConversation(means, key, Era.LEGACY, introduction, session_id)
     await conversation.notify("notifications/initialized", None)
-    if questions.declared(key):
-        await conversation.listened()  # what it asks that belongs to no call comes on a stream of its own
+    if questions.declared(key) or questions.apart(key):
+        await conversation.listened(live.deadline)  # what it asks may come on no call's stream
     return conversation
 
 

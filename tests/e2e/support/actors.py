@@ -77,7 +77,7 @@ class Server:
     eras: tuple[str, ...]
     failure: str = "it broke"
     lacks: frozenset[str] = frozenset()
-    """Parts of the story: `ask`, `complete`, `grow`, `roots`, `say`, `subscribe`."""
+    """Parts of the story: `ask`, `complete`, `grow`, `say`, `subscribe`."""
     settings: Mapping[str, object] = field(
         default_factory=lambda: {"may_ask": ["elicitation", "sampling", "roots"]}
     )
@@ -103,13 +103,11 @@ SHARED = {"shared": True}
 OF_NOBODY = frozenset({"ask", "say"})
 # fastmcp completes nothing, takes no subscriptions, announces no changes, and asks in one era only.
 POOR = frozenset({"ask", "complete", "grow", "subscribe"})
-# It asks for roots on no call's stream, and loses what it asks before that stream is there.
-NO_ROOTS = frozenset({"roots"})
 PY1_SAYS, FAST_SAYS = "Error executing tool fail: it broke", "Error calling tool 'fail': it broke"
 PY2_SAYS = "Error executing tool fail"
 
 SERVERS = [
-    Server("py1-http", SDK1, PY1, (LEGACY,), PY1_SAYS, NO_ROOTS),
+    Server("py1-http", SDK1, PY1, (LEGACY,), PY1_SAYS),
     Server("py1-stdio", SDK1, PY1, (LEGACY,), PY1_SAYS, OF_NOBODY, SHARED),
     Server("py2-http", "", PY2, BOTH, PY2_SAYS),
     Server("py2-stdio", "", PY2, BOTH, PY2_SAYS, OF_NOBODY, SHARED),

@@ -125,6 +125,13 @@ async def test_who_may_ask_nothing_gets_an_error_at_once() -> None:
     assert bench.questions.declared(None) == {}
 
 
+async def test_callers_without_a_session_are_heard_nowhere_but_there() -> None:
+    bench = Bench()
+    assert bench.questions.apart("tenant/user/agent")
+    assert not bench.questions.apart("s1")
+    assert not bench.questions.apart(None)
+
+
 @pytest.mark.spec("DW-346")
 async def test_our_own_conversation_asks_nobody_and_is_told_all_that_may_be_asked() -> None:
     bench = Bench(("sampling", "roots"))
