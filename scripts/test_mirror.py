@@ -83,6 +83,15 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/control/test_watch.py": ("control/outbox",),
     "tests/unit/identity/test_directory.py": ("model/principal",),
     # Backends are what their port's suite says, against files and databases.
+    "tests/unit/backends/files/test_index.py": (
+        "backends/files/index_file",
+        "backends/files/index_lines",
+        "backends/files/index_parts",
+        "backends/files/index_refresh",
+        "backends/files/index_rows",
+        "backends/files/index_sql",
+        "backends/files/index_writer",
+    ),
     "tests/unit/backends/files/test_ring.py": ("backends/files/private",),
     "tests/unit/backends/files/test_sealer.py": ("backends/files/checkpoints", "backends/files/tile_files"),
     "tests/unit/backends/files/test_segments.py": ("backends/files/recover",),
