@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from doorward.app.log import open_log
+from doorward.app.log import open_log, say_recovered
 from doorward.app.state import StatePaths, open_ring, paths
 from doorward.backends.files.lock import Holder, StateLock, holder
 from doorward.backends.files.ring import FileRing
@@ -80,6 +80,7 @@ def _now() -> str:
 
 async def _drained(store: Store, log: SegmentLog) -> None:
     try:
+        await say_recovered(log)
         await outbox.drain(store, log)
     finally:
         await log.close()

@@ -11,8 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from doorward.app.changes import Told, actor_of, changes
+from doorward.app.clock import ClockWatch
 from doorward.app.garbage import Settling
 from doorward.app.heartbeat import Heartbeat
+from doorward.app.housekeeping import Housekeeping
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
 from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.readiness import readiness, traffic
@@ -21,6 +23,7 @@ from doorward.app.space import Space
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
+from doorward.audit.keep import PRUNED
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
@@ -77,6 +80,13 @@ class Process:
         self._revisions = Revisions(where.revisions)
         self.log, self.sealer = log
         self._space = Space(where.audit, self.log, lambda: self.world.loaded.settings.audit.disk)
+        self._keeping = Housekeeping(
+            where.audit,
+            self.log,
+            self.sealer,
+            keep=lambda: self.world.loaded.settings.audit.keep,
+            announce=lambda detail: self.world.recorder.lifecycle(PRUNED, **detail),
+        )
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
@@ -166,7 +176,9 @@ class Process:
         self._spawn(self._space.run())
         self._spawn(self._keep_house())
         self._spawn(self._ask_who_came_up())
+        self._spawn(self._keeping.run())
         self._spawn(Heartbeat(self.sealer, lambda: self.world.recorder).run())
+        self._spawn(ClockWatch(lambda: self.world.recorder).run())
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
@@ -295,7 +307,7 @@ class Process:
         tls = None if self.tls is None else self.tls.state()
         full = self.log.pressure is Pressure.NOTHING
         blocked = self.log.failure or (self._space.text if full else None)
-        behind = self.sealer.trouble or self._space.text
+        behind = self.sealer.trouble or self._space.text or self._keeping.trouble
         said = readiness(self.world, blocked, behind, tls, operator=operator)
         said["config"] = self.unadopted
         if operator:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from doorward.config.model import STRICT
-from doorward.config.values import FilePath
+from doorward.config.values import FilePath, Term
 
 Strict = Literal["writes", "all", "none"]
 
@@ -27,6 +27,18 @@ class Disk(BaseModel):
         if not self.strict_at <= self.refuse_writes_at <= self.refuse_all_at:
             raise ValueError("strict_at, refuse_writes_at and refuse_all_at have to grow in this order")
         return self
+
+
+class Keep(BaseModel):
+    """How long records are kept. What is older is taken out of closed segments; its hashes stay, so that the
+    log can still be verified. Nothing is taken out while `doorward audit hold` is in force."""
+
+    model_config = STRICT
+
+    decisions: Term = 400 * 86400.0
+    """Calls: decisions, outcomes, refusals, and the heartbeats between them. Default: 400d."""
+    changes: Term = 7 * 366 * 86400.0
+    """Changes by operators and the life of the gateway. Default: 7y."""
 
 
 class ServerAudit(BaseModel):
@@ -52,3 +64,5 @@ class Audit(BaseModel):
     Default: writes."""
     disk: Disk = Disk()
     """Limits for a disk that fills up."""
+    keep: Keep = Keep()
+    """How long records are kept, by class."""

@@ -4,6 +4,7 @@ Messages never repeat the value: the source line beside them shows it as it is w
 """
 
 import ipaddress
+import math
 import os
 import re
 import sys
@@ -27,6 +28,8 @@ from doorward.config.secret import Secret
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TERM: Final = re.compile(r"([1-9][0-9]{0,4})([dwy])", re.ASCII)
+_DAYS: Final = {"d": 1, "w": 7, "y": 366}
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _INT64: Final = 1 << 63
@@ -69,6 +72,19 @@ def parse_duration(text: object) -> float:
     if found is None:
         raise ValueError("expected a duration such as 20s, 500ms, 5m, 1h or 90d")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def parse_term(text: object) -> float:
+    """Seconds of `400d`, `8w` or `7y`; infinity of `forever`. A year has 366 days, so that none is too short.
+
+    Raises ValueError.
+    """
+    if text == "forever":
+        return math.inf
+    found = _TERM.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("expected a time such as 400d, 8w or 7y, a day at least, or forever")
+    return float(found[1]) * _DAYS[found[2]] * 86400.0
 
 
 def parse_listen(value: object, base: Path | None = None) -> Listen:
@@ -256,6 +272,14 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "examples": ["20s"]}),
 ]
+Term = Annotated[
+    float,
+    BeforeValidator(parse_term),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^([1-9][0-9]{0,4}(d|w|y)|forever)$", "examples": ["400d", "7y"]}
+    ),
+]
+"""Seconds that records are kept."""
 ListenAddress = Annotated[
     Listen,
     PlainValidator(_listen),

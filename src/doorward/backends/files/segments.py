@@ -17,10 +17,12 @@ from typing import Final, Protocol
 
 import msgspec
 
+from doorward.backends.files.checkpoints import changed
 from doorward.backends.files.disk import Disk, OsDisk
 from doorward.backends.files.open_segment import OpenSegment
 from doorward.backends.files.private import make_directory
 from doorward.backends.files.recover import Recovery, recover, segments
+from doorward.backends.files.segment_lines import segment_files
 from doorward.backends.files.syncer import Syncer
 from doorward.backends.files.trouble import unavailable
 from doorward.model.errors import GatewayError
@@ -121,6 +123,9 @@ class SegmentLog:
         """The newest segment, or the first. Raises OSError, GatewayError."""
         found = segments(self._directory)
         last = found[-1] if found else 0
+        newest = max((each.number for each in segment_files(self._directory)), default=0)
+        if newest != last:  # none is compressed or pruned before there is another one behind it
+            raise changed(f"{self._directory} has no segment behind {newest:08d}, which was closed")
         for number in found[-2:-1]:  # a crash may have kept it from being cut to its records
             recover(self._directory, number)
         if last:
@@ -171,6 +176,21 @@ class SegmentLog:
             text = f"{self._directory} has no room for evidence of more calls"
             raise GatewayError(Reason.AUDIT_DISK_LOW, text)
         return _DURABLE
+
+    def turn_over(self) -> None:
+        """Go on in a new segment, so that the one until now is closed.
+
+        Raises GatewayError(AUDIT_UNAVAILABLE).
+        """
+        if self._closed:
+            return
+        try:
+            self._rotate()
+        except OSError as error:
+            raise unavailable(self._directory, error) from error
+        observer = self._observer
+        if observer is not None and observer.idle:
+            observer.wake()
 
     async def close(self) -> None:
         """Write what is pending, sync, close. Safe to call twice. Raises GatewayError(AUDIT_UNAVAILABLE)."""
