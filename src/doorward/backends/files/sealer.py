@@ -171,6 +171,8 @@ class Sealer:
         if self._fd >= 0 and self._tree.size > self._headed:
             self._head()
         self._hurry.set()
+        if self._work is not None and self._work.done():
+            await asyncio.sleep(0)  # it has ended without our last head, and `_worked_off` has its turn now
         self._start()
         if self._work is not None:
             await self._work
@@ -300,6 +302,8 @@ class Sealer:
             self.failure = f"the audit log is not sealed: {error}"
             context = {"message": self.failure, "exception": error, "task": work}
             work.get_loop().call_exception_handler(context)
+        elif not self._closing:
+            self._start()  # a head may have come since it looked for the last time
 
     def _words(self, error: OSError | GatewayError) -> str:
         if isinstance(error, GatewayError):

@@ -320,3 +320,30 @@ async def test_a_log_that_dies_before_its_first_checkpoint(
     writer.kill()
     await Writer(directory, ring, pace=QUICK).log.close()
     assert (faults(directory), judged(directory).sealed) == ([], steps + 1)
+
+
+async def test_a_head_that_comes_just_as_the_work_has_ended_is_sealed(
+    tmp_path: Path, ring: MemoryRing
+) -> None:
+    """The work is done, and nobody has been told yet."""
+
+    async def nothing() -> None:
+        return
+
+    writer = Writer(tmp_path, ring)
+    await writer.append(*notes(5))
+    await writer.settled()
+    for close in (False, True):
+        ended = asyncio.create_task(nothing())
+        await ended
+        sealer = writer.sealer
+        sealer._work = ended
+        ended.add_done_callback(sealer._worked_off)
+        sealer._extend(notes(1, start=5))
+        sealer._head()
+        if close:
+            await sealer.close()
+        else:
+            await until(lambda: sealer.checkpoint == sealer.size)
+        assert sealer.checkpoint == sealer.size
+    writer.kill()
