@@ -258,7 +258,8 @@ class Lifecycle(Record, frozen=True, gc=False, omit_defaults=True, tag="lifecycl
     """Something that happened to the gateway itself."""
 
     event: str
-    """Past tense: "started", "stopped", "log_recovered", "reloaded", "reload_refused"."""
+    """Past tense: "started", "stopped", "log_recovered", "reloaded", "reload_refused", "suspended" and
+    "clock_moved" (app/clock.py), "segment_pruned"."""
     detail: dict[str, Any] = {}
 
 
