@@ -65,6 +65,15 @@ async def test_pages_without_end_are_refused() -> None:
 
 
 @pytest.mark.spec("DW-184")
+async def test_a_cycle_is_left_at_once_and_not_at_the_last_page() -> None:
+    turns = [{"tools": [{"name": "x"}], "nextCursor": cursor} for cursor in "abab"]
+    fetch, asked = pages(*turns)
+    with pytest.raises(UpstreamError, match="repeats a cursor"):
+        await walk("s", "tools/list", fetch, 10)
+    assert asked == [{}, {"cursor": "a"}, {"cursor": "b"}]
+
+
+@pytest.mark.spec("DW-184")
 async def test_a_list_that_would_hold_up_everybody_is_refused() -> None:
     fetch, asked = pages(*({"tools": [{}] * 4000, "nextCursor": str(number)} for number in range(20)))
     with pytest.raises(UpstreamError, match="more than 10000 items") as caught:

@@ -37,6 +37,17 @@ def test_the_other_form_is_stable() -> None:
 
 
 @pytest.mark.spec("DW-322")
+def test_two_names_of_one_hash_are_two_names_still() -> None:
+    """A server can look for such a pair: these two are alike in all that is left of them."""
+    first, second = "\u4e0c\u4e46", "\u4e82\u4ff8"
+    shown = expose("s", [first, second])
+
+    assert one("s", first) == one("s", second) == shown[first] == "s_____18c7f45b"
+    assert re.fullmatch(r"s_____[0-9a-f]{8}", shown[second])
+    assert shown[second] != shown[first]
+
+
+@pytest.mark.spec("DW-322")
 @given(st.dictionaries(SERVERS, LISTS, max_size=4))
 def test_names_are_legal_and_unique_without_regard_to_case(offers: dict[str, list[str]]) -> None:
     names = [name for server, tools in offers.items() for name in expose(server, tools).values()]
