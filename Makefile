@@ -14,8 +14,6 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.11 python3.12 python
 FUZZ_S ?= 60
 FUZZ_TEST_S ?= 60
 PYTEST_ARGS ?=
-# 1 runs the tests that compute beside those that wait: for a machine with two cores and nothing else to do
-BESIDE ?=
 BENCH ?=
 UPGRADE ?=
 
@@ -30,7 +28,7 @@ UV := $(BIN)/uv -q
 NODE_DIR := tests/e2e/node
 CONFORMANCE_DIR := tests/conformance/node
 FAST := $(foreach d,unit playbook contract spec,$(wildcard tests/$d))
-SLOW := $(filter-out $(FAST),$(patsubst %/,%,$(wildcard tests/*/)))
+SLOW := tests/e2e $(filter-out $(FAST) tests/e2e,$(patsubst %/,%,$(wildcard tests/*/)))
 
 SYNCED := .venv/.synced
 PROJECT := .venv/.project
@@ -79,8 +77,7 @@ test: check test-setup ## Everything, end to end; installs what that needs
 	@out=$$(FUZZ_S=$(FUZZ_TEST_S) $(BIN)/python -m tests.fuzz.run 2>&1) || { echo "$$out"; exit 1; }
 	@echo "test: the official suite"
 	@$(BIN)/python -m tests.conformance.run
-	@$(if $(or $(findstring tests/,$(PYTEST_ARGS)),$(if $(BESIDE),,alone)),$(BIN)/pytest -q,PYTEST=$(BIN)/pytest WORKS="$(FAST)" WAITS="$(SLOW)" \
-		scripts/pytest-beside) $(PYTEST_ARGS)
+	@$(if $(findstring tests/,$(PYTEST_ARGS)),$(BIN)/pytest -q,PYTEST=$(BIN)/pytest scripts/pytest-all $(SLOW) $(FAST)) $(PYTEST_ARGS)
 
 .PHONY: test-setup
 test-setup: setup $(SERVER_GIT) $(FASTMCP) $(NODE_MODULES) $(CONFORMANCE_MODULES)

@@ -21,7 +21,7 @@ from tests.e2e.support.processes import LOOPBACK, child, free_port, listens
 Json = dict[str, Any]
 Told = Callable[[Client], dict[str, Json]]
 
-STORY_S = 110.0
+STORY_S = 280.0
 
 
 @pytest.fixture(scope="module")
