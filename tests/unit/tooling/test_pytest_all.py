@@ -9,12 +9,13 @@ import pytest
 
 SCRIPT = Path(__file__).parents[3] / "scripts/pytest-all"
 STANDIN = """#!/usr/bin/env bash
+known=.cache/pytest/v/cache/lastfailed
 # Ends with the next of CODES; the first time it leaves FAILED failures.
 echo "$@" >>said
 mkdir -p .cache/pytest/v/cache
 turn=$(wc -l <said)
 if [ "$turn" -eq 1 ]; then
-    { echo '{'; seq -f '  "tests/a.py::test[%g x]": true,' "$FAILED"; echo '}'; } >.cache/pytest/v/cache/lastfailed
+    { echo '{'; seq -f '  "tests/a.py::test[%g x]": true,' "$FAILED"; echo '}'; } >$known
 fi
 exit "$(cut -d' ' -f"$turn" <<<"$CODES")"
 """
