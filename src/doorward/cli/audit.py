@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from doorward.cli import evidence, hashing, wiring
+from doorward.cli import evidence, hashing, keeping, wiring
 from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, add_group
 
@@ -15,6 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("-n", "--count", type=_count, default=20, help="how many to start with (default: 20)")
     evidence.add_commands(group)
     hashing.add_commands(group)
+    keeping.add_commands(group)
 
 
 def run(args: argparse.Namespace) -> int:

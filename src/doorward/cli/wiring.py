@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,3 +231,67 @@ def audit_hash(loaded: "Loaded", tenant: str, quarter: str | None, data: bytes) 
     from doorward.app import hashing as app
 
     return app.hash_value(loaded, tenant, quarter, data)
+
+
+class Held(Protocol):
+    """A legal hold."""
+
+    @property
+    def at(self) -> int: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class PruneRow(Protocol):
+    """A segment that has something to lose; times in milliseconds since 1970."""
+
+    @property
+    def segment(self) -> str: ...
+    @property
+    def since(self) -> int: ...
+    @property
+    def until(self) -> int: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+
+class Prunings(Protocol):
+    """What there was to take out of the log, and what was."""
+
+    @property
+    def due(self) -> Sequence[PruneRow]: ...
+    @property
+    def done(self) -> Sequence[dict[str, Any]]: ...
+    @property
+    def troubles(self) -> Sequence[str]: ...
+    @property
+    def held(self) -> Held | None: ...
+    @property
+    def gateway(self) -> str | None: ...
+
+
+def audit_prune(loaded: "Loaded", *, dry_run: bool) -> Prunings:
+    """Raises OSError, GatewayError."""
+    from doorward.app import keeping as app
+
+    return app.prune(loaded, dry_run=dry_run)
+
+
+def audit_hold(loaded: "Loaded", reason: str) -> None:
+    """Raises OSError, GatewayError."""
+    from doorward.app import keeping as app
+
+    app.hold(loaded, reason)
+
+
+def audit_release(loaded: "Loaded", reason: str) -> Held | None:
+    """What was held. Raises OSError, GatewayError."""
+    from doorward.app import keeping as app
+
+    return app.release(loaded, reason)

@@ -8,6 +8,7 @@ from typing import Final
 
 from doorward.audit.keep import CLASSES, Class, Span, class_of
 from doorward.audit.records import Segment
+from doorward.backends.files.checkpoints import changed
 from doorward.backends.files.segment_lines import SegmentFile, segment_files
 
 _AT_ONCE: Final = 16
@@ -31,12 +32,16 @@ class Inventory:
 
         Raises OSError, GatewayError(AUDIT_UNAVAILABLE).
         """
-        found = []
-        for count, file in enumerate(segment_files(self._directory), 1):
+        found, there = [], segment_files(self._directory)
+        if there and there[-1].form != "jsonl":  # none is made smaller before there is another one behind it
+            raise changed(f"{self._directory} has no segment behind {there[-1].path.name}")
+        for count, file in enumerate(there, 1):
             if file.number not in self._openings:
                 opening = file.begins()
-                if opening is None:  # its maker died before it wrote anything
+                if opening is None and file is there[-1]:  # its maker died before it wrote anything
                     continue
+                if opening is None:
+                    raise changed(f"{file.path} has no record")
                 self._openings[file.number] = opening
                 if count % _AT_ONCE == 0:
                     yield

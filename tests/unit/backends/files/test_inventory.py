@@ -8,6 +8,7 @@ from doorward.backends.files.compress import compress
 from doorward.backends.files.durable import OsFiles
 from doorward.backends.files.inventory import Inventory
 from doorward.backends.files.segment_lines import SegmentFile, segment_files
+from doorward.model.errors import GatewayError
 from tests.unit.backends.files.keeping import kept_log, prune, run
 from tests.unit.backends.files.logs import MemoryRing
 
@@ -63,3 +64,11 @@ async def test_a_segment_whose_maker_died_at_once_counts_for_nothing(tmp_path: P
     inventory = Inventory(tmp_path)
     run(inventory.look())
     assert len(inventory.files) == count
+
+
+async def test_a_segment_in_the_middle_without_a_record_is_refused(tmp_path: Path) -> None:
+    writer = await kept_log(tmp_path, MemoryRing())
+    await writer.log.close()
+    (tmp_path / "00000002.jsonl").write_bytes(b"")
+    with pytest.raises(GatewayError, match=r"00000002\.jsonl has no record"):
+        run(Inventory(tmp_path).look())
