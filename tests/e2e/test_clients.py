@@ -43,6 +43,7 @@ def gw(servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
     there = [server for server in SERVERS if server.name not in servers]
     with ExitStack() as stack:
         entries: dict[str, Json] = {}
+        listening = []
         for server in there:
             if server.stdio:
                 entries[server.name] = {"command": server.command("stdio"), **server.settings}
@@ -50,6 +51,8 @@ def gw(servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
             port = free_port()
             started = stack.enter_context(child(server.command(str(port)), folder / f"{server.name}.log"))
             entries[server.name] = {"url": f"http://{LOOPBACK}:{port}/mcp", **server.settings}
+            listening.append((started, port))
+        for started, port in listening:
             started.wait_until(lambda port=port: listens(port), "the server listens")  # type: ignore[misc]
         grants = [grant for server in there for grant in rounds.grants(server)]
         config = {"servers": entries, "agents": {"user": {"grants": grants}}}

@@ -40,7 +40,7 @@ def test_a_client_goes_on_with_a_stream_that_was_cut(start: Start, tmp_path: Pat
                 input=json.dumps([target]),
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=200,
                 check=False,
             )
         assert done.returncode == 0, done.stderr

@@ -81,10 +81,13 @@ def gw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     }
     with ExitStack() as stack:
         entries: dict[str, Json] = {"every-stdio": {"command": everything()}}
+        listening = []
         for name, (command, variable) in over_http.items():
             port = free_port()
             started = stack.enter_context(child(command, folder / f"{name}.log", {variable: str(port)}))
             entries[name] = {"url": f"http://{LOOPBACK}:{port}/mcp"}
+            listening.append((started, port))
+        for started, port in listening:
             started.wait_until(lambda port=port: listens(port), "the server listens")  # type: ignore[misc]
         config = {"servers": entries, "agents": {"user": {"grants": grants()}}}
         yield stack.enter_context(running(folder, config))
@@ -124,7 +127,7 @@ def told(gw: Gateway) -> Told:
             input=json.dumps(targets),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]

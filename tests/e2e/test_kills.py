@@ -9,6 +9,7 @@ import threading
 import time
 
 import httpx2
+import pytest
 
 from doorward.audit.verifier import Key, shown, verify
 from tests.e2e.conftest import Start
@@ -22,6 +23,7 @@ KILLS = int(os.environ.get("DOORWARD_KILLS", "40"))
 WORKERS = 6
 
 
+@pytest.mark.timeout(60 + 20 * KILLS)
 def test_no_forwarded_call_is_missing_however_often_the_gateway_is_killed(start: Start) -> None:
     chance = random.Random(11)
     with ledger() as upstream:
