@@ -29,7 +29,11 @@ From `edge/limits.py`. These requests never reach the gateway, so they have no J
 | code | HTTP | text |
 | --- | --- | --- |"""
 
-BY_ERA = {Reason.METHOD_NOT_FOUND: "200, modern 404", Reason.CAPABILITY_MISSING: "400, legacy 200"}
+BY_ERA = {
+    Reason.METHOD_NOT_FOUND: "200, modern 404",
+    Reason.CAPABILITY_MISSING: "400, legacy 200",
+    Reason.INVALID_REQUEST: "400, legacy 200 with an id",
+}
 """See `rescue._status`."""
 COLUMNS = "| code | HTTP | JSON-RPC | retry | what to do |"
 TITLES = {

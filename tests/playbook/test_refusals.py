@@ -59,6 +59,58 @@ async def test_an_unknown_caller_is_refused_with_a_full_disk_too() -> None:
     assert error(answer) == (401, -31010, "credential_missing")
 
 
+DEEP = b"[" * 200 + b"]" * 200
+CALLS = b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"balance","arguments":{"a":%b}},"id":%b}'
+
+
+@pytest.mark.spec("DW-425")
+@pytest.mark.parametrize(
+    ("given", "id"),
+    [
+        (CALLS % (DEEP, b"7"), 7),
+        (CALLS % (DEEP, b'"seven"'), "seven"),
+        (CALLS % (b'{"b":1,"b":2}', b"7"), 7),
+        (CALLS % (b"1e999", b"7"), 7),
+        (CALLS % (b'"%b",' % (b"x" * 70_000) + b'"b":%b' % DEEP, b"7"), 7),
+        (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}', 7),
+    ],
+)
+async def test_a_malformed_request_of_a_session_is_answered_by_its_id(given: bytes, id: object) -> None:  # noqa: A002
+    """Some SDKs drop their session over a status of 400; one request is no reason to."""
+    house = House()
+    caller = await legacy(house)
+    before = len(house.log.records)
+
+    answer = await house.send(given, headers=caller.headers)
+
+    assert error(answer) == (200, -32600, "invalid_request")
+    assert body(answer)["id"] == id
+    assert [one["decision"]["reason"] for one in house.log.records[before:]] == ["invalid_request"]
+    assert "result" in body(await caller.ask("ping"))
+
+
+@pytest.mark.spec("DW-425")
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (CALLS % (b"[" * 20_000 + b"]" * 20_000, b"7"), -32600),
+        (CALLS % (DEEP, b"null"), -32600),
+        (CALLS % (DEEP, b"1.5"), -32600),
+        (CALLS % (b"NaN", b"7"), -32700),
+        (b'{"jsonrpc":"2.0","id":7,"result":{"a":%b}}' % DEEP, -32600),
+        (DEEP, -32600),
+    ],
+)
+async def test_what_has_no_readable_id_stays_a_bad_request(given: bytes, code: int) -> None:
+    house = House()
+    caller = await legacy(house)
+
+    answer = await house.send(given, headers=caller.headers)
+
+    assert error(answer)[:2] == (400, code)
+    assert "id" not in body(answer)
+
+
 @pytest.mark.spec("DW-001", "DW-002", "DW-008", "DW-009", "DW-075", "DW-076")
 @pytest.mark.parametrize(
     ("given", "code", "reason"),

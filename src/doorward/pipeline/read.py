@@ -49,7 +49,11 @@ class Reader:
                 known = self._again(shape, request_id, spelled, inbound, principal, trail)
                 if known is not None:
                     return known
-        message = jsonrpc.parse(inbound.body)
+        try:
+            message = jsonrpc.parse(inbound.body)
+        except CallerError as error:
+            self._unreadable(error, inbound, principal, trail)
+            raise
         if isinstance(message, jsonrpc.Batch):
             raise self._whole(inbound, principal)
         call = self._first(message, inbound, principal, trail)
@@ -59,11 +63,35 @@ class Reader:
 
     async def read_large(self, inbound: Inbound, principal: Principal, trail: Trail) -> Call | Note:
         """As `read`, for a body of any size: others are served meanwhile."""
-        found = await self._shares.run(large.parse(inbound.body))
+        try:
+            found = await self._shares.run(large.parse(inbound.body))
+        except CallerError as error:
+            self._unreadable(error, inbound, principal, trail)
+            raise
         call = self._first(found.message, inbound, principal, trail)
         if isinstance(call, Call) and found.spelled is not None:
             return msgspec.structs.replace(call, spelled=found.spelled)
         return call
+
+    def _unreadable(self, error: CallerError, inbound: Inbound, principal: Principal, trail: Trail) -> None:
+        """A message is refused as a whole: learn whose request it was, so that its answer can say so.
+
+        2026-07-28 wants a 400 without an id. Before it nothing is demanded, and version 1 of the official
+        Python SDK drops its session over any status from 400 on: so a session's own request fails alone.
+        """
+        if error.reason is not Reason.INVALID_REQUEST:
+            return
+        if inbound.transport == "http":
+            session_id = inbound.headers.get(SESSION_HEADER)
+            modern = inbound.headers.get(headers.PROTOCOL_VERSION) == versions.MODERN.encode()
+            if session_id is None or modern:
+                return
+            try:
+                self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
+            except CallerError:
+                return
+            trail.era = _LEGACY
+        trail.request_id = jsonrpc.id_alone(inbound.body)
 
     def _whole(self, inbound: Inbound, principal: Principal) -> CallerError:
         """Why a batch comes here that was not taken apart (pipeline/batch.py).

@@ -213,17 +213,20 @@ def failed(
         data["decision_id"] = decision_id
     form = FORMS[error.reason]
     body = jsonrpc.encode_error(request_id, form.code, error.message, data)
-    return Answer(_status(error.reason, era), body, _headers(error.reason))
+    status = _status(error.reason, era, answered=request_id is not None)
+    return Answer(status, body, _headers(error.reason))
 
 
-def _status(reason: Reason, era: Era | None) -> int:
+def _status(reason: Reason, era: Era | None, *, answered: bool) -> int:
     """The modern revision has statuses for some codes; a legacy client takes any but 200 for a fault of the
-    transport, and some would wait for an answer that was never read."""
+    transport: one would wait for an answer that was never read, another gives its session up.
+
+    `answered`: the error says which request it is about, so that only this one fails.
+    """
     if reason is Reason.METHOD_NOT_FOUND and era is Era.MODERN:
         return 404
-    if reason is Reason.CAPABILITY_MISSING and era is Era.LEGACY:
-        return 200
-    return FORMS[reason].status
+    alone = reason is Reason.CAPABILITY_MISSING or (answered and reason is Reason.INVALID_REQUEST)
+    return 200 if alone and era is Era.LEGACY else FORMS[reason].status
 
 
 def _headers(reason: Reason) -> tuple[tuple[bytes, bytes], ...]:

@@ -40,6 +40,7 @@ __all__ = [
     "encode_notification",
     "encode_request",
     "encode_result",
+    "id_alone",
     "message_of",
     "parse",
     "parse_upstream",
@@ -75,6 +76,13 @@ class Response(msgspec.Struct, frozen=True):
 Message = Request | Notification | Response
 
 
+class _Id(msgspec.Struct):
+    """Of a request, of which nothing else is read."""
+
+    id: RequestId
+    method: str
+
+
 class Batch(msgspec.Struct, frozen=True):
     """An array of messages, each valid by itself. Whether the revision has batches, the caller of `parse`
     knows."""
@@ -82,6 +90,7 @@ class Batch(msgspec.Struct, frozen=True):
     items: list[Message]
 
 
+_id_alone: Final = msgspec.json.Decoder(_Id).decode
 MEMBERS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 PARAMS: Final = frozenset(
     [
@@ -130,6 +139,17 @@ def parse(data: bytes) -> Message | Batch:
             _refuse("an empty batch")
         return Batch([message_of(item) for item in value])
     return message_of(value)
+
+
+def id_alone(data: bytes) -> RequestId | None:
+    """The id of a request that `parse` refuses for what else is in it; None where it cannot be read.
+
+    For the answer to that refusal and for nothing else: whoever repeats members chooses which one this is.
+    """
+    try:
+        return _id_alone(data).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def message_of(value: Any) -> Message:

@@ -59,7 +59,8 @@ def test_an_error_says_reason_advice_and_whether_to_retry(reason: Reason) -> Non
     answer = failed(blamed(reason))
 
     said = json.loads(answer.body)
-    assert answer.status == (200 if reason is Reason.CAPABILITY_MISSING else FORMS[reason].status)
+    alone = (Reason.CAPABILITY_MISSING, Reason.INVALID_REQUEST)
+    assert answer.status == (200 if reason in alone else FORMS[reason].status)
     assert said["id"] == 5
     assert said["error"]["code"] == FORMS[reason].code
     data = said["error"]["data"]
@@ -95,6 +96,19 @@ def test_a_missing_capability_is_400_in_the_modern_era_only(era: Era | None, sta
     answer = failed(CallerError(Reason.CAPABILITY_MISSING, "no"), era=era)
     assert answer.status == status
     assert json.loads(answer.body)["error"]["code"] == -32021
+
+
+@pytest.mark.spec("DW-425")
+@pytest.mark.parametrize(
+    ("era", "request_id", "status"),
+    [(Era.LEGACY, 5, 200), (Era.LEGACY, None, 400), (Era.MODERN, 5, 400), (None, None, 400)],
+)
+def test_a_request_of_a_session_that_is_malformed_fails_alone(
+    era: Era | None, request_id: int | None, status: int
+) -> None:
+    error = CallerError(Reason.INVALID_REQUEST, "no")
+    answer = rescue.failed(error, request_id=request_id, era=era, call=None, decision_id="d1")
+    assert answer.status == status
 
 
 @pytest.mark.spec("DW-288")
