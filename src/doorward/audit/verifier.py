@@ -61,6 +61,10 @@ class Unreadable(Exception):
     """A file is not what it should be; the text says why."""
 
 
+class Gone(Unreadable):
+    """A file was there a moment ago."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that the log cannot explain (`fault`), or that a reader should know (`notice`)."""
@@ -364,6 +368,8 @@ class Segment:
         Raises Unreadable.
         """
         carry, zeros = b"", 0
+        # In a pruned segment a record stands as a text, with a backslash before each of its quotes.
+        longest = 2 * MAX_RECORD + 64 if self.form == "kept.jsonl" else MAX_RECORD
         for chunk in self._chunks():
             # NUL bytes at the end are room that was reserved; only there: elsewhere they were put in.
             if zeros and chunk.strip(b"\0"):
@@ -371,8 +377,8 @@ class Segment:
             *lines, rest = (carry + chunk).split(b"\n")
             carry = rest.rstrip(b"\0")
             zeros += len(rest) - len(carry)
-            if len(carry) > MAX_RECORD:
-                raise Unreadable(f"{self.path.name} has a line of more than {MAX_RECORD} bytes")
+            if len(carry) > longest:
+                raise Unreadable(f"{self.path.name} has a line of more than {longest} bytes")
             if lines:
                 yield lines, True
         if carry or zeros:
@@ -385,7 +391,7 @@ class Segment:
                 while chunk := source.read(CHUNK):
                     yield chunk
         except FileNotFoundError as error:
-            raise Unreadable(f"{self.path.name} has gone while it was read") from error
+            raise Gone(f"{self.path.name} has gone while it was read") from error
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(f"{self.path.name} cannot be read: {error}") from error
 
@@ -399,6 +405,10 @@ class Segment:
             form, file = "jsonl.gz", open_plain(packed)
         with file:
             yield form, file
+
+    def pruned(self) -> "Segment":
+        """What is left of it, where a log that is being written has pruned it meanwhile."""
+        return Segment(self.number, self.path.with_name(f"{self.number:08d}.kept.jsonl"), "kept.jsonl")
 
 
 def find_segments(directory: Path) -> list[Segment]:
@@ -1027,7 +1037,9 @@ class Reading:
         self, segments: Sequence[Segment], walk: Walk, story: Story, tiles: Tiles, *, excerpt: bool
     ) -> None:
         self._excerpt = excerpt
-        self._segments = segments
+        self._segments = list(segments)
+        self._known = {segment.number for segment in segments if segment.form == "kept.jsonl"}
+        """Those that were pruned before we began: of others the record may stand behind what we read."""
         self._walk = walk
         self._story = story
         self._tiles = tiles
@@ -1039,7 +1051,7 @@ class Reading:
         for position, segment in enumerate(self._segments):
             last = position + 1 == len(self._segments)
             try:
-                going_on = self._open(position, segment) and self._take(position, segment, last)
+                going_on = self._open(position, segment) and self._take(position, last)
             except Unreadable as error:
                 self._report.fault("segment_damaged", str(error), self._first_of(segment))
                 self._walk.failed = self._walk.failed or not last
@@ -1047,7 +1059,7 @@ class Reading:
             if not going_on or self._walk.failed:
                 return
         for segment in () if self._excerpt else self._segments:
-            if segment.form != "kept.jsonl":
+            if segment.number not in self._known:
                 continue
             said = self._story.pruned.get(segment.number)
             if said is None:
@@ -1059,7 +1071,7 @@ class Reading:
     def _open(self, position: int, segment: Segment) -> bool:
         """Hold a segment's first record against what precedes it. False: nothing after it can be judged."""
         walk, report = self._walk, self._report
-        opening, at = opening_of(segment), self._first_of(segment)
+        opening, at = self._opening(position), self._first_of(segment)
         before = self._segments[position - 1] if position else None
         missing = segment.number - (1 if before is None else before.number + 1)
         if missing and not self._excerpt:
@@ -1082,11 +1094,23 @@ class Reading:
                 report.fault("segment_wrong", what, at)
         return True
 
-    def _take(self, position: int, segment: Segment, last: bool) -> bool:
-        if segment.form != "kept.jsonl":
-            self._whole(segment, last)
-            return True
-        following = None if last else opening_of(self._segments[position + 1])
+    def _opening(self, position: int) -> dict[str, Any] | None:
+        try:
+            return opening_of(self._segments[position])
+        except Gone:
+            self._segments[position] = self._segments[position].pruned()
+            return opening_of(self._segments[position])
+
+    def _take(self, position: int, last: bool) -> bool:
+        if self._segments[position].form != "kept.jsonl":
+            try:
+                self._whole(self._segments[position], last)
+            except Gone:
+                self._segments[position] = self._segments[position].pruned()
+            else:
+                return True
+        segment = self._segments[position]
+        following = None if last else self._opening(position + 1)
         until = None if following is None else following.get("first")
         if not isinstance(until, int):
             self._report.fault(

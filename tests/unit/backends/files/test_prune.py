@@ -2,11 +2,13 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from doorward.app.evidence import NotInLog, prove
+from doorward.audit import verifier
 from doorward.audit.keep import class_of
 from doorward.audit.verifier import Key, Receipt
 from doorward.backends.files import prune as module
@@ -22,6 +24,7 @@ from tests.unit.backends.files.logs import (
     FaultyFiles,
     MemoryRing,
     Writer,
+    content,
     faults,
     files_of,
     line,
@@ -282,5 +285,45 @@ async def test_a_log_of_more_than_one_tile_level_and_of_a_place_within_a_tile(
     writer = await kept_log(tmp_path, ring, count=1300)
     for number in [each.number for each in segment_files(tmp_path)[:-1]]:
         assert await prune(writer, number) is not None
+    await writer.log.close()
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_log_that_is_pruned_while_it_is_verified(
+    tmp_path: Path, ring: MemoryRing, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """The verifier has found the segment, or even read its first record, when it goes."""
+    directory, shadow = tmp_path / "audit", tmp_path / "shadow"
+    writer = await kept_log(directory, ring)
+    before = verifier.find_segments(directory)
+    shadow.mkdir()
+    for segment in before:
+        (shadow / segment.path.name).write_bytes(content(segment.path))
+    await prune(writer, 1)
+    await prune(writer, 2)
+    await writer.log.close()
+    real = verifier.opening_of
+    if opened:
+        monkeypatch.setattr(
+            verifier,
+            "opening_of",
+            lambda segment: real(replace(segment, path=shadow / segment.path.name)),
+        )
+    monkeypatch.setattr(verifier, "find_segments", lambda _: before)
+    assert faults(directory) == []
+
+
+async def test_long_records_are_kept_and_believed(tmp_path: Path, ring: MemoryRing) -> None:
+    """With their quotes escaped they are longer than any record."""
+    writer = await kept_log(tmp_path, ring)
+    long = line(record("change", 1, action="key:create", object='"' * 14_900))
+    assert 29_000 < len(long) < 60_000
+    await writer.append(*[long] * 40)
+    await writer.append(*kinds(50))
+    await writer.settled()
+    for number in [each.number for each in segment_files(tmp_path)[:-1]]:
+        await prune(writer, number)
+    assert sum(len(each) > 29_000 for each in read_records(tmp_path)) == 40
     await writer.log.close()
     assert faults(tmp_path) == []
