@@ -201,3 +201,28 @@ def test_encodings_are_exact() -> None:
     )
     assert jsonrpc.encode_request(7, "ping", None) == b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
     assert jsonrpc.encode_notification("n", {}) == b'{"jsonrpc":"2.0","method":"n","params":{}}'
+
+
+DEEP = b"[" * 200 + b"]" * 200
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'{"id":7,"method":"m","params":{"a":%b}}' % DEEP, 7),
+        (b'{"params":{"a":%b},"method":"m","id":"7"}' % DEEP, "7"),
+        (b'{"id":7,"method":"m","params":{"a":1e999}}', 7),
+        (b'{"id":18446744073709551617,"method":"m","params":[]}', 18446744073709551617),
+        (b'{"id":7,"result":{"a":%b}}' % DEEP, None),
+        (b'{"id":1.5,"method":"m"}', None),
+        (b'{"id":true,"method":"m"}', None),
+        (b'{"method":"m"}', None),
+        (b'[{"id":7,"method":"m"}]', None),
+        (b'{"id":7,"method":"m","params":{"a":NaN}}', None),
+        (b'{"id":7,"method":"m","params":%b}' % (b"[" * 100_000 + b"]" * 100_000), None),
+        (b"", None),
+    ],
+)
+def test_the_id_of_a_request_that_is_refused_for_something_else(data: bytes, found: int | str | None) -> None:
+    assert jsonrpc.id_alone(data) == found
+    assert type(jsonrpc.id_alone(data)) is type(found)
