@@ -25,7 +25,7 @@ from doorward.audit.records import Change, Decision, Lifecycle, decode
 from doorward.audit.tiles import HEIGHT, WIDTH, Tile, edge
 from doorward.backends.files.checkpoints import Checkpoints, Found, line_of
 from doorward.backends.files.lookup import Numbered, numbered
-from doorward.backends.files.segment_lines import SegmentFile, segment_files
+from doorward.backends.files.segment_lines import Kept, SegmentFile, segment_files
 from doorward.backends.files.signing import SigningKeys
 from doorward.backends.files.tile_files import TileFiles
 
@@ -41,6 +41,7 @@ README: Final = """# Audit log of Doorward, {period}
    with the verifier key that you have from elsewhere; `keys` in `log/` is what the log says of itself.
 2. `log/` is an excerpt of the log: the segments that touch the period, whole, with the tiles and checkpoints
    that tie them to every other record. What a record's fields mean: {documentation}
+   Segments from which retention (`audit.keep`) had taken records out before, whose hashes are here: {pruned}.
 3. `policies/` has each configuration that judged a call of the period, by its digest; secrets are masked.
    Missing there: {missing}
 4. `changes.jsonl` has the changes and the life of the gateway within the period ({changes} records).
@@ -72,7 +73,11 @@ class Packed:
 
     first: int = 0
     """Number of the first record."""
+    last: int = 0
+    """Number of the last one."""
     records: int = 0
+    pruned: int = 0
+    """Segments of which retention had taken records out before."""
     size: int = 0
     """Records that its newest checkpoint covers."""
     changes: int = 0
@@ -112,13 +117,15 @@ def pack(sources: Sources, period: Period, root: Path) -> Packed:
     log.mkdir()
     with (root / "changes.jsonl").open("wb") as changes:
         for segment in segments[: segments.index(inside[-1]) + 1]:
-            if segment not in inside or segment.pruned:
+            if segment not in inside:
                 _remnant(segment, log)
                 continue
-            with (log / f"{segment.number:08d}.jsonl").open("wb") as file:
+            packed.pruned += segment.pruned
+            form = "kept.jsonl" if segment.pruned else "jsonl"
+            with (log / f"{segment.number:08d}.{form}").open("wb") as file:
                 for found in numbered(segment):
                     if found.number < packed.size:
-                        file.write(found.record + b"\n")
+                        file.write(_kept(found) if segment.pruned else found.record + b"\n")
                         changes.write(_noted(found, period, packed))
     _proofs(sources, history, newest, log)
     _papers(sources, period, packed, root)
@@ -150,13 +157,17 @@ def _remnant(segment: SegmentFile, log: Path) -> None:
     with (log / f"{segment.number:08d}.kept.jsonl").open("wb") as file:
         for place, found in enumerate(numbered(segment)):
             if place == 0 or ROTATED in found.record:
-                row = {"n": found.number, "record": found.record.decode()}
-                file.write(msgspec.json.encode(row) + b"\n")
+                file.write(_kept(found))
+
+
+def _kept(found: Numbered) -> bytes:
+    return msgspec.json.encode(Kept(found.number, found.record.decode())) + b"\n"
 
 
 def _noted(found: Numbered, period: Period, packed: Packed) -> bytes:
     """Count one record; itself with a line feed if it is a change within the period."""
     packed.records += 1
+    packed.last = found.number
     record = decode(found.record)
     if not period.has(record.ts):
         return b""
@@ -214,7 +225,8 @@ def _papers(sources: Sources, period: Period, packed: Packed, root: Path) -> Non
         period=f"{period.name} ({_day(period.start)} to {_day(period.end - 1)}, UTC)",
         records=packed.records,
         first=packed.first,
-        last=packed.first + packed.records - 1,
+        last=packed.last,
+        pruned=packed.pruned or "none",
         size=packed.size,
         documentation=DOCUMENTATION,
         missing=", ".join(packed.missing) or "none.",

@@ -685,7 +685,8 @@ class Walk:
     ) -> None:
         """`checkpoints`: ascending in size, those of one size together."""
         self._ahead = list(reversed(checkpoints))
-        self._newest = checkpoints[-1][0].size if checkpoints else 0
+        self.newest = checkpoints[-1][0].size if checkpoints else 0
+        """Records that the newest checkpoint covers."""
         self._tiles = tiles
         self._signers = signers
         self.report = report
@@ -731,7 +732,7 @@ class Walk:
             self._differs(checkpoint)
 
     def _compare(self, level: int, number: int, hashes: Sequence[bytes]) -> None:
-        covered = (number + 1) * 256 ** (level + 1) <= self._newest
+        covered = (number + 1) * 256 ** (level + 1) <= self.newest
         kept = self._tiles.tile(level, number)
         if (kept or covered) and kept != list(hashes[: len(kept)] if not covered else hashes):
             state = "does not fit its records" if kept else "is missing"
@@ -1112,6 +1113,8 @@ class Reading:
         segment = self._segments[position]
         following = None if last else self._opening(position + 1)
         until = None if following is None else following.get("first")
+        if last and self._excerpt:  # its newest checkpoint was issued when its last segment was closed
+            until = self._walk.newest
         if not isinstance(until, int):
             self._report.fault(
                 "hole", "nothing says where this pruned segment ended", self._first_of(segment)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from doorward.app.evidence import make_pack, verifier_keys
+from doorward.app.keeping import prune
 from doorward.app.pack import NothingToPack, Period
 from doorward.app.revisions import Revisions
 from doorward.app.state import paths
@@ -36,6 +37,10 @@ def unpacked(log: Loaded, text: str, root: Path) -> Path:
     with zipfile.ZipFile(root / "pack.zip") as archive:
         archive.extractall(root / "pack")
     return root / "pack"
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
 
 
 def key_of(log: Loaded) -> str:
@@ -124,3 +129,16 @@ def test_a_period_without_records_makes_no_file(log: Loaded, tmp_path: Path) -> 
     with pytest.raises(NothingToPack):
         make_pack(log, period("2019"), tmp_path / "pack.zip")
     assert not list(tmp_path.iterdir())
+
+
+def test_of_what_retention_has_taken_out_the_rest_is_packed(tmp_path: Path) -> None:
+    loaded = configured(tmp_path)
+    written(loaded)
+    assert len(prune(loaded, dry_run=False, now=START + 800 * 86_400.0).done) >= 2
+    root = unpacked(loaded, "2026q3", tmp_path)
+    faults = {finding.code for finding in verify_pack(root).findings if finding.level == "fault"}
+    assert faults <= {"silence"}
+    kept = [json.loads(line) for path in (root / "log").glob("*.kept.jsonl") for line in lines(path)]
+    assert len(kept) >= 3
+    assert b'"started"' in (root / "changes.jsonl").read_bytes()
+    assert "whose hashes are here: none" not in (root / "README.md").read_text("utf-8")
