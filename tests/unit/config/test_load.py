@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -339,3 +340,20 @@ def test_sessions_are_kept_for_a_day_unless_the_file_says_otherwise() -> None:
 
     asked = of("version: 1\ngateway: {sessions: {idle: 10m, per_principal: 5}}\n").settings.gateway.sessions
     assert (asked.idle, asked.per_principal, asked.total) == (600.0, 5, 20_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("1d", 1), ("400d", 400), ("8w", 56), ("7y", 2562), ("99999y", 36_599_634), ("forever", math.inf)],
+)
+def test_how_long_records_are_kept(text: str, days: float) -> None:
+    keep = of(f"version: 1\naudit: {{keep: {{decisions: {text}, changes: {text}}}}}\n").settings.audit.keep
+    assert keep.decisions == keep.changes == days * 86_400.0
+
+
+@pytest.mark.parametrize(
+    "text", ["0d", "12h", "1", "-1d", "1.5d", "100000d", "d", "never", "1d ", "inf", "\u0661d", "[]"]
+)
+def test_times_that_nothing_is_kept_for(text: str) -> None:
+    [message] = messages(f"version: 1\naudit: {{keep: {{decisions: '{text}'}}}}\n")
+    assert message.startswith("expected a time such as 400d")
