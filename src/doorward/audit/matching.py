@@ -73,6 +73,9 @@ NUMBERS: Final[Mapping[str, Callable[[Entry], float | None]]] = {
 }
 
 
+_OF_OUTCOMES: Final = frozenset({"outcome", "status", "reason", "result", "latency", "bytes"})
+
+
 class Condition(NamedTuple):
     """One term about texts, ready for millions of them."""
 
@@ -110,6 +113,8 @@ class Matcher:
     """A filter, for entries that are at hand."""
 
     def __init__(self, wanted: Filter) -> None:
+        self.about_outcomes = any(term.field in _OF_OUTCOMES for term in wanted.terms)
+        """Whether it cannot be told of a decision alone."""
         self._wanted = wanted
         self._common = [(part, conditions(wanted, COMMON[part])) for part in PARTS]
         self._own = conditions(wanted, OWN)

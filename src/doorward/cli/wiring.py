@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from doorward.app.queries import Wanted
     from doorward.cli.trust import TlsFiles
     from doorward.config.errors import Problem
     from doorward.config.load import Loaded
@@ -122,11 +123,11 @@ def open_secrets(loaded: "Loaded") -> AbstractContextManager[Secrets]:
     return app.open_secrets(loaded)
 
 
-def audit_tail(loaded: "Loaded", follow: bool, count: int) -> Iterator[bytes]:
+def audit_tail(loaded: "Loaded", follow: bool, count: int, wanted: "Wanted | None" = None) -> Iterator[bytes]:
     """The last `count` records as JSON, oldest first; with `follow`, then each new one as it comes."""
     from doorward.app import audit as app
 
-    return app.audit_tail(loaded, follow, count)
+    return app.audit_tail(loaded, follow, count, wanted)
 
 
 class Proof(Protocol):

@@ -94,7 +94,8 @@ def test_tail_prints_lines_or_the_records_themselves(
     seen: list[tuple[bool, int]] = []
     record = json.dumps({"kind": "lifecycle", "ts": TS, "event": "started"}).encode()
 
-    def audit_tail(loaded: Loaded, follow: bool, count: int) -> Iterator[bytes]:
+    def audit_tail(loaded: Loaded, follow: bool, count: int, wanted: object) -> Iterator[bytes]:
+        assert wanted is None
         seen.append((follow, count))
         yield record
 

@@ -75,6 +75,11 @@ class AuditIndex:
             rolled = wanted._replace(terms=(*wanted.terms, Term("kind", "=", ROLLED)))
             return Found(entries, entries + self._sum("total(times - 1)", rolled))
 
+    def position(self) -> tuple[int, int] | None:
+        """The segment that was read last, and how many of its lines; None when there is none."""
+        found = self._connection.execute("SELECT number, lines FROM segment ORDER BY number DESC").fetchone()
+        return None if found is None else (int(found[0]), int(found[1]))
+
     def _plan(self, wanted: Filter) -> tuple[Where, str]:
         """Few entries are found by what they have in common and sorted; many are met on the way."""
         own, parts = of_own(wanted), chosen(self._connection, wanted)

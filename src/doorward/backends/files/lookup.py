@@ -1,6 +1,7 @@
 """One record of the log by its id, and how many come before it."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,29 @@ def numbered(segment: SegmentFile, holding: bytes = b"") -> Iterator[Numbered]:
     for offset, line in enumerate(segment.lines()):
         if holding in line:
             yield Numbered(first + offset, line)
+
+
+def records_at(directory: Path, numbers: Iterator[int]) -> Iterator[Numbered]:
+    """The records with these numbers, which ascend; those that were pruned are left out.
+
+    Segments that have none of them are not read. Raises as `find_record`.
+    """
+    files = segment_files(directory)
+    wanted = next(numbers, None)
+    for file, following in zip_longest(files, files[1:]):
+        opening = None if following is None else following.begins()
+        if wanted is None:
+            return
+        if opening is not None and wanted >= opening.first:
+            continue
+        for found in numbered(file):
+            while wanted is not None and wanted < found.number:
+                wanted = next(numbers, None)
+            if wanted == found.number:
+                yield found
+                wanted = next(numbers, None)
+            if wanted is None or (opening is not None and wanted >= opening.first):
+                break
 
 
 class _Identified(msgspec.Struct, frozen=True):

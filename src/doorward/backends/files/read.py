@@ -49,12 +49,19 @@ def follow(
     while records := cursor.read():
         newest.extend(records)
     yield from newest
+    yield from follow_from(cursor, poll=poll, sleep=sleep)
+
+
+def follow_from(
+    cursor: "Cursor", *, skip: int = 0, poll: float = POLL, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[bytes]:
+    """Each record behind a cursor but the first `skip`, for ever. Raises GatewayError(AUDIT_UNAVAILABLE)."""
     while True:
         records = cursor.read()
-        if records:
-            yield from records
-        else:
+        if not records:
             sleep(poll)
+        yield from records[skip:]
+        skip = max(0, skip - len(records))
 
 
 class Cursor:

@@ -49,7 +49,7 @@ class Log:
         self.number += 1
         ts = members.pop("ts", int(NOW * 1000) - 1_000_000 + self.number * 1000)
         record = {"kind": kind, "v": 2, "id": name, "ts": ts, "tenant": "default", **members}
-        self.append(json.dumps(record).encode() + b"\n")
+        self.append(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         return self.number
 
     def append(self, data: bytes) -> None:
@@ -247,7 +247,7 @@ def test_what_is_no_log_is_said_so(log: Log, index: AuditIndex) -> None:
     log.path(2).write_text("junk\n")
     with pytest.raises(GatewayError, match="does not begin with its own record"):
         index.refresh()
-    log.path(2).write_bytes(log.path(1).read_bytes().replace(b'"number": 1', b'"number": 2'))
+    log.path(2).write_bytes(log.path(1).read_bytes().replace(b'"number":1', b'"number":2'))
     with pytest.raises(GatewayError, match="begins with record 0, which another segment has too"):
         index.refresh()
     log.path(2).unlink()
