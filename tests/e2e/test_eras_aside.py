@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.hostile_server import STREAM, event
+from tests.attack.hostile_server import STREAM, event, http
 from tests.spec.peers import MODERN, Asked, Json
 from tests.spec.scene import full, over_sockets
 from tests.spec.world import Client, Said, World, world
@@ -147,6 +147,42 @@ async def test_who_cannot_be_asked_is_listened_for_all_the_same(
         said = await (await modern(around, **declared)).call()
         assert (said.reason, made.lost) == (reason, 0)
         assert (await made.until_told())["error"]["code"] == -32601
+
+
+async def test_a_question_about_one_of_several_calls_ends_none(tmp_path: Path) -> None:
+    """Nothing says which of them is meant: the server is told why nobody answers, and may say so itself."""
+    made = Forgetful(asks=False)
+    waits: list[tuple[Asked, asyncio.StreamWriter]] = []
+    made.peer.acts["tools/call"] = lambda *call: waits.append(call)
+    async with world(tmp_path, {"lab": made.peer}, lab={"may_ask": ["elicitation"]}) as around:
+        client = await modern(around, **FORMS)
+        calls = [asyncio.create_task(client.call(a=number)) for number in range(2)]
+        await made.peer.until("tools/call", 2)
+        made.session = waits[0][0].headers["mcp-session-id"]
+        made.ask()
+        refusal = (await made.until_told())["error"]
+        assert refusal["code"] == -32601
+        assert "bridge_unsupported: elicitation is not carried across eras" in refusal["message"]
+        for asked, writer in waits:
+            writer.write(http(200, asked.result({"content": []})))
+        assert [(await call).result["content"] for call in calls] == [[], []]
+
+
+async def test_what_asks_nobody_stands_in_no_ones_way(tmp_path: Path) -> None:
+    """A completion is under way as well: only calls, prompts and resources bring questions."""
+    made = Forgetful(asks=False)
+    made.peer.acts["completion/complete"] = lambda *_: None
+    async with world(tmp_path, {"lab": made.peer}, lab={"may_ask": ["elicitation"]}) as around:
+        client = await modern(around, **FORMS)
+        about = {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "a", "value": "b"}}
+        beside = asyncio.create_task(client.ask("completion/complete", about))
+        await made.peer.until("completion/complete")
+        call = asyncio.create_task(client.call())
+        await made.peer.until("tools/call")
+        await asyncio.sleep(0.05)
+        made.ask()
+        unbridged(await call)
+        beside.cancel()
 
 
 async def test_a_server_that_keeps_its_head_back_holds_up_one_call_a_little(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import CANCELLED, MESSAGE, PROGRESS, Relay, wanted
 from doorward.wire import asking, jsonrpc
 from doorward.wire.errors import WireError
+from doorward.wire.input_required import METHODS
 
 AFTERMATH_S: Final = 5.0
 """How long after a request was given up a server may still speak of it."""
@@ -192,7 +193,8 @@ class Channel(ABC):
         for live in reversed(calls):
             if live.call is not None and live.call.era is Era.LEGACY and live.call.events is not None:
                 return live
-        return calls[0] if len(calls) == 1 and request.method not in asking.ASIDE else None
+        foreign = [live for live in calls if live.method in METHODS]
+        return foreign[0] if len(foreign) == 1 and request.method not in asking.ASIDE else None
 
     def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
         params = message.params or {}

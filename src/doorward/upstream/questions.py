@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from doorward.model.call import Era, RequestId, RpcError, Session
+from doorward.model.reasons import Reason
 from doorward.ports.asks import Asks, Inquiry
 from doorward.upstream import keys
 from doorward.upstream.bridging import ended
@@ -75,8 +76,10 @@ class Questions:
 
     def apart(self, key: str | None) -> bool:
         """Whether its callers have no session, and so no stream but those of their calls: callers of
-        2026-07-28. What a server asks them has to end their call, wherever it is asked."""
-        return key is not None and self._asks.client(key) is None
+        2026-07-28. What a server asks them has to end their call, wherever it is asked. Where nobody can be
+        asked at all there are no such callers either."""
+        clients = not isinstance(self._asks, NoClients)
+        return clients and key is not None and self._asks.client(key) is None
 
     def introduced(self, key: str | None) -> dict[str, Any]:
         """The capabilities that a conversation is opened with: the same, and what passes of extensions."""
@@ -109,6 +112,10 @@ class Questions:
             say(refusal(request.id))
             self._dropped["request to the client"] += 1
             return
+        if live is None and self.apart(key):
+            say(refusal(request.id, self._why_not(question, key)))
+            self._dropped["request to the client"] += 1
+            return
         waiting = self._waiting(key, live, timed)
         if (
             waiting.knows(request.id)
@@ -138,6 +145,15 @@ class Questions:
         for stray in list(self._strays.values()):
             await stray.close()
 
+    def _why_not(self, question: Question, key: str) -> str | None:
+        """What a server hears that asks callers of 2026-07-28 and not about the only call of theirs: it may
+        be what the tool then says, so it names the cause. None: the operator's word, which is for nobody."""
+        if question.kind not in self._may_ask:
+            return None
+        if not asking.covers(self.declared(key), question.needs):
+            return f"{Reason.CAPABILITY_MISSING}: the client has not declared {question.kind}"
+        return f"{Reason.BRIDGE_UNSUPPORTED}: {question.kind} is not carried across eras"
+
     def _waiting(self, key: str, live: Live | None, timed: Timed | None) -> Waiting:
         if live is None:
             stray = self._strays.setdefault(key, Waiting(None))
@@ -160,9 +176,10 @@ class Questions:
             say(jsonrpc.encode_result(request_id, told))
 
 
-def refusal(request_id: RequestId) -> bytes:
+def refusal(request_id: RequestId, why: str | None = None) -> bytes:
     """What a server gets that asks what cannot be asked: nothing may hang."""
-    return jsonrpc.encode_error(request_id, METHOD_NOT_FOUND, "Method not found")
+    words = "Method not found" if why is None else f"Method not found ({why})"
+    return jsonrpc.encode_error(request_id, METHOD_NOT_FOUND, words)
 
 
 def _progress(params: dict[str, Any], say: Say) -> Callable[[dict[str, Any]], None]:

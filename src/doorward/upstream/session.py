@@ -29,6 +29,7 @@ from doorward.upstream.timeouts import Ours
 from doorward.upstream.waiting import Timed
 from doorward.wire import asking, headers, jsonrpc, versions
 from doorward.wire.errors import WireError
+from doorward.wire.input_required import METHODS
 
 BOTH: Final = b"application/json, text/event-stream"
 TYPE: Final = (b"Content-Type", b"application/json")
@@ -88,7 +89,7 @@ class HttpConversation:
         self._attentive = False
         """Whether calls wait until the server has somebody to ask."""
         self._foreign: dict[int, tuple[Live, Connection]] = {}
-        """Calls under way whose callers are of the other era, and so have no stream but their own."""
+        """Calls under way about which the server may ask, and whose callers are of the other era."""
         self._loop = asyncio.get_running_loop()
         self.key = key
         self.era = era
@@ -114,7 +115,7 @@ class HttpConversation:
             if self._attentive and live.call is not None:
                 await self._heard_of(live.deadline)
             connection = leg.pool.take(self._loop.time()) or await leg.pool.open(live.deadline)
-            if live.call is not None and live.call.era is not self.era:
+            if live.call is not None and live.call.era is not self.era and live.method in METHODS:
                 self._foreign[live.id] = live, connection
             try:
                 response = await leg.begin(connection, framed(head, body), live.deadline)

@@ -22,9 +22,10 @@ TOOLS = {
 }
 KINDS = {"ask_name": "elicitation", "ask_model": "sampling", "ask_roots": "roots"}
 METHODS = {"ask_name": "elicitation/create", "ask_model": "sampling/createMessage", "ask_roots": "roots/list"}
+_NO_ROOTS = "Method not found (bridge_unsupported: roots is not carried across eras)"
 ROOTS_REFUSED = {
-    "py1-http": "Error executing tool ask_roots: Method not found",
-    "ts1-stdio": "MCP error -32601: Method not found",
+    "py1-http": f"Error executing tool ask_roots: {_NO_ROOTS}",
+    "ts1-stdio": f"MCP error -32601: {_NO_ROOTS}",
 }
 """What those say that ask for roots in no call, which no modern caller has: they are refused at once."""
 PATHS = ("/mcp/{server}", "/mcp")

@@ -130,6 +130,26 @@ async def test_callers_without_a_session_are_heard_nowhere_but_there() -> None:
     assert bench.questions.apart("tenant/user/agent")
     assert not bench.questions.apart("s1")
     assert not bench.questions.apart(None)
+    assert not Questions("bank", ALL, NoClients(), Counter()).apart("tenant/user/agent")
+
+
+@pytest.mark.parametrize(
+    ("may_ask", "declared", "words"),
+    [
+        (("roots",), FORMS, "Method not found"),
+        (ALL, {}, "Method not found (capability_missing: the client has not declared elicitation)"),
+        (ALL, FORMS, "Method not found (bridge_unsupported: elicitation is not carried across eras)"),
+    ],
+)
+async def test_what_may_be_about_any_of_their_calls_is_refused_by_name(
+    may_ask: tuple[str, ...], declared: dict[str, Any], words: str
+) -> None:
+    """It ends none of them: the others would be ended for nothing."""
+    bench = Bench(may_ask)
+    bench.put(3, key=keys.of_caller("tenant/user/agent", declared), stray=True)
+    assert bench.said == [{"jsonrpc": "2.0", "id": 3, "error": {"code": -32601, "message": words}}]
+    assert bench.client.asked == []
+    assert bench.dropped["request to the client"] == 1
 
 
 @pytest.mark.spec("DW-346")
