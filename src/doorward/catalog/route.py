@@ -127,10 +127,15 @@ class SnapshotRouter:
         target = index.of(Kind.RESOURCE).targets.get(uri)
         if target is not None:
             return target
-        # A server need not list every URI that it can read; the grants' URI globs decide.
+        # A server need not list every URI that it can read; the grants' URI globs decide, which look at text.
         found = (call.endpoint, uri) if call.endpoint is not None else uris.own(uri)
         listing = self._snapshot.listings.get(found[0]) if found is not None else None
-        if found is None or listing is None or "resources" not in listing.capabilities:
+        if (
+            found is None
+            or listing is None
+            or "resources" not in listing.capabilities
+            or not uris.reads_one_way(found[1])
+        ):
             raise CallerError(Reason.TARGET_UNKNOWN, "unknown resource")
         return Target(found[0], Kind.RESOURCE, found[1], OperationClass.READ)
 

@@ -9,12 +9,19 @@ The servers' names have no `+`, `/` or `.` (config/settings.py), so there is one
 whatever a server puts into its URIs.
 """
 
+import re
 from typing import Final
 
 _UI: Final = "ui://"
 _PLUS: Final = "+"
 _ESCAPE: Final = "x."
 """In front of a server's name that begins with no letter: as RFC 3986 has it, every scheme does (3.1)."""
+_ODD: Final = re.compile(
+    r"%(?:2[DE]|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])"  # of what needs no escape
+    r"|(?:\A|[/\\:]|%2F|%5C)\.{1,2}(?:\Z|[/\\?#]|%2F|%5C)"  # a dot segment, however it is cut off
+    r"|\Afile:(?://(?!/)[^/?#]++|//(?=/)|(?!//))[^?#]*//",  # an empty one, which no file system sees
+    re.IGNORECASE,
+).search
 
 
 def expose(server: str, uri: str) -> str:
@@ -41,3 +48,13 @@ def own(exposed: str) -> tuple[str, str] | None:
 
 def _scheme(server: str) -> str:
     return server if server[0].isalpha() else _ESCAPE + server
+
+
+def reads_one_way(uri: str) -> bool:
+    """Whether a rule about its text is a rule about what a server makes of it (RFC 3986 section 6.2.2).
+
+    `file:///docs/../etc` fits `file:///docs/*` and is `/etc`; `file:///%73ecret` does not fit
+    `file:///secret`, and is it. Nothing is rewritten: what is inspected is what is sent.
+    """
+    scheme = uri.partition(":")[0]
+    return scheme == scheme.lower() and _ODD(uri) is None

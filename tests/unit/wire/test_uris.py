@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from doorward.wire.uris import expose, own
+from doorward.wire.uris import expose, own, reads_one_way
 
 pytestmark = pytest.mark.spec("DW-330")
 
@@ -98,3 +98,37 @@ def test_what_is_expanded_from_a_template_is_what_its_server_would_expand(
 
 def test_hosts_know_an_app_by_its_scheme() -> None:
     assert urlsplit(expose("docs", "ui://card/a.html")).scheme == "ui"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///docs/a.txt", "file:///docs/.hidden/..a/a..", "file://host/a", "file:///", "file:/a",
+        "memo:x", "note://Anna/7", "https://a.example/x?next=..&y=a//b", "s3://bucket/a//b",
+        "fetch:https://a.example/b", "file:///a%20b%2Fc", "urn:isbn:1.2", "n:///x%25y", "no scheme", "",
+        "a...b:...", "file:///a?x=//y",
+    ],
+)  # fmt: skip
+def test_what_can_be_read_in_one_way(uri: str) -> None:
+    assert reads_one_way(uri)
+
+
+@pytest.mark.parametrize("piece", ["a", "/a", "file:", "%20", "."])
+def test_a_long_one_takes_no_longer_than_it_is(piece: str) -> None:
+    """A search that goes back over each part would take hours for these."""
+    assert reads_one_way("file://h" + piece * 500_000 + "a")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///docs/../etc", "file:///docs/..", "file:///docs/./a", "file:///docs/.", "file:///docs/..?x",
+        "file:///docs/..#x", "file:///docs/%2e%2E/etc", "file:///docs/.%2e/etc", "file:///docs/..%2fetc",
+        "file:///docs%2F..%2Fetc", "file:///docs/..\\etc", "file:///docs\\..\\etc", "file:///docs/..%5Cetc",
+        "memo:..", "memo:../x", "../x", "file:///%73ecret", "file:///%53ecret", "file:///a%2Db",
+        "file:///%5fx", "file:///%7eme", "file:///%30", "FILE:///secret", "file:////etc",
+        "file:///docs//secret", "file://host//etc", "file:/a//b",
+    ],
+)  # fmt: skip
+def test_what_a_server_may_read_as_something_else(uri: str) -> None:
+    assert not reads_one_way(uri)
