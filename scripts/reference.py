@@ -1,13 +1,30 @@
 """Writes the reference pages that come from code: `python scripts/reference.py`. A test holds them equal."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from doorward.audit import records
 from doorward.edge.limits import REFUSALS
 from doorward.model.reasons import REASONS, Blame, Reason
 from doorward.pipeline.rescue import FORMS
 
 ROOT = Path(__file__).resolve().parent.parent
 REASONS_PAGE = ROOT / "docs" / "reference" / "reasons.md"
+RECORD_SCHEMA = ROOT / "docs" / "reference" / "audit-record.schema.json"
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+DIGEST = "^[0-9a-f]{64}$"
+FORMS_OF_TEXTS = {
+    **{("*", name): UUID for name in ("id", "call_id", "last", "during")},
+    **{("Args", name): DIGEST for name in ("received_hmac", "sent_hmac")},
+    ("Result", "hmac"): DIGEST,
+    ("Mcp", "session"): "^[0-9a-f]{16}$",
+    ("Trace", "id"): "^[0-9a-f]{32}$",
+    ("Trace", "span"): "^[0-9a-f]{16}$",
+}
+"""What types do not say of texts, by struct (`*`: every kind of record) and field."""
 
 HEAD = """# Reason codes
 
@@ -61,5 +78,31 @@ def row(reason: Reason) -> str:
     return f"| `{reason}` | {status} | {form.code} | {'yes' if info.retryable else 'no'} | {info.advice} |"
 
 
+def record_schema() -> dict[str, Any]:
+    """Of one audit record. Unknown fields are allowed: a later version may have more of them."""
+    schema = msgspec.json.schema(records.AnyRecord)
+    for name, struct in schema["$defs"].items():
+        kind = "kind" in struct.get("properties", {}) and "v" in struct["properties"]
+        for field, said in struct.get("properties", {}).items():
+            form = FORMS_OF_TEXTS.get(("*" if kind else name, field))
+            if form is not None:
+                _text(said)["pattern"] = form
+        if kind:
+            struct["properties"]["v"] = {"const": records.VERSION}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Doorward audit record"}
+    return head | schema
+
+
+def _text(said: dict[str, Any]) -> dict[str, Any]:
+    """The part of a schema that is about texts."""
+    return next((each for each in said.get("anyOf", ()) if each.get("type") == "string"), said)
+
+
+def record_schema_text() -> str:
+    """The whole file."""
+    return json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    RECORD_SCHEMA.write_text(record_schema_text(), encoding="utf-8")
     REASONS_PAGE.write_text(reasons_page(), encoding="utf-8")

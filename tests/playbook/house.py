@@ -37,6 +37,7 @@ from doorward.ports.audit import Role
 from doorward.ports.catalog import Description, Entry
 from doorward.ports.watched import Wish
 from doorward.wire import meta
+from tests.support.schema import check_record
 from tests.unit.policy.build import grant, scope, when
 
 BOT = Principal("default", "anna", "ci-bot", "key", "key-of-anna")
@@ -72,7 +73,7 @@ Script = Callable[[Permit], Awaitable[Reply]]
 
 
 class Log:
-    """Keeps records in order; refuses the kinds in `broken`."""
+    """Keeps records in order, each held against the published schema; refuses the kinds in `broken`."""
 
     def __init__(self, happened: list[str]) -> None:
         self.records: list[dict[str, Any]] = []
@@ -86,8 +87,12 @@ class Log:
         said = json.loads(record)
         if said["kind"] in self.broken:
             raise GatewayError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
+        check_record(said)
         self.records.append(said)
         self._happened.append(said["kind"])
+
+    def forsake(self) -> None:
+        self._happened.append("forsaken")
 
     def kind(self, kind: str) -> list[dict[str, Any]]:
         return [record for record in self.records if record["kind"] == kind]

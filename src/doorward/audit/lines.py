@@ -38,9 +38,11 @@ _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in rang
 _MILLISECONDS: Final = tuple(whole + part for whole in _NUMBERS[:4] for part in _THOUSANDTHS)
 """By microseconds."""
 _SOON: Final = len(_MILLISECONDS)
-
-Given = tuple[str | type, ...]
-"""Names of arguments, and then the type of each."""
+_KINDS: Final[Mapping[type, tuple[str, bool]]] = {
+    kind: (letter, size_of(kind()) is not None) for kind, letter in zip(TYPES, "sinbzao", strict=True)
+} | {msgspec.Raw: ("?", False)}
+"""A letter for each type, and whether its values have a size. What nobody has decoded is not usual."""
+_TYPES: Final = {letter: TYPES[kind] for kind, (letter, _) in _KINDS.items() if kind in TYPES}
 
 
 class Template(msgspec.Struct, eq=False):
@@ -55,9 +57,9 @@ class Template(msgspec.Struct, eq=False):
     """Whether values of arguments stand in the record: then no two are alike."""
     made_from: tuple[object, ...]
     """Kept, because ids of these are in the key: as long as they live nothing else can have them."""
-    names: dict[Given, tuple[str, bool]] = {}
-    """The members of `args` after `bytes` up to the sizes, and whether each argument has one: by argument
-    names and types."""
+    names: dict[tuple[str, ...], str] = {}
+    """The members of `args` after `bytes` up to the sizes: by the letters of the arguments' types, and
+    names."""
 
 
 class CallLines:
@@ -108,12 +110,19 @@ class CallLines:
         peer = inbound.credential.peer
         known = (series, id(permit.principal), id(permit.target), permit.rules, permit.softened, peer)
         template = self._templates.get(known) or self._remember(known, permit, inbound)
-        values = spelled.arguments.values()
-        given: Given = (*spelled.arguments, *map(type, values))
-        names, counted = template.names.get(given) or _remember_names(template, given)
+        kinds = sizes = ""
+        for value in spelled.arguments.values():
+            letter, counted = _KINDS[type(value)]
+            kinds += letter
+            if counted:
+                size = len(value)
+                sizes += f",{_NUMBERS[size] if size < _FEW else size}"
+            else:
+                sizes += ",null"
+        given = (kinds, *spelled.arguments)
+        names = template.names.get(given) or _remember_names(template, given)
         if not names:
             return None
-        sizes = _ENCODE([*map(len if counted else size_of, values)]).decode()
         ran = controls if isinstance(controls, str) else _ENCODE(controls).decode()
         ts = int(now * 1000)
         if ts != self._millisecond:
@@ -128,8 +137,8 @@ class CallLines:
             (
                 template.to_id, call_id, template.to_ts, self._ts, template.to_call_id, call_id,
                 template.to_request_id, number, template.to_hmac, key.digest(canonical),
-                key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names, sizes,
-                '},"controls":', ran, "}",
+                key.before_bytes, _NUMBERS[size] if size < _FEW else str(size), names,
+                sizes[1:], ']},"controls":', ran, "}",
             )
         ).encode()  # fmt: skip
 
@@ -213,24 +222,23 @@ class CallLines:
         return origin
 
 
-def _remember_names(template: Template, given: Given) -> tuple[str, bool]:
+def _remember_names(template: Template, given: tuple[str, ...]) -> str:
     """Empty when there is nothing to remember: no arguments, some that the record shows, or what would have
     to be cut or left out."""
-    names, kinds = given[: len(given) // 2], given[len(given) // 2 :]
-    types = tuple(TYPES.get(kind, "") for kind in kinds if isinstance(kind, type))
-    usual = 0 < len(names) <= NAMES and "" not in types and max(map(len, map(str, names))) <= LONGEST_NAME
+    kinds, *names = given
+    usual = 0 < len(names) <= NAMES and "?" not in kinds and max(map(len, names)) <= LONGEST_NAME
     if template.shown or not usual:
-        return "", False
-    whole = _spell(records.Args("", "", _NUMBER, tuple(map(str, names)), types, sizes=(_NUMBER,)))
+        return ""
+    types = tuple(_TYPES[letter] for letter in kinds)
+    whole = _spell(records.Args("", "", _NUMBER, tuple(names), types, sizes=(_NUMBER,)))
     _, rest = _cut(whole, '"bytes":', str(_NUMBER))
-    text = rest.removesuffix("[0]}")
+    text = rest.removesuffix("0]}")
     if len(template.to_hmac) + len(text) > _MOST:
-        return "", False
+        return ""
     if len(template.names) >= MAX_NAMES:
         template.names.clear()
-    counted = {str, list, dict}.issuperset(kinds)
-    template.names[given] = text, counted
-    return text, counted
+    template.names[given] = text
+    return text
 
 
 def _milliseconds(microseconds: int) -> str:

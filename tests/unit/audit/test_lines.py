@@ -41,7 +41,11 @@ TARGETS = st.builds(
     Target, st.sampled_from(["files", "other", ""]), st.sampled_from(Kind), NAME,
     st.sampled_from(OperationClass), st.none() | DEFINITIONS,
 )  # fmt: skip
-ARGUMENTS = st.dictionaries(NAME | st.just("path"), NAME | st.integers(-(2**70), 2**70), max_size=70)
+VALUES = (
+    NAME | st.integers(-(2**70), 2**70) | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.lists(NAME, max_size=3) | st.dictionaries(NAME, NAME, max_size=3) | st.just("x" * 3000)
+)  # fmt: skip
+ARGUMENTS = st.dictionaries(NAME | st.just("path"), VALUES, max_size=70)
 
 
 class Ring:
