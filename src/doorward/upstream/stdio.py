@@ -37,10 +37,11 @@ class StdioConversation(Channel):
         self._settings = settings
         self._warden = warden
         self._process: Process | None = None
-        self._noisy = False
+        self._noisy = self._own_way = False
         self._silence = Silence(settings.unanswered, settings.timeout_s)
         self.on_noise: Callable[[str], None] | None = None
-        """Told once, in words for an operator, that its stdout carries what is not JSON-RPC."""
+        """Told, in words for an operator, that its stdout carries what is not JSON-RPC, or that what it
+        offers changes where nobody sees it; each once."""
 
     @property
     def usable(self) -> bool:
@@ -116,6 +117,16 @@ class StdioConversation(Channel):
         if error is not None:
             words = f"{told(error)}; it {text}: the next call starts it again"
             raise failure(error.reason, self._server, words)
+
+    def _notification(self, message: jsonrpc.UpstreamNotification) -> None:
+        changed = message.method.endswith("/list_changed")
+        if changed and self.key is not None and not self._own_way and self.on_noise is not None:
+            self._own_way = True
+            self.on_noise(
+                f"announces {message.method.removeprefix('notifications/')} in the process of one caller; "
+                "lists show what another process of it offers (see `shared`)"
+            )
+        super()._notification(message)
 
     def _noise(self, data: bytes) -> None:
         """Servers print banners and debug output although the spec forbids it."""

@@ -202,3 +202,23 @@ async def test_a_cancelled_call_is_cancelled_at_the_server() -> None:
             ("notifications/cancelled", 7),
         ]
         assert made.one.busy == 0
+
+
+CHANGED = {"method": "notifications/tools/list_changed"}
+
+
+@pytest.mark.parametrize(("key", "said"), [("default|anna|bot", 1), (None, 0)])
+async def test_an_operator_is_told_once_of_changes_that_no_list_shows(key: str | None, said: int) -> None:
+    with bench(key) as made:
+        notes: list[str] = []
+        unclaimed: list[str] = []
+        made.one.on_noise = notes.append
+        made.relay.on_notification = lambda _, method, __: unclaimed.append(method)
+
+        await made.says(CHANGED)
+        await made.says({"method": "notifications/resources/updated", "params": {"uri": "a:b"}})
+        await made.says(CHANGED)
+
+        assert len(notes) == said
+        assert all("tools/list_changed in the process of one caller" in one for one in notes)
+        assert unclaimed.count(CHANGED["method"]) == 2
