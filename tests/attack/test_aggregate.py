@@ -167,8 +167,8 @@ async def test_a_list_that_hangs_is_waited_for_once_and_keeps_what_was_known() -
         second = await house.tools()
 
         assert first == second == (["lab__echo", *HONEST], ["lab"])
-        assert 0.9 < waited < 3.0
-        assert time.monotonic() - began - waited < 0.5
+        assert 0.9 < waited < 10.0
+        assert time.monotonic() - began - waited < 0.8
         await house.keeper.close()
 
 

@@ -143,7 +143,7 @@ async def dribble(host: str, port: int, raw: bytes) -> bytes:
     for at in range(len(raw)):
         writer.write(raw[at : at + 1])
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     return answer
@@ -251,7 +251,7 @@ def test_a_silent_stream_is_given_a_sign_of_life_and_a_busy_one_is_not(runner: a
         writer.write(GET % 1)
         await reader.readuntil(b"\r\n\r\n")
         started = asyncio.get_running_loop().time()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             for _ in range(3):
                 assert await reader.readuntil(b":\n\n\r\n") == b"3\r\n:\n\n\r\n"
         assert asyncio.get_running_loop().time() - started >= 0.9
@@ -297,7 +297,7 @@ def test_nobody_who_got_in_is_left_without_an_answer(runner: asyncio.Runner) -> 
         late[0].respond(200, (), b"done")
         assert (await busy[0].read()).endswith(b"done")
         for number, sock in enumerate(waiting):
-            sock.settimeout(5)
+            sock.settimeout(20)
             answer = await asyncio.to_thread(sock.recv, 4096)
             assert answer.endswith(b"/%d " % (100 + number))
             sock.close()
@@ -318,7 +318,7 @@ def test_a_stop_without_anybody_takes_no_time(runner: asyncio.Runner) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         assert await server.drain(10.0) == 0
-        assert loop.time() - started < 0.2
+        assert loop.time() - started < 2.0
 
     with runner:
         runner.run(main())

@@ -103,7 +103,7 @@ async def test_the_server_s_wish_to_wait_is_kept_and_bounded() -> None:
         story = Story(made)
         story.retry_ms = 400
         await server.send(permit())
-        assert 0.35 <= story.at[1] - story.at[0] < 3.0
+        assert 0.35 <= story.at[1] - story.at[0] < 10.0
 
 
 @pytest.mark.spec("DW-376")
@@ -171,7 +171,7 @@ async def test_a_silent_continuation_meets_the_deadline() -> None:
         made.acts["GET"] = raw(STREAM)
         began = time.monotonic()
         assert (await refused(server)).reason is Reason.UPSTREAM_TIMEOUT
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 10.0
 
 
 async def test_cancelling_ends_the_continuation_and_tells_the_server() -> None:
@@ -192,7 +192,7 @@ async def test_cancelling_ends_the_continuation_and_tells_the_server() -> None:
         calling = asyncio.create_task(server.send(permit()))
         await until(lambda: any(one.verb == "GET" for one in made.seen))
         calling.cancel()
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(20.0):
             await gone.wait()
         await made.until("notifications/cancelled")
 

@@ -303,7 +303,7 @@ async def test_a_flood_leaves_the_others_their_time_and_is_bounded(do: str) -> N
         tracemalloc.stop()
         assert not flood.done()
         flood.cancel()
-    assert statistics.median(took) < 0.05
+    assert statistics.median(took) < 0.3
     assert peak < 8_000_000
 
 

@@ -84,7 +84,7 @@ def test_what_is_cut_at_the_deadline_is_told_so(start: Start, upstream: Upstream
     time.sleep(0.3)
     began = time.monotonic()
     assert gw.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 12  # of the 30 that the server takes
     load.join()
 
     assert load.lost == {}

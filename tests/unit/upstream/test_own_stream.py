@@ -73,7 +73,7 @@ class Bench:
         return asyncio.create_task(self.own.ready(FAR, patient=patient))
 
     async def until_asked(self, times: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.leg.heads) < times:  # noqa: ASYNC110 - there is nothing to be woken by
                 await asyncio.sleep(0)
 

@@ -130,7 +130,7 @@ class Client:
         )
 
     async def raw(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return (await self._output.queue.get()).removesuffix(b"\n")
 
     async def hear(self) -> Any:
@@ -141,7 +141,7 @@ class Client:
         return await self.hear()
 
     async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not true():  # noqa: ASYNC110 - what is waited for happens in code that knows no event
                 await asyncio.sleep(0)
 

@@ -69,7 +69,7 @@ async def unavailable(log: SegmentLog, record: bytes) -> GatewayError:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what it waits for happens in a thread
             await asyncio.sleep(0.005)
 
