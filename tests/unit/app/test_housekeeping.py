@@ -4,18 +4,31 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from doorward.app.housekeeping import Housekeeping, Pace
-from doorward.audit.keep import PRUNED
+from doorward.audit.keep import PRUNED, class_of
 from doorward.backends.files.hold import Held, Hold
+from doorward.backends.files.read import read_records
 from doorward.backends.files.segment_lines import segment_files
 from doorward.config.audit import Keep
+from doorward.model.errors import GatewayError
 from tests.unit.backends.files.keeping import kept_log, kinds
-from tests.unit.backends.files.logs import NOW, FaultyFiles, MemoryRing, Writer, faults, line, record, until
+from tests.unit.backends.files.logs import (
+    NOW,
+    Dead,
+    FaultyFiles,
+    MemoryRing,
+    Writer,
+    faults,
+    line,
+    record,
+    until,
+)
 
 pytestmark = pytest.mark.asyncio
 DAY = 86_400.0
@@ -48,6 +61,11 @@ class House:
     async def announce(self, detail: dict[str, Any]) -> None:
         self.announced.append(detail)
         await self.writer.append(line(record("lifecycle", 0, event=PRUNED, detail=detail)))
+
+    async def sealed(self) -> bool:
+        """Of a process that can die meanwhile."""
+        await self.writer.settled()
+        return True
 
     def forms(self) -> list[str]:
         return [each.form for each in segment_files(self.writer.directory)]
@@ -238,3 +256,37 @@ async def test_calls_go_on_meanwhile(tmp_path: Path, ring: MemoryRing) -> None:
     assert turns > 200
     assert house.forms()[:3] == ["kept.jsonl"] * 3
     await house.writer.log.close()
+
+
+@pytest.mark.parametrize("torn", [False, True])
+async def test_a_death_at_any_step_of_a_round_costs_nothing(
+    tmp_path: Path, ring: MemoryRing, torn: bool
+) -> None:
+    """Of the gateway as a whole: its housekeeping, and who seals what that puts on record."""
+    dies_at = 0
+    while True:
+        directory = tmp_path / str(dies_at)
+        writer = await kept_log(directory, ring, count=300, segment_bytes=24_000, rotates=False)
+        before = set(read_records(directory))
+        house = House(writer, days=401, files=writer.files)
+        house.housekeeping._retainer._sealed = house.sealed
+        writer.files._dies_at, writer.files._torn = len(writer.files.steps) + dies_at, torn
+        with suppress(Dead, GatewayError):
+            await house.housekeeping.round()
+        died = writer.files.dead
+        writer.kill()
+        assert faults(directory) == []
+        left = set(read_records(directory))
+        assert {each for each in before - left if class_of(each) != "decisions"} == set()
+        again = House(Writer(directory, ring, segment_bytes=24_000), days=401)
+        await again.writer.append(line(record("lifecycle", 0, event="log_recovered")))
+        await again.writer.settled()
+        await again.housekeeping.round()
+        assert again.forms()[:2] == ["kept.jsonl"] * 2
+        assert again.housekeeping.trouble is None
+        await again.writer.log.close()
+        assert faults(directory) == []
+        if not died:
+            break
+        dies_at += 1
+    assert dies_at > 10

@@ -28,9 +28,11 @@ def kinds(count: int, start: int = 0) -> list[bytes]:
     return found
 
 
-async def kept_log(directory: Path, ring: MemoryRing, *, count: int = 900, rotates: bool = True) -> Writer:
+async def kept_log(
+    directory: Path, ring: MemoryRing, *, count: int = 900, rotates: bool = True, segment_bytes: int = 60_000
+) -> Writer:
     """Still open, sealed to its end: two closed segments of some 350 records, and one more."""
-    writer = Writer(directory, ring, segment_bytes=60_000)
+    writer = Writer(directory, ring, segment_bytes=segment_bytes)
     await writer.append(line(record("lifecycle", 0, event="started", detail={})))
     for start in range(0, count, 50):
         await writer.append(*kinds(50, start))
