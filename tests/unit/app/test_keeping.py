@@ -124,6 +124,33 @@ async def test_a_gateway_that_runs_does_it_itself(loaded: Loaded) -> None:
     assert (len(outcome.due) >= 1, outcome.done) == (True, [])
 
 
+@pytest.mark.asyncio
+async def test_a_gateway_keeps_its_log_and_says_what_it_cannot(loaded: Loaded) -> None:
+    await asyncio.to_thread(written, loaded, 60)
+    path = log_of(loaded) / "00000001.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"bot"', b'"bat"', 1))
+    process = await Process.open(loaded)
+    try:
+        keeping = process._keeping
+        keeping._clock = lambda: LATE
+        keeping._pace = keeping._pace._replace(look_s=0.01, rest=0.0)
+        process.sealer._pace = process.sealer._pace._replace(checkpoint_records=1, issue_s=0.0)
+        await keeping.round()
+        said_so = process.readiness()
+        path.write_bytes(whole)
+        await keeping.round()
+        assert process.readiness()["evidence"] == "ok"
+    finally:
+        await process.close()
+    assert said_so["status"] == "degraded"
+    assert "00000001.jsonl" in said_so["evidence"]
+    pruned = [each["detail"]["segment"] for each in said(loaded, b'"segment_pruned"')]
+    assert "00000001" in pruned
+    assert len(pruned) == len(set(pruned))
+    assert faults(loaded) == []
+
+
 def test_who_writes_after_a_crash_says_that_there_was_one(loaded: Loaded) -> None:
     written(loaded, 60)
     newest = segment_files(log_of(loaded))[-1].path
