@@ -1,9 +1,10 @@
-"""What evidence costs, without a gateway around it: `python bench/evidence.py cost|verify|long [SECONDS]`.
+"""What evidence costs, no gateway around it: `python bench/evidence.py cost|verify|query|long [SECONDS]`.
 
 cost: processor time of one call's two records (templates, digests, tree, write) through the recorder, the
 log and the sealer that a gateway uses, 16 calls in each turn of the event loop as 16 connections bring them;
 the median of several rounds.
 verify: a log of 1,000,000 records, made by the same parts, and judged by the offline verifier.
+query: a log of as many, indexed, and asked typical questions: queries.py.
 long: 5,000 records a second for some minutes, some of them durable; then every record is looked for.
 
 Prints one JSON object.
@@ -19,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from queries import measured
 
 from doorward.audit.ids import CallIds
 from doorward.audit.large import LargeRecords
@@ -209,6 +212,8 @@ def main() -> None:
             told = asyncio.run(cost(directory))
         elif what == "verify":
             told = asyncio.run(million(directory))
+        elif what == "query":
+            told = measured(directory, RECORDS)
         else:
             told = asyncio.run(long(directory, float(more[0]) if more else 300.0))
     print(json.dumps(told))

@@ -111,7 +111,7 @@ CROSS = {"cross_l2m_1k_c16": (False, "modern"), "cross_m2l_1k_c16": (True, "echo
 """The same call by a caller of the other era: whether that one is modern, and the endpoint it calls."""
 LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
 """Of 200 servers with 65 tools each: listing.py."""
-EVIDENCE = {"audit_buffered": "cost", "audit_verify_1m": "verify"}
+EVIDENCE = {"audit_buffered": "cost", "audit_verify_1m": "verify", "audit_query_1m": "query"}
 """Parts of the audit log alone: evidence.py."""
 STRICT = "strict_json_1k_c16"
 """The call of relay_json_1k_c16 at a server all of whose calls wait for the disk, beside it."""

@@ -145,7 +145,7 @@ def meets(value: Who | What | How, part: Part, asked: Iterable[Condition]) -> bo
 
 
 def _texts(entry: Entry, members: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(filter(None, (getattr(entry, member) for member in members)))
+    return tuple(text for member in members if (text := getattr(entry, member)) is not None)
 
 
 def _compares(operator: Operator, numbers: list[float], value: float | None) -> bool:

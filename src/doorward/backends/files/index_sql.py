@@ -6,8 +6,13 @@ from typing import Any, Final, NamedTuple
 
 from doorward.audit.filters import Filter, Term
 from doorward.audit.matching import NUMBERS, OWN, PARTS, Part
-from doorward.backends.files.index_rows import DIGESTS, IDS, packed
+from doorward.backends.files.index_rows import DIGESTS, IDS, packed, packed_id
 
+_LEAST: Final = "00000000-0000-0000-0000-000000000000"
+_MOST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_LAST: Final = chr(0x10FFFF)
+_SHORTEST: Final = 8
+"""Characters, star included, of a pattern that few calls meet: the first eight digits are a minute."""
 _COMPARISONS: Final = {">=": ">=", "<=": "<="}
 
 
@@ -59,11 +64,16 @@ def of_own(wanted: Filter) -> Where | None:
 
 def points(wanted: Filter) -> bool:
     """Whether a text that few entries have leads to them by an index."""
-    indexed = {"call", "during", "trace", "session", "object"}
     return any(
-        term.field in indexed and term.operator == "=" and not any("*" in value for value in term.values)
+        term.operator == "=" and all(_points(term.field, value) for value in term.values)
         for term in wanted.terms
     )
+
+
+def _points(field: str, value: str) -> bool:
+    if field == "call" and _uuids(value) is not None:
+        return len(value) > _SHORTEST
+    return field in {"call", "during", "trace", "session", "object"} and "*" not in value
 
 
 def _condition(term: Term) -> Where:
@@ -89,10 +99,26 @@ def _numeric(term: Term) -> Where:
 
 def _among(column: str, values: Sequence[str]) -> Where:
     exact = [packed(column, value) for value in values if "*" not in value]
-    globs = [_glob(value) for value in values if "*" in value]
     texts = [f"{column} IN ({', '.join('?' * len(exact))})"] if exact else []
-    texts += [f"{_spelled(column)} GLOB ?"] * len(globs)
-    return Where(f"({' OR '.join(texts)})", (*exact, *globs))
+    given: list[Any] = [*exact]
+    for value in values:
+        span = _uuids(value) if column in IDS else None
+        if span is not None:
+            texts.append(f"{column} BETWEEN ? AND ? OR {column} BETWEEN ? AND ?")
+            given += [*map(packed_id, span), value[:-1], value[:-1] + _LAST]
+        elif "*" in value:
+            texts.append(f"{_spelled(column)} GLOB ?")
+            given.append(_glob(value))
+    return Where(f"({' OR '.join(texts)})", tuple(given))
+
+
+def _uuids(pattern: str) -> tuple[str, str] | None:
+    """The first and the last UUID that begin as a pattern says which ends with its only star."""
+    if not pattern.endswith("*"):
+        return None
+    start = pattern[:-1]
+    ends = start + _LEAST[len(start) :], start + _MOST[len(start) :]
+    return ends if all(isinstance(packed_id(each), bytes) for each in ends) else None
 
 
 def _spelled(column: str) -> str:

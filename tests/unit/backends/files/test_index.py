@@ -335,6 +335,13 @@ def test_ids_and_digests_come_out_as_they_went_in(log: Log, index: AuditIndex) -
     ):
         assert [entry.id for entry in found(index, text)] == [call], text
     assert [entry.id for entry in found(index, "call=?*[*")] == []
+    assert [entry.id for entry in found(index, "call=019a*")] == [call]
+    assert [entry.id for entry in found(index, "call=abab*")] == ["ab" * 8]
+    assert [entry.id for entry in found(index, "kind=decision call!=019a*,A*,é*", newest_first=False)] == [
+        "ab" * 8,
+        odd[2],
+        "",
+    ]
 
 
 VALUES = st.sampled_from(
