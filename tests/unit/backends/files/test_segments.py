@@ -409,3 +409,31 @@ async def test_a_waiter_that_meets_a_bug_hurts_no_other(tmp_path: Path) -> None:
     assert other.said == ["step"]
     assert [type(error) for error in reported] == [ZeroDivisionError]
     await log.close()
+
+
+@pytest.mark.asyncio
+async def test_an_open_segment_is_closed_on_request(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    log = SegmentLog(tmp_path, disk=disk)
+    await log.append(b'{"n":1}')
+    log.turn_over()
+    waiting = log.append(b'{"n":2}')
+    log.turn_over()  # with a record that waits for the end of this turn
+    await waiting
+    assert segments(tmp_path) == [1, 2, 3]
+    disk.sync_error = errno.EIO
+    with pytest.raises(GatewayError, match="cannot be written"):
+        log.turn_over()
+    disk.sync_error = None
+    await log.append(b'{"n":3}')
+    await log.close()
+    log.turn_over()  # nobody writes it any more
+    assert list(read_records(tmp_path)) == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+
+
+def test_a_log_whose_newest_segment_is_none_that_can_be_gone_on_with_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "00000001.jsonl").write_bytes(b"{}\n")
+    (tmp_path / "00000002.jsonl.gz").write_bytes(b"")
+    with pytest.raises(GatewayError, match="has no segment behind 00000002, which was closed") as caught:
+        SegmentLog(tmp_path)
+    assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
