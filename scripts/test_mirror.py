@@ -23,6 +23,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "pipeline/request",
     ),
     "tests/playbook/test_stages.py": ("pipeline/run",),
+    "tests/playbook/test_refusals.py": ("pipeline/unread",),
     # What it is for is the test: logs that somebody has changed.
     "tests/attack/test_tampering.py": ("audit/verifier",),
     "tests/unit/cli/test_evidence.py": ("app/verification",),

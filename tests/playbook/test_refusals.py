@@ -89,6 +89,18 @@ async def test_a_malformed_request_of_a_session_is_answered_by_its_id(given: byt
     assert "result" in body(await caller.ask("ping"))
 
 
+async def test_on_stdio_too_a_malformed_request_is_answered_by_its_id() -> None:
+    answer = await House().send(CALLS % (DEEP, b"7"), transport="stdio")
+    assert body(answer)["id"] == 7
+
+
+async def test_a_session_of_somebody_else_changes_nothing() -> None:
+    house = House()
+    caller = await legacy(house)
+    answer = await house.send(CALLS % (DEEP, b"7"), headers=caller.headers, endpoint="files")
+    assert (answer.status, "id" in body(answer)) == (400, False)
+
+
 @pytest.mark.spec("DW-425")
 @pytest.mark.parametrize(
     ("given", "code"),

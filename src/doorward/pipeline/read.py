@@ -13,6 +13,7 @@ from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
+from doorward.pipeline import unread
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.trail import Trail
 from doorward.ports.sessions import Sessions
@@ -52,10 +53,10 @@ class Reader:
         try:
             message = jsonrpc.parse(inbound.body)
         except CallerError as error:
-            self._unreadable(error, inbound, principal, trail)
+            unread.attribute(error, inbound, principal, self._sessions, trail)
             raise
         if isinstance(message, jsonrpc.Batch):
-            raise self._whole(inbound, principal)
+            raise unread.batch(inbound, principal, self._sessions)
         call = self._first(message, inbound, principal, trail)
         if isinstance(message, jsonrpc.Request) and inbound.transport == "http":
             self._shapes.learn(inbound.body, message, principal.owner)
@@ -66,46 +67,12 @@ class Reader:
         try:
             found = await self._shares.run(large.parse(inbound.body))
         except CallerError as error:
-            self._unreadable(error, inbound, principal, trail)
+            unread.attribute(error, inbound, principal, self._sessions, trail)
             raise
         call = self._first(found.message, inbound, principal, trail)
         if isinstance(call, Call) and found.spelled is not None:
             return msgspec.structs.replace(call, spelled=found.spelled)
         return call
-
-    def _unreadable(self, error: CallerError, inbound: Inbound, principal: Principal, trail: Trail) -> None:
-        """A message is refused as a whole: learn whose request it was, so that its answer can say so.
-
-        2026-07-28 wants a 400 without an id. Before it nothing is demanded, and version 1 of the official
-        Python SDK drops its session over any status from 400 on: so a session's own request fails alone.
-        """
-        if error.reason is not Reason.INVALID_REQUEST:
-            return
-        if inbound.transport == "http":
-            session_id = inbound.headers.get(SESSION_HEADER)
-            modern = inbound.headers.get(headers.PROTOCOL_VERSION) == versions.MODERN.encode()
-            if session_id is None or modern:
-                return
-            try:
-                self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
-            except CallerError:
-                return
-            trail.era = _LEGACY
-        trail.request_id = jsonrpc.id_alone(inbound.body)
-
-    def _whole(self, inbound: Inbound, principal: Principal) -> CallerError:
-        """Why a batch comes here that was not taken apart (pipeline/batch.py).
-
-        Raises CallerError(SESSION_UNKNOWN): a client whose session is gone has to hear of that first.
-        """
-        session_id = inbound.headers.get(SESSION_HEADER)
-        modern = inbound.headers.get(headers.PROTOCOL_VERSION) == versions.MODERN.encode()
-        text = "this revision has no batches"
-        if session_id is not None and not modern:
-            session = self._sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
-            if session.version == versions.BATCH_VERSION:
-                text = f"a batch has 1 to {versions.MAX_BATCH} messages; no initialize, and no batch"
-        return CallerError(Reason.BATCH_UNSUPPORTED, text)
 
     def _first(
         self, message: jsonrpc.Message, inbound: Inbound, principal: Principal, trail: Trail
