@@ -333,10 +333,10 @@ async def test_a_head_that_comes_just_as_the_work_has_ended_is_sealed(
     writer = Writer(tmp_path, ring)
     await writer.append(*notes(5))
     await writer.settled()
+    sealer = writer.sealer
     for close in (False, True):
         ended = asyncio.create_task(nothing())
         await ended
-        sealer = writer.sealer
         sealer._work = ended
         ended.add_done_callback(sealer._worked_off)
         sealer._extend(notes(1, start=5))
