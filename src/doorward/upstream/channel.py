@@ -17,7 +17,7 @@ from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.introduction import Introduction, read_initialize
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import CANCELLED, MESSAGE, PROGRESS, Relay, wanted
-from doorward.wire import asking, jsonrpc
+from doorward.wire import asking, jsonrpc, versions
 from doorward.wire.errors import WireError
 from doorward.wire.input_required import METHODS
 
@@ -151,6 +151,8 @@ class Channel(ABC):
         try:
             message = jsonrpc.parse_upstream(data)
         except WireError:
+            if self.introduction.version == versions.BATCH_VERSION and (parts := jsonrpc.batched(data)):
+                return sum([self._take(part) for part in parts]) > 0
             self._relay.dropped["not JSON-RPC"] += 1
             self._noise(data)
             return False

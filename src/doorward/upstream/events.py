@@ -89,5 +89,9 @@ class EventReader:
             await asyncio.sleep(0)
         return data
 
+    def put_back(self, messages: list[bytes]) -> None:
+        """What was one event is several: they come next, in their order."""
+        self._ready.extendleft(reversed(messages))
+
     def close(self) -> None:
         self.connection.close()

@@ -59,6 +59,11 @@ class Talk(Protocol):
 
     key: str | None
 
+    @property
+    def batches(self) -> bool:
+        """Whether the server may send batches."""
+        ...
+
     def asked(
         self, request: jsonrpc.UpstreamRequest, live: Live | None = None, timed: Timed | None = None
     ) -> None:
@@ -76,6 +81,7 @@ class _Probing:
     """Implements Talk before there is a conversation: nobody is there to be asked anything."""
 
     key: str | None = None
+    batches = False
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -168,7 +174,7 @@ class HttpLeg:
         """The answer that a response holds, or brings as a stream. Raises as `exchange`."""
         if response.streams:
             return await self._follow(connection, live, talk)
-        return self._read(response, live)
+        return self._read(response, live, talk)
 
     async def probe(
         self, head: bytes, body: bytes, live: Live, deadline: float
@@ -255,7 +261,7 @@ class HttpLeg:
         else:
             self.pool.give(connection)
 
-    def _read(self, response: Response, live: Live) -> Answer:
+    def _read(self, response: Response, live: Live, talk: Talk) -> Answer:
         if not 200 <= response.status < 300:
             return self._refusal(response, live)
         if response.content_type != JSON:
@@ -263,6 +269,10 @@ class HttpLeg:
         try:
             message = jsonrpc.parse_upstream(response.body)
         except WireError as error:
+            parts = jsonrpc.batched(response.body) if talk.batches else []
+            answer = self._among(parts, live)
+            if answer is not None:
+                return answer
             raise self._nonsense(error) from error
         if isinstance(message, ANSWERS) and _is_for(message, live):
             return message
@@ -272,6 +282,20 @@ class HttpLeg:
         raise failure(
             Reason.UPSTREAM_PROTOCOL_ERROR, self._server, "answered something else than the request"
         )
+
+    def _among(self, parts: list[bytes], live: Live) -> Answer | None:
+        """The answer in a batch that is no stream; what else is in it belongs to nothing."""
+        found: Answer | None = None
+        for part in parts:
+            try:
+                message = jsonrpc.parse_upstream(part)
+            except WireError as error:
+                raise self._nonsense(error) from error
+            if found is None and isinstance(message, ANSWERS) and _is_for(message, live):
+                found = message
+            else:
+                self._relay.dropped["answer to nothing we asked"] += 1
+        return found
 
     def _refusal(self, response: Response, live: Live) -> Answer:
         """A JSON-RPC error in a 4xx is the server's own word; without an id it means the only message."""
@@ -307,7 +331,11 @@ class HttpLeg:
             try:
                 message = jsonrpc.parse_upstream(data)
             except WireError as error:
-                raise self._nonsense(error) from error
+                parts = jsonrpc.batched(data) if talk.batches else []
+                if not parts:
+                    raise self._nonsense(error) from error
+                events.put_back(parts)
+                continue
             match message:
                 case jsonrpc.UpstreamNotification():
                     await self._heard(message, live, talk)

@@ -99,6 +99,11 @@ class HttpConversation:
         self.log_level: str | None = None
 
     @property
+    def batches(self) -> bool:
+        """See http.Talk."""
+        return self.introduction.version == versions.BATCH_VERSION
+
+    @property
     def usable(self) -> bool:
         return not self._gone
 
@@ -278,7 +283,11 @@ class HttpConversation:
         try:
             message = jsonrpc.parse_upstream(data)
         except WireError:
-            self._relay.dropped["not JSON-RPC"] += 1
+            parts = jsonrpc.batched(data) if self.batches else []
+            if not parts:
+                self._relay.dropped["not JSON-RPC"] += 1
+            for part in parts:
+                self._heard(part)
             return
         match message:
             case jsonrpc.UpstreamNotification():

@@ -22,6 +22,7 @@ from doorward.wire.replies import (
     UpstreamNotification,
     UpstreamRequest,
     UpstreamResult,
+    batched,
     parse_upstream,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "UpstreamNotification",
     "UpstreamRequest",
     "UpstreamResult",
+    "batched",
     "encode_error",
     "encode_notification",
     "encode_request",

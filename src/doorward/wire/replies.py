@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from doorward.model.call import RequestId
+from doorward.wire import versions
 from doorward.wire.errors import WireError
 from doorward.wire.members import members_of
 from doorward.wire.slices import costly
@@ -63,6 +64,16 @@ class _PlainResult(msgspec.Struct, gc=False):
     result: msgspec.Raw
 
 
+_ABSENT: Final = msgspec.Raw()
+_BLANKS: Final = b" \t\r\n"
+
+
+class _Kind(msgspec.Struct):
+    method: msgspec.Raw = _ABSENT
+
+
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_plain = msgspec.json.Decoder(_PlainResult).decode
 _decode_error = msgspec.json.Decoder(_ErrorBody).decode
 _decode_params = msgspec.json.Decoder(dict[str, Any]).decode
@@ -87,8 +98,7 @@ def parse_upstream(data: bytes) -> UpstreamMessage:
     line.
 
     Raises WireError for what is not UTF-8, not JSON, not one JSON-RPC 2.0 message, has an envelope member
-    twice, params larger than MAX_DECODED, or is large and nothing but brackets. A batch is refused: we never
-    negotiate the one revision that has them.
+    twice, params larger than MAX_DECODED, or is large and nothing but brackets. So is a batch: see `batched`.
     """
     if len(data) > DENSE and dense(data):
         raise WireError("hardly anything in it but brackets")
@@ -99,6 +109,23 @@ def parse_upstream(data: bytes) -> UpstreamMessage:
         raise WireError("not a JSON-RPC message in UTF-8") from None
     except RecursionError:
         raise WireError("nested too deeply") from None
+
+
+def batched(data: bytes) -> list[bytes]:
+    """The messages of a batch, which a server of 2025-03-26 may send and its client must take ("Batching").
+
+    Each is to be parsed by itself. Answers come last: what else is there is about what they end. Empty for
+    anything else, for a batch in a batch, and for more than versions.MAX_BATCH messages.
+    """
+    if not data.lstrip(_BLANKS).startswith(b"[") or (len(data) > DENSE and dense(data)):
+        return []
+    try:
+        found = [(_decode_kind(one).method == _ABSENT, bytes(one)) for one in _decode_batch(data)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    if len(found) > versions.MAX_BATCH:
+        return []
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
 def dense(data: bytes) -> bool:

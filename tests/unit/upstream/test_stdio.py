@@ -10,6 +10,7 @@ import pytest
 
 from doorward.model.call import Call, Era
 from doorward.upstream.deadlines import Deadlines
+from doorward.upstream.introduction import Introduction
 from doorward.upstream.live import Live
 from doorward.upstream.relay import Relay
 from doorward.upstream.settings import ServerSettings
@@ -222,3 +223,20 @@ async def test_an_operator_is_told_once_of_changes_that_no_list_shows(key: str |
         assert len(notes) == said
         assert all("tools/list_changed in the process of one caller" in one for one in notes)
         assert unclaimed.count(CHANGED["method"]) == 2
+
+
+@pytest.mark.parametrize(("version", "heard"), [("2025-03-26", 2), ("2025-06-18", 0)])
+async def test_a_process_of_2025_03_26_may_answer_two_calls_at_once(version: str, heard: int) -> None:
+    with bench() as made:
+        made.one.introduction = Introduction(version, {}, {}, None)
+        for number in (1, 2):
+            await made.begin(number)
+        answers = [{"jsonrpc": "2.0", "id": number, "result": {"n": number}} for number in (2, 1)]
+        answered = made.one._take(json.dumps(answers).encode())
+        await asyncio.sleep(0.01)
+
+        assert answered is (heard == 2)
+        assert [task.done() for task in made.tasks.values()] == [heard == 2] * 2
+        assert made.relay.dropped["not JSON-RPC"] == (heard == 0)
+        if heard:
+            assert [made.tasks[number].result().result for number in (1, 2)] == [b'{"n":1}', b'{"n":2}']

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from doorward.wire import versions
 from doorward.wire.errors import WireError
 from doorward.wire.replies import (
     DENSE,
@@ -13,6 +14,7 @@ from doorward.wire.replies import (
     UpstreamNotification,
     UpstreamRequest,
     UpstreamResult,
+    batched,
     parse_upstream,
 )
 
@@ -215,3 +217,20 @@ def test_a_large_message_of_nothing_but_brackets_is_refused(item: bytes, refused
                 parse_upstream(message)
         else:
             assert isinstance(parse_upstream(message), UpstreamResult)
+
+
+@pytest.mark.spec("DW-396")
+def test_the_messages_of_a_batch_come_apart_with_the_answers_last() -> None:
+    answer, note, question = wire(id=1, result={}), wire(method="n"), wire(id="q", method="ping")
+    assert batched(b" [%b ,\n%b,%b]" % (answer, note, question)) == [note, question, answer]
+    assert len(batched(b"[" + b",".join([note] * versions.MAX_BATCH) + b"]")) == versions.MAX_BATCH
+
+
+@pytest.mark.spec("DW-396")
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"[", b"[]", b"[1]", b"[[{}]]", b'["\xff"]', b"[{}] ]", b"[" * 300_000],
+)
+def test_anything_else_is_no_batch(data: bytes) -> None:
+    assert batched(data) == []
+    assert batched(b"[" + b",".join([wire(method="n")] * (versions.MAX_BATCH + 1)) + b"]") == []
