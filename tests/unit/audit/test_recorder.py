@@ -16,7 +16,7 @@ from doorward.audit.ids import uuid7
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
-from doorward.model.call import Call, Credential, Inbound, Outcome, Series, Spelled
+from doorward.model.call import Call, Credential, Inbound, Outcome, Series, Session, Spelled
 from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -375,3 +375,121 @@ async def test_large_arguments_and_results_are_recorded_as_small_ones_are(
         told.append([{**one, "id": 0, "call_id": 0} for one in (decision, log.last)])
     assert told[0] == told[1]
     assert told[0][1]["result"]["bytes"] == 99
+
+
+HEX = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (f"00-{HEX[0]}-{HEX[1]}-01", {"id": HEX[0], "span": HEX[1]}),
+        (f"cc-{HEX[0]}-{HEX[1]}-01-what-the-future-may-bring", {"id": HEX[0], "span": HEX[1]}),
+        (f"ff-{HEX[0]}-{HEX[1]}-01", None),
+        (f"00-{'0' * 32}-{HEX[1]}-01", None),
+        (f"00-{HEX[0]}-{'0' * 16}-01", None),
+        (f"00-{HEX[0].upper()}-{HEX[1]}-01", None),
+        (f"00-{HEX[0]}-{HEX[1]}", None),
+        (f"00-{HEX[0]}-{HEX[1]}-01 ", None),
+        (7, None),
+        (None, None),
+    ],
+)
+@pytest.mark.asyncio
+async def test_the_trace_is_the_one_that_is_sent_on_if_it_is_one(
+    recorder: Recorder, log: Log, given: Any, expected: Any
+) -> None:
+    call = msgspec.structs.replace(CALL, meta={"traceparent": given})
+    for verdict in (permit(call), Deny(Reason.DENIED_BY_RULE, "no"), Reason.INTERNAL_ERROR):
+        await recorder.decision(uuid7(), ALICE, verdict, inbound=INBOUND, call=call, target=TARGET)
+        assert log.last.get("trace") == expected
+
+
+@pytest.mark.asyncio
+async def test_the_session_is_named_and_not_told(recorder: Recorder, log: Log) -> None:
+    session = Session("id-that-opens-doors", "owner", "files", "2025-11-25", {}, {})
+    call = msgspec.structs.replace(CALL, session=session)
+    await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
+    assert log.last["mcp"]["session"] == hashlib.sha256(b"id-that-opens-doors").hexdigest()[:16]
+    assert b"opens-doors" not in log.lines[-1]
+
+
+@pytest.mark.asyncio
+async def test_arguments_show_their_types_and_sizes_and_nothing_else(recorder: Recorder, log: Log) -> None:
+    large = msgspec.Raw(b'"' + b"x" * 9000 + b'"')
+    given = {
+        "text": "größe😀", "none": None, "yes": True, "many": [1, 2], "some": {"a": 1}, "count": 2**70,
+        "part": 1.0, "large": large, "big": msgspec.Raw(b"123"), "rows": msgspec.Raw(b"[1]"),
+    }  # fmt: skip
+    call = call_with(given)
+    await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
+    args = log.last["args"]
+    assert dict(zip(args["names"], zip(args["types"], args["sizes"], strict=True), strict=True)) == {
+        "text": ("string", 6), "none": ("null", None), "yes": ("boolean", None), "many": ("array", 2),
+        "some": ("object", 1), "count": ("integer", None), "part": ("number", None),
+        "large": ("string", None), "big": ("number", None), "rows": ("array", None),
+    }  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_what_a_control_changed_has_both_digests(recorder: Recorder, log: Log) -> None:
+    changed = call_with({"path": "/tmp/b"})
+    same = call_with({"token": SECRET, "path": "/tmp/a"})
+    none = msgspec.structs.replace(CALL, params={"name": "read"})
+
+    def of(arguments: dict[str, Any]) -> str:
+        return hmac.new(KEY, msgspec.json.encode(arguments, order="sorted"), hashlib.sha256).hexdigest()
+
+    for sent, sent_hmac, names in (
+        (changed, of({"path": "/tmp/b"}), ["path"]),
+        (none, of({}), None),
+        (same, None, ["token", "path"]),
+        (CALL, None, ["path", "token"]),
+    ):
+        await recorder.decision(
+            uuid7(), ALICE, permit(sent), inbound=INBOUND, call=sent, target=TARGET, received=CALL
+        )
+        args = log.last["args"]
+        assert args["received_hmac"] == of({"path": "/tmp/a", "token": SECRET})
+        assert (args.get("sent_hmac"), args.get("names")) == (sent_hmac, names)
+
+
+@pytest.mark.asyncio
+async def test_large_arguments_are_digested_as_they_are_spelled(recorder: Recorder, log: Log) -> None:
+    for size, raw in ((16 * 1024 - 20, False), (16 * 1024, True)):
+        call = call_with({"z": 1.0, "a": "x" * size})
+        await recorder.decision(uuid7(), ALICE, permit(call), inbound=INBOUND, call=call, target=TARGET)
+        spelled = f'{{"z":1.0,"a":"{"x" * size}"}}' if raw else f'{{"a":"{"x" * size}","z":1}}'
+        args = log.last["args"]
+        assert (args.get("raw", False), args["bytes"]) == (raw, len(spelled))
+        assert args["received_hmac"] == hmac.new(KEY, spelled.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.mark.asyncio
+async def test_how_the_server_is_reached_and_what_never_runs_are_those_of_the_configuration(log: Log) -> None:
+    way = records.Way("http", "bearer")
+    recorder = recorder_on(log).under("rev", {}, Strictness(), {"files": way}, ("inspect",))
+    await recorder.decision(
+        uuid7(),
+        ALICE,
+        Reason.TARGET_UNKNOWN,
+        inbound=INBOUND,
+        call=CALL,
+        target=None,
+        not_reached=("policy",),
+    )
+    assert "way" not in log.last
+    off = {"id": "inspect", "why": "off"}
+    assert log.last["skipped"] == [off, {"id": "policy", "why": "not_reached"}]
+    await recorder.decision(uuid7(), ALICE, permit(), inbound=INBOUND, call=CALL, target=TARGET)
+    assert log.last["way"] == {"transport": "http", "credential": "bearer"}
+    assert log.last["skipped"] == [off]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("code", "kept"), [(2**63 - 1, 2**63 - 1), (2**70, 2**63 - 1), (-(2**70), -(2**63))])
+async def test_a_code_of_any_length_is_kept_within_64_bits(
+    recorder: Recorder, log: Log, code: int, kept: int
+) -> None:
+    await recorder.outcome(uuid7(), ALICE, Outcome.FAILED, error_code=code, total_s=0.1)
+    assert log.last["result"]["error_code"] == kept
