@@ -78,6 +78,8 @@ class Log:
     def __init__(self, happened: list[str]) -> None:
         self.records: list[dict[str, Any]] = []
         self.broken: set[str] = set()
+        self.forsaken = 0
+        """Outcomes that will not come."""
         self._happened = happened
 
     async def append(
@@ -92,7 +94,7 @@ class Log:
         self._happened.append(said["kind"])
 
     def forsake(self) -> None:
-        self._happened.append("forsaken")
+        self.forsaken += 1
 
     def kind(self, kind: str) -> list[dict[str, Any]]:
         return [record for record in self.records if record["kind"] == kind]
@@ -209,8 +211,15 @@ class House:
         spec = PolicySpec(agents, dict.fromkeys(listings, mode), "r1")
         policy = Engine.build(spec, {name: one.all() for name, one in listings.items()})
         self.offer = Offer(Snapshot(listings), policy)
+        before_phase, after_phase = BeforePhase(before), AfterPhase(after)
         recorder = Recorder(
-            self.log, Ring(), gateway="g", revision="r1", modes=spec.modes, large=LargeRecords(Shares())
+            self.log,
+            Ring(),
+            gateway="g",
+            revision="r1",
+            modes=spec.modes,
+            large=LargeRecords(Shares()),
+            off=(*before_phase.off, *after_phase.off),
         )
         self.watched = Watched()
         self.listens = Listens(lambda: self.offer, self.watched, lambda: None)
@@ -221,10 +230,10 @@ class House:
             calls=self.calls,
             router=SnapshotRouter(self.offer.snapshot, policy.reaches, policy.weigh),
             policy=policy,
-            before=BeforePhase(before),
-            recorder=Evidence(recorder),
+            before=before_phase,
+            recorder=Evidence(recorder, tuple(slot.stage.id for slot in before_phase.slots)),
             upstream=Dispatch(local, dict.fromkeys(listings, self.servers)),
-            after=AfterPhase(after),
+            after=after_phase,
         )
         self.door = Door(self.gateway, self.sessions)
 

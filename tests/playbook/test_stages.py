@@ -208,3 +208,48 @@ async def test_a_reply_that_passes_is_delivered() -> None:
 
 async def test_every_row_of_the_tables_says_why_it_stands_there() -> None:
     assert all(row.why_here for row in (*BEFORE, *AFTER))
+
+
+async def test_a_stage_that_is_off_does_not_run_and_every_record_says_so() -> None:
+    on, off = Before("on", Pass()), Before("off", Deny(Reason.CHECK_FAILED, "never said"))
+    after = After("after", Deny(Reason.CHECK_FAILED, "never said"))
+    house = House(
+        before=(slot(on), slot(off)._replace(on=False)), after=(AfterSlot(after, "a test", on=False),)
+    )
+    caller = await modern(house)
+
+    for _ in range(3):  # the first of its kind, and those from templates
+        assert "result" in body(await caller.ask("tools/call", GOOD))
+    await caller.ask("tools/call", {"name": "close_account", "arguments": {}})
+
+    assert (len(on.seen), off.seen) == (3, [])
+    never = [{"id": "off", "why": "off"}, {"id": "after", "why": "off"}]
+    decisions = house.log.kind("decision")
+    assert [record["skipped"] for record in decisions[:3]] == [never] * 3
+    assert decisions[3]["skipped"] == [*never, {"id": "on", "why": "not_reached"}]
+    assert "off" not in verdicts(decisions[0])
+
+
+async def test_a_call_that_ends_early_says_where_and_what_it_did_not_reach() -> None:
+    house = House(before=(slot(Before("last", Pass())),))
+    caller = await modern(house)
+
+    await caller.ask("tools/call", {"name": "nothing", "arguments": {}})
+
+    (record,) = house.log.kind("decision")
+    assert verdicts(record) == {"identity": "pass", "protocol": "pass", "route": "ended"}
+    assert record["skipped"] == [{"id": name, "why": "not_reached"} for name in ("policy", "last")]
+
+
+async def test_arguments_that_a_stage_changes_have_two_digests() -> None:
+    house = House(before=(slot(Before("mask", lambda call: Change(changed(call, to="x")))),))
+    plain = House()
+    for each in (house, plain):
+        caller = await modern(each)
+        assert "result" in body(await caller.ask("tools/call", GOOD))
+
+    masked, untouched = (each.log.kind("decision")[0]["args"] for each in (house, plain))
+    assert masked["received_hmac"] == untouched["received_hmac"]
+    assert masked["sent_hmac"] != masked["received_hmac"]
+    assert "sent_hmac" not in untouched
+    assert masked["sizes"][masked["names"].index("to")] == 1
