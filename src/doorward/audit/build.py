@@ -220,12 +220,12 @@ def result_of(
     result: bytes | None,
     error_code: int | None,
     reason: Reason | None,
-    key: DigestKey | Digested,
+    key: DigestKey | Digested | None,
 ) -> Result:
     """What came back: size and digest of the bytes as delivered, or the error."""
     if error_code is not None:  # a server's own; JSON has integers of any length
         error_code = max(-_INT64, min(error_code, _INT64 - 1))
-    if result is None:
+    if result is None or key is None:
         return Result(outcome, error_code=error_code, reason=reason)
     return Result(outcome, len(result), key.digest(result), key.name, error_code, reason)
 

@@ -23,12 +23,20 @@ class LargeRecords:
     async def write(self, data: bytes, key: DigestKey, then: Write) -> None:
         """Digests `data` in steps and writes then. Raises what `then` raises.
 
-        A cancelled wait cancels nothing but the wait: the call that it belongs to may have been executed.
+        A cancelled wait cancels nothing but the wait, and ends no sooner: the call that it belongs to may
+        have been executed, and what is recorded of it next must not come first. A record that failed says so
+        even then.
         """
         task = asyncio.get_running_loop().create_task(self._work(data, key, then))
         self._writing.add(task)
         task.add_done_callback(self._written)
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            if not task.cancelled() and (failure := task.exception()) is not None:
+                raise failure from None
+            raise
 
     async def settled(self) -> None:
         """Returns when all that was begun is written, or has failed."""

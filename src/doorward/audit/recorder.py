@@ -123,25 +123,26 @@ class Recorder(EventRecords):
         controls: Sequence[ControlRun] = (),
         received: Call | None = None,
         not_reached: Sequence[str] = (),
+        waiter: Waiter | None = None,
     ) -> Awaitable[None]:
         """The one decision record of a call of a known caller; `verdict` is a Reason when policy never spoke.
 
         `call_id`: a UUIDv7, the record's own id too; `outcome` repeats it. `call`: as it will be sent; None
         when the message could not be read. `received`: as it came, if a control may have changed it.
         `not_reached`: controls that would have run if the call had not ended before. A denial like many
-        others of this minute is counted instead (denials.py).
+        others of this minute is counted instead (denials.py). `waiter`: see ports/audit.py.
         """
         now = self._clock()
         if isinstance(verdict, Permit):
             line = self._lines.decision(call_id, now, verdict, inbound, controls)
             if line is not None:
-                return self._decide(line, verdict.target)
+                return self._decide(line, verdict.target, waiter)
         ruling, mcp = ruling_of(verdict, target, self._revision, self._modes), mcp_of(inbound, call, target)
         peer = self._network(inbound.credential.peer)
         if not isinstance(verdict, Permit | Hold) and not self.denied(principal, ruling, mcp, call_id, peer):
             return _counted()
 
-        def write(key: DigestKey | Digested) -> Awaitable[None]:
+        def write(key: DigestKey | Digested, waiter: Waiter | None = None) -> Awaitable[None]:
             record = records.Decision(
                 v=records.VERSION,
                 id=call_id,
@@ -161,12 +162,12 @@ class Recorder(EventRecords):
                 controls=tuple(controls),
             )
             line = bounded_decision(record)
-            return (
-                self._decide(line, verdict.target) if isinstance(verdict, Permit) else self._log.append(line)
-            )
+            if isinstance(verdict, Permit):
+                return self._decide(line, verdict.target, waiter)
+            return self._log.append(line, waiter)
 
         key, large = self._keys.at(now), large_args(received or call)
-        return write(key) if large is None else self._large.write(large, key, write)
+        return write(key, waiter) if large is None else self._large.write(large, key, write)
 
     def _decide(self, line: bytes, target: Target, waiter: Waiter | None = None) -> Awaitable[None]:
         role, changing = self._roles.get(target.server, self._usual)[target.op_class]
@@ -192,6 +193,7 @@ class Recorder(EventRecords):
             call=permit.call,
             target=permit.target,
             controls=_controls(controls),
+            waiter=waiter,
         )
 
     def answered(  # noqa: PLR0917 - by position, because names cost a call more than its arguments do
@@ -235,7 +237,7 @@ class Recorder(EventRecords):
         now = self._clock()
         total, upstream = int(total_s * 1e6), int(upstream_s * 1e6)
 
-        def write(key: DigestKey | Digested) -> Awaitable[None]:
+        def write(key: DigestKey | Digested | None, waiter: Waiter | None = None) -> Awaitable[None]:
             record = records.Outcome(
                 v=records.VERSION,
                 id=uuid7(),
@@ -247,12 +249,16 @@ class Recorder(EventRecords):
                 latency_ms=records.Latency(total / 1e3, upstream / 1e3, (total - upstream) / 1e3),
                 controls=tuple(controls),
             )
-            return self._log.append(bounded_outcome(record), None, _OUTCOME)
+            return self._log.append(bounded_outcome(record), waiter, _OUTCOME)
 
+        if result is None:
+            return write(None, waiter)
         key = self._keys.at(now)
-        if result is None or len(result) <= LARGE:
-            return write(key)
-        return self._large.write(result, key, write)
+        return write(key, waiter) if len(result) <= LARGE else self._large.write(result, key, write)
+
+    def forsake(self) -> None:
+        """There will be no outcome of a call that was permitted, because it could not be written."""
+        self._log.forsake()
 
     def question(
         self,

@@ -28,6 +28,8 @@ from doorward.wire import asking, jsonrpc, relocate_asked, strict
 from doorward.wire.asking import Objection, Question
 
 NOT_FOUND: Final = RpcError(-32601, "Method not found")
+NOT_RECORDED: Final = RpcError(-32603, "this question could not be recorded, so it was not asked")
+TOO_LATE: Final = RpcError(-32603, "the client did not answer in time")
 FARE_WELL_S: Final = 1.0
 """How long a client that reads slowly may keep us from telling it that a question is withdrawn."""
 MOST_NOTED: Final = 4096
@@ -110,9 +112,19 @@ class Asking:
             if not self._elicits(inquiry, session.id):
                 return RpcError(-32602, "this elicitationId is in use")
             ask_id = uuid7()
-            await self._recorder().question(ask_id, principal, inquiry, session, about)
+            record = self._recorder().question(ask_id, principal, inquiry, session, about)
+            deciding = asyncio.ensure_future(record)  # noqa: TID251 - nothing begins: it is asked how it ended
         except GatewayError:
-            return RpcError(-32603, "this question could not be recorded, so it was not asked")
+            return NOT_RECORDED
+        began = perf_counter()
+        try:
+            await deciding
+        except GatewayError:
+            return NOT_RECORDED
+        except asyncio.CancelledError:
+            if not deciding.done() or deciding.cancelled() or deciding.exception() is None:
+                await self._settle(ask_id, principal, Outcome.CANCELLED, TOO_LATE, began)
+            raise
         return await self._carry(ask_id, inquiry, session, principal)
 
     def elicited(self, key: str, server: str, elicitation: str) -> None:
@@ -158,7 +170,7 @@ class Asking:
         began, number = perf_counter(), next(self._ids)
         waiting = _Waiting(inquiry, asyncio.get_running_loop().create_future())
         self._waiting[session.id, number] = waiting
-        told: bytes | RpcError = RpcError(-32603, "the client did not answer in time")
+        told: bytes | RpcError = TOO_LATE
         outcome, answered = Outcome.TIMEOUT, False
         try:
             async with asyncio.timeout(inquiry.within):
@@ -176,15 +188,25 @@ class Asking:
         finally:
             del self._waiting[session.id, number]
             _remember(self._over, (session.id, number), None)
-            if not answered:
-                await self._withdraw(inquiry, session.id, number)
-            with contextlib.suppress(GatewayError):  # the log has failed, and readiness says so
-                await self._recorder().outcome(
-                    ask_id, principal, outcome, result=told if isinstance(told, bytes) else None,
-                    error_code=told.code if isinstance(told, RpcError) else None,
-                    total_s=perf_counter() - began,
-                )  # fmt: skip
+            try:
+                if not answered:
+                    await self._withdraw(inquiry, session.id, number)
+            finally:  # whoever is cancelled once more while he says goodbye
+                await self._settle(ask_id, principal, outcome, told, began)
         return told
+
+    async def _settle(
+        self, ask_id: str, principal: Principal, outcome: Outcome, told: bytes | RpcError, began: float
+    ) -> None:
+        recorder = self._recorder()
+        try:
+            await recorder.outcome(
+                ask_id, principal, outcome, result=told if isinstance(told, bytes) else None,
+                error_code=told.code if isinstance(told, RpcError) else None,
+                total_s=perf_counter() - began,
+            )  # fmt: skip
+        except GatewayError:  # the log has failed, and readiness says so
+            recorder.forsake()
 
     async def _deliver(self, inquiry: Inquiry, session_id: str, message: bytes) -> bool:
         call = inquiry.call

@@ -124,15 +124,20 @@ class Evidence:
                 raise
         elif isinstance(trail.verdict, Permit) and not trail.settled:
             trail.settled = True
-            await self._recorder.outcome(
-                trail.decision_id,
-                trail.principal,
-                OUTCOMES.get(error.reason, Outcome.FAILED),
-                error_code=FORMS[error.reason].code,
-                reason=error.reason,
-                total_s=perf_counter() - trail.started,
-                controls=trail.stages[trail.reported :],
-            )
+            try:
+                await self._recorder.outcome(
+                    trail.decision_id,
+                    trail.principal,
+                    OUTCOMES.get(error.reason, Outcome.FAILED),
+                    error_code=FORMS[error.reason].code,
+                    reason=error.reason,
+                    total_s=perf_counter() - trail.started,
+                    controls=trail.stages[trail.reported :],
+                    waiter=trail.drive,
+                )
+            except Exception:
+                self._recorder.forsake()  # nobody tries once more
+                raise
 
     def _decided(self, trail: Trail, verdict: Permit | Deny | Hold | Reason) -> Awaitable[None]:
         principal = trail.principal
@@ -151,6 +156,7 @@ class Evidence:
                 controls=trail.controls(),
                 received=trail.call,
                 not_reached=trail.unreached(self._stages),
+                waiter=trail.drive,
             )
         except Exception:
             trail.decided = False

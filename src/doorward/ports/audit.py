@@ -48,3 +48,7 @@ class AuditLog(Protocol):
         Raises GatewayError: AUDIT_UNAVAILABLE, and AUDIT_DISK_LOW for a decision.
         """
         ...
+
+    def forsake(self) -> None:
+        """The outcome of one decision will not come: its room is free. For those whose record failed."""
+        ...

@@ -170,6 +170,10 @@ class SegmentLog:
         self._parked.append(_Told(written))
         return written
 
+    def forsake(self) -> None:
+        """See ports/audit.py."""
+        self._owed -= 1
+
     def _pressed(self, changing: bool) -> Role:
         """What a decision has to be while the disk is nearly full. Raises GatewayError(AUDIT_DISK_LOW)."""
         if self.pressure is Pressure.NOTHING or (changing and self.pressure is Pressure.NO_WRITES):
@@ -273,9 +277,8 @@ class SegmentLog:
         kept = {id(row[2]) for row in outcomes}
         for _, role, waiter in rows:
             if id(waiter) not in kept:
-                # As if it had not been asked for: a decision promises nothing, an outcome is still owed.
-                self._owed -= (role >= _DECISION) - (role is Role.OUTCOME)
-                _fail(waiter, unavailable(self._directory, error))
+                self._owed += role is Role.OUTCOME  # it is still to come
+                self._refuse(waiter, role, error)
         return [row[0] for row in outcomes], [row[1] for row in outcomes], [row[2] for row in outcomes]
 
     def _hold_back(self, roles: list[Role], parked: list[Waiter]) -> list[Waiter]:
@@ -308,7 +311,6 @@ class SegmentLog:
             # The kernel reports a lost page once and then forgets it, so this segment is not trusted again.
             self._suspect, self._unproven = self._suspect or segment is self._segment, True
             self.failure = unavailable(self._directory, failure).message
-            self._owed -= len(waiting)
         if self._strict or self._again:
             self._again = False
             self._sync()
@@ -316,7 +318,18 @@ class SegmentLog:
             _wake(waiting)
             return
         for waiter in waiting:
-            _fail(waiter, unavailable(self._directory, failure))
+            self._refuse(waiter, _DURABLE, failure)
+
+    def _refuse(self, waiter: Waiter, role: Role, error: OSError) -> None:
+        """In a turn of its own: it may append again."""
+        asyncio.get_running_loop().call_soon(self._fail, waiter, role, unavailable(self._directory, error))
+
+    def _fail(self, waiter: Waiter, role: Role, failure: GatewayError) -> None:
+        """A decision that its call is told of promises nothing. A call that was cancelled meanwhile hears of
+        nothing: the outcome of its decision is on its way, its outcome is not tried once more."""
+        told = not (isinstance(waiter, _Told) and waiter.written.done())
+        self._owed -= (role >= _DECISION) if told else (role is Role.OUTCOME)
+        waiter.fail(failure)
 
     def _rotate(self) -> None:
         """Go on in a new segment; the old one is on the disk before the new one exists. Raises OSError."""
@@ -377,11 +390,6 @@ def _wake(waiting: list[Waiter]) -> None:
     except BaseException:  # a bug of one of them, or the end of the process: the others are not to blame
         asyncio.get_running_loop().call_soon(_wake, list(left))
         raise
-
-
-def _fail(waiter: Waiter, failure: Exception) -> None:
-    """In a turn of its own: it may append again."""
-    asyncio.get_running_loop().call_soon(waiter.fail, failure)
 
 
 def _lock(directory: Path) -> int:
