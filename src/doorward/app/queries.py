@@ -94,13 +94,19 @@ def count(place: Place, wanted: Filter) -> Counted:
         return Counted(*index.count(wanted), damaged)
 
 
-def export(place: Place, wanted: Filter, form: str) -> Iterator[str]:
-    """Lines of one of `FORMS`, in the order of the log; as many as there are, none of them kept.
+def export(
+    place: Place, wanted: Filter, form: str, *, limit: int | None = None, newest: bool | None = None
+) -> Iterator[str]:
+    """Lines of one of `FORMS`, as many as there are, none of them kept.
 
-    Raises as `query`, and Damaged after the last line.
+    In the order of the log, unless `newest` says which come first, which the records themselves (`json`) take
+    no notice of. Raises as `query`, and Damaged after the last line.
     """
     with opened(place) as (index, damaged):
-        entries = index.find(wanted, newest_first=False, by_number=True)
+        by_number = newest is None or form == "json"
+        entries = index.find(
+            wanted, limit=limit, newest_first=not by_number and bool(newest), by_number=by_number
+        )
         yield from FORMS[form](place, entries)
     if damaged:
         raise Damaged(f"{damaged} lines of the log are no records")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from doorward.config.load import Loaded
 
 FORMS = ("json", "csv", "ocsf", "fields")
+"""Of an export."""
 
 
 class Answer(Protocol):
@@ -82,11 +83,13 @@ def count(where: "Place", wanted: "Wanted") -> Counted:
     return app.count(where, wanted)
 
 
-def export(where: "Place", wanted: "Wanted", form: str) -> Iterator[str]:
+def export(
+    where: "Place", wanted: "Wanted", form: str, *, limit: int | None = None, newest: bool | None = None
+) -> Iterator[str]:
     """Lines. Raises as `query`, and ValueError after the last line of a damaged log."""
     from doorward.app import queries as app
 
-    return app.export(where, wanted, form)
+    return app.export(where, wanted, form, limit=limit, newest=newest)
 
 
 def show(where: "Place", record_id: str) -> Told:

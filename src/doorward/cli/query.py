@@ -37,6 +37,9 @@ def add_commands(group: Subparsers) -> None:
     )
     parser.add_argument("--order", choices=("newest", "oldest"), default="newest", help="which come first")
     parser.add_argument("--count", action="store_true", help="only say how many there are")
+    parser.add_argument(
+        "--format", choices=("table", *asking.FORMS[1:]), default="table", help="default: table"
+    )
     parser = add_command(group, "show", "Show everything that is known of one call or record", show)
     parser.add_argument("id", help="of a call or record, or the beginning of one")
     _add_log(parser)
@@ -73,7 +76,11 @@ def query(args: argparse.Namespace) -> int:
             counted = {"entries": found.entries, "requests": found.requests, "damaged": found.damaged}
             output.result("audit.count", counted)
             return verdict(found.damaged)
-        answer = asking.query(where, wanted, limit=args.limit or None, newest=args.order == "newest")
+        limit, newest = args.limit or None, args.order == "newest"
+        if args.format != "table":
+            _write(asking.export(where, wanted, args.format, limit=limit, newest=newest), sys.stdout)
+            return 0
+        answer = asking.query(where, wanted, limit=limit, newest=newest)
     if output.as_json:
         members = {"entries": answer.entries, "more": answer.more, "damaged": answer.damaged}
         output.result("audit.query", members)
@@ -163,19 +170,27 @@ def export(args: argparse.Namespace) -> int:
     """Streams, never into a file that is there. Exit code 12, at the end, when lines are no records."""
     wanted, where = filter_of(args), _place(args)
     output = Output.of(args)
-    lines = 0
     with readable(), _target(args.output) as file:
-        try:
-            for line in asking.export(where, wanted, args.format):
-                file.write(line + "\n")
-                lines += 1
-        except ValueError as error:
-            file.flush()
-            raise CommandError(Exit.INTEGRITY, str(error), "doorward audit verify says which") from None
+        lines = _write(asking.export(where, wanted, args.format), file)
     if args.output is not None:
         output.say(f"{lines} lines in {args.output}")
         output.result("audit.export", {"file": str(args.output), "format": args.format, "lines": lines})
     return 0
+
+
+def _write(lines: Iterator[str], file: TextIO) -> int:
+    """How many there were. Raises CommandError after the last one of a damaged log."""
+    number = 0
+    try:
+        for line in lines:
+            file.write(line + "\n")
+            number += 1
+    except UnicodeEncodeError:  # of a terminal that is not in UTF-8
+        raise
+    except ValueError as error:
+        file.flush()
+        raise CommandError(Exit.INTEGRITY, str(error), "doorward audit verify says which") from None
+    return number
 
 
 @contextmanager

@@ -194,6 +194,13 @@ def test_an_export_goes_to_stdout_as_it_comes(capsys: pytest.CaptureFixture[str]
     }  # fmt: skip
 
 
+def test_a_query_can_be_written_for_programs_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "query", "agent=bot", "--format", "fields", "--limit", "1")
+    assert (code, json.loads(out)["tool_name"]) == (0, "=cmd")
+    code, out, _ = run(capsys, "query", "agent=bot", "--format", "csv", "--order", "oldest")
+    assert [row["name"] for row in csv.DictReader(io.StringIO(out))] == ["find", "'=cmd"]
+
+
 def test_a_log_elsewhere_needs_no_configuration(
     log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
