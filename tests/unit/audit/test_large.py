@@ -1,7 +1,6 @@
 """What is large is digested while others have their turn, and its record is written whatever happens."""
 
 import asyncio
-import contextlib
 
 import pytest
 
@@ -56,9 +55,19 @@ async def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
     waiting = asyncio.create_task(large.write(DATA, KEY, Log(failure).write))
     await asyncio.sleep(0)
     waiting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    with pytest.raises(GatewayError):  # so that its call does not go on as if it had that record
         await waiting
     await large.settled()  # an exception that nobody fetched would be a warning, and warnings are errors
+
+
+async def test_a_cancelled_wait_ends_after_its_record() -> None:
+    log, large = Log(), LargeRecords(Shares())
+    waiting = asyncio.create_task(large.write(DATA, KEY, log.write))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert len(log.digests) == 1
 
 
 async def test_others_have_their_turn_meanwhile() -> None:
