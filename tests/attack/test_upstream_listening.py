@@ -131,6 +131,23 @@ async def test_updates_of_what_nobody_subscribed_to_reach_nobody() -> None:
 
 
 @pytest.mark.spec("DW-230")
+async def test_answers_to_other_requests_end_no_listen() -> None:
+    async with lab() as (made, server):
+        modern, heard = Modern(made), Heard(server)
+        server.want("listen:1", wish("note://one"))
+        await until(lambda: bool(modern.open))
+        request, writer = modern.open[0]
+        assert isinstance(request.id, int)
+        for other in (request.id + 1, str(request.id)):
+            writer.write(event({"jsonrpc": "2.0", "id": other, "result": {"resultType": "complete"}}))
+        writer.write(event({"jsonrpc": "2.0", "id": request.id, "method": "ping"}))  # a question, no answer
+        writer.write(note(UPDATED, request.id, uri="note://one"))
+        await until(lambda: bool(heard.told))
+        assert heard.told == [[("listen:1", "note://one")]]
+        assert len(modern.open) == 1, "it was not begun again"
+
+
+@pytest.mark.spec("DW-230")
 async def test_acknowledgements_of_other_listens_count_for_nothing() -> None:
     async with lab() as (made, server):
         modern = Modern(made)

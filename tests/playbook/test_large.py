@@ -6,6 +6,7 @@ import json
 import msgspec
 import pytest
 
+from doorward.pipeline.read import MAX_INITIALIZE
 from tests.playbook.house import ERAS, House, body, error, legacy, request
 
 pytestmark = pytest.mark.asyncio
@@ -96,3 +97,16 @@ async def test_a_large_array_that_is_no_batch_is_not() -> None:
     answer = await house.send(b"[%b1]" % (b"1," * 50_000), headers=caller.headers)
     assert error(answer)[1] == -32600
     assert len(house.log.kind("decision")) == 1
+
+
+@pytest.mark.spec("DW-097")
+async def test_a_client_may_not_say_more_of_itself_than_a_session_can_keep() -> None:
+    house = House()
+    said = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "n", "version": "1"}}
+    for pieces, refused in ((20, False), (70, True)):
+        params = said | {f"piece {n}": "x" * 1000 for n in range(pieces)}
+        answer = await house.send(request("initialize", params, id=1))
+        assert ("error" in body(answer)) is refused
+    assert error(answer)[1:] == (-32602, "invalid_params")
+    assert f"larger than {MAX_INITIALIZE} bytes" in body(answer)["error"]["message"]
+    assert len(house.sessions) == 1
