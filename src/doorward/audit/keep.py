@@ -15,7 +15,7 @@ Class = Literal["decisions", "changes"]
 CLASSES: Final[tuple[Class, ...]] = ("decisions", "changes")
 PRUNED: Final = "segment_pruned"
 _HEAD: Final = re.compile(rb'\{"kind":"([a-z_]{1,32})"')
-_DECISIONS: Final = frozenset({b"decision", b"outcome", b"refusal", b"heartbeat"})
+_DECISIONS: Final = frozenset({b"decision", b"outcome", b"refusal", b"denials", b"heartbeat"})
 """Heartbeats go with the decisions that they vouch for: none is missing. They are 1,440 a day."""
 _CHANGES: Final = frozenset({b"change", b"lifecycle"})
 _HOUR: Final = 3600.0

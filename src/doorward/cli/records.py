@@ -45,6 +45,13 @@ def _refusal(record: dict[str, Any]) -> list[str]:
     return ["REFUSED", str(record.get("reason", "?")), "from", str(record.get("peer", "?")), times]
 
 
+def _denials(record: dict[str, Any]) -> list[str]:
+    target = ".".join(str(record[part]) for part in ("server", "name") if record.get(part))
+    agent, effect = str(_object(record, "actor").get("agent", "-")), str(record.get("effect", "?")).upper()
+    times = f"{record.get('count', '?')} times more"
+    return [effect, agent, str(record.get("method", "-")), target, str(record.get("reason", "?")), times]
+
+
 def _change(record: dict[str, Any]) -> list[str]:
     by = str(_object(record, "actor").get("subject", "?"))
     return ["CHANGE", str(record.get("action", "?")), str(record.get("object", "?")), "by", by]
@@ -69,6 +76,7 @@ _SHAPES = {
     "decision": _decision,
     "outcome": _outcome,
     "refusal": _refusal,
+    "denials": _denials,
     "change": _change,
     "lifecycle": _lifecycle,
     "segment": _segment,

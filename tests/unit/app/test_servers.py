@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from doorward.app.servers import FixedFields, server_settings, tool_rules
+from doorward.app.servers import FixedFields, server_settings, tool_rules, way_of
+from doorward.audit.records import Way
 from doorward.config.load import Loaded, parse
 from doorward.model.target import OperationClass, ToolRule
 from doorward.upstream.proxy import Proxy
@@ -169,3 +170,19 @@ def test_the_processes_of_a_local_server(tmp_path: Path) -> None:
     assert (said.restart_budget, said.umask) == (1, 0o077)
     assert (silent.max_conversations, silent.conversation_idle_s, silent.stop_s) == (32, 600.0, 5.0)
     assert (silent.restart_budget, silent.umask) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("server", "way"),
+    [
+        ("{url: 'http://127.0.0.1:1/mcp'}", Way("http", "none")),
+        ("{url: 'https://a.example/mcp', auth: {bearer: '${env:T}'}}", Way("http", "bearer")),
+        ("{url: 'https://a.example/mcp', auth: {headers: {X-Key: '${env:T}'}}}", Way("http", "headers")),
+        ("{url: 'https://a.example/mcp', tls: {cert: a.pem, key: a.key}}", Way("http", "certificate")),
+        ("{command: [x]}", Way("stdio", "none")),
+        ("{command: [x], env: {TOKEN: '${env:T}'}}", Way("stdio", "env")),
+    ],
+)
+def test_records_say_how_a_server_is_reached_and_never_with_what(server: str, way: Way) -> None:
+    settings = parse(f"version: 1\nservers: {{a: {server}}}\n", environ={"T": "canary-t"}).settings
+    assert way_of(settings.servers["a"]) == way

@@ -21,6 +21,7 @@ def ago(days: float) -> int:
         ("decision", {}, "decisions"),
         ("outcome", {}, "decisions"),
         ("refusal", {}, "decisions"),
+        ("denials", {}, "decisions"),
         ("heartbeat", {}, "decisions"),
         ("change", {"action": "key:create", "object": "x"}, "changes"),
         ("change", {"action": "secret:rotate", "object": "pepper"}, "changes"),

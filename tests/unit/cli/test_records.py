@@ -57,6 +57,19 @@ RULE = {"id": "agents.a.tools.deny[0]", "file": "doorward.yaml", "line": 47}
             "22:13:20 OUTCOME ok 12.5 ms, 0.5 of them ours c1",
         ),
         (
+            {
+                "kind": "denials",
+                "actor": {"agent": "ci-bot"},
+                "effect": "deny",
+                "reason": "no_grant",
+                "count": 150,
+                "method": "tools/call",
+                "server": "github",
+                "name": "merge",
+            },
+            "22:13:20 DENY ci-bot tools/call github.merge no_grant 150 times more",
+        ),
+        (
             {"kind": "refusal", "reason": "credential_missing", "peer": "192.0.2.0/24", "count": 7},
             "22:13:20 REFUSED credential_missing from 192.0.2.0/24 7 times",
         ),
@@ -76,7 +89,7 @@ def test_a_record_is_a_line(record: dict[str, Any], shown: str) -> None:
 
 
 @given(
-    st.sampled_from(["decision", "outcome", "refusal", "change", "lifecycle", "other"]),
+    st.sampled_from(["decision", "outcome", "refusal", "denials", "change", "lifecycle", "other"]),
     st.dictionaries(
         st.sampled_from(["decision", "mcp", "actor", "result", "latency_ms", "detail", "rules", "count"]),
         st.none() | st.text() | st.integers() | st.dictionaries(st.text(), st.text()) | st.lists(st.text()),

@@ -301,3 +301,21 @@ def test_every_double_may_be_spelled_with_all_its_digits(value: float, form: str
     spelled = form % value
     if form != "%.3f" or abs(value) < 1e13:
         assert strict.decode(f'{{"a": {spelled}}}'.encode())["a"] == float(spelled)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ('{"b":1.0,"a":1e2}', None),
+        ('{"b":1.0,"a":-0.0}', b'{"a":0,"b":1}'),
+        ('{"a":{"n":100.5},"b":[1.0]}', b'{"a":{"n":100.5},"b":[1]}'),
+        ('{"b":1,"a":true}', b'{"a":true,"b":1}'),
+        ('{"\ue000":1,"\U0001f600":2}', '{"\U0001f600":2,"\ue000":1}'.encode()),
+        ('{"\ue000":"x","\U0001f600":"y"}', '{"\U0001f600":"y","\ue000":"x"}'.encode()),
+        ('{"b":"x","a":"y"}', b'{"a":"y","b":"x"}'),
+    ],
+)
+def test_what_is_compact_has_its_canonical_form(text: str, canonical: bytes | None) -> None:
+    """RFC 8785, which our encoder's own order and spelling of numbers are not."""
+    spelled = strict.compact(text.encode())
+    assert (None if spelled is None else spelled.canonical) == canonical
