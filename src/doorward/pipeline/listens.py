@@ -32,6 +32,8 @@ FLAGS: Final = {
 URIS: Final = "resourceSubscriptions"
 MOST_URIS: Final = 1_000
 """In one filter: each of them is routed, decided and kept as long as the listen lasts."""
+MOST_TEXT: Final = 256 * 1024
+"""Characters of all of them."""
 PER_OWNER: Final = 64
 """Listens that one owner may have open at the same time."""
 AT_ONCE: Final = 25
@@ -253,4 +255,7 @@ def read_filter(params: Mapping[str, Any]) -> tuple[frozenset[str], list[str]]:
         raise CallerError(Reason.INVALID_PARAMS, text)
     if not all(isinstance(uri, str) for uri in uris):
         raise CallerError(Reason.INVALID_PARAMS, f"subscriptions/listen: {URIS} must hold strings")
+    if sum(map(len, uris)) > MOST_TEXT:
+        text = f"subscriptions/listen: {URIS} has more than {MOST_TEXT} characters"
+        raise CallerError(Reason.INVALID_PARAMS, text)
     return frozenset(flag for flag in FLAGS if given.get(flag, False)), list(dict.fromkeys(uris))

@@ -8,6 +8,7 @@ said to have changed: that asks for nothing but a read.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
@@ -37,6 +38,8 @@ SETTLE_S: Final = 3.0
 """How long the acknowledgement of a caller's listen waits for a server."""
 MOST_URIS: Final = 1_000
 """Subscriptions of one legacy session at one server."""
+MOST_TEXT: Final = 4 * 1024 * 1024
+"""Characters of all that one owner has subscribed to at one server: it may have a thousand sessions."""
 DEPTH: Final = 32
 """Segments of a path that are taken off to find what was subscribed to."""
 _LISTS: Final = (
@@ -81,6 +84,8 @@ class Watches:
         self.wishes: dict[str, Wish] = {}
         self._by_uri: dict[str, set[str]] = {}
         """Holders by the server's own URIs."""
+        self._text: Counter[str] = Counter()
+        """Characters of what is subscribed to, by owner."""
         self._kept: dict[str | None, _Kept] = {}
         self._listening: Listening | None = None
         self._era: Era | None = None
@@ -100,6 +105,8 @@ class Watches:
     def want(self, holder: str, wish: Wish | None) -> None:
         """See ports.Watched."""
         before = self.wishes.pop(holder, None)
+        self._weigh(before, -1)
+        self._weigh(wish, 1)
         for uri in before.uris if before is not None else ():
             self._by_uri[uri].discard(holder)
             if not self._by_uri[uri]:
@@ -111,6 +118,12 @@ class Watches:
         elif before is None:
             return
         self._rouse()
+
+    def _weigh(self, wish: Wish | None, sign: int) -> None:
+        if wish is not None and wish.uris:
+            self._text[wish.owner] += sign * sum(map(len, wish.uris))
+            if not self._text[wish.owner]:
+                del self._text[wish.owner]
 
     def holders(self, key: str | None, uri: str) -> list[tuple[str, str]]:
         """Who is told of a change of `uri` that was heard in the conversation `key`, and how they call it.
@@ -179,8 +192,14 @@ class Watches:
         call, uri = permit.call, permit.target.name
         subscribes = call.method == SUBSCRIBE
         wished = self.wishes.get(_session(permit))
-        if subscribes and wished is not None and uri not in wished.uris and len(wished.uris) >= MOST_URIS:
-            raise CallerError(Reason.INVALID_PARAMS, f"{call.method}: more than {MOST_URIS} in one session")
+        if subscribes and (wished is None or uri not in wished.uris):
+            if wished is not None and len(wished.uris) >= MOST_URIS:
+                raise CallerError(
+                    Reason.INVALID_PARAMS, f"{call.method}: more than {MOST_URIS} in one session"
+                )
+            if self._text[permit.principal.owner] + len(uri) > MOST_TEXT:
+                text = f"{call.method}: more than {MOST_TEXT} characters in all sessions"
+                raise CallerError(Reason.INVALID_PARAMS, text)
         if conversation.era is Era.MODERN:
             self._wish(permit, add=subscribes)
             return await self._honoured(permit, live) if subscribes else _done(live)

@@ -7,7 +7,7 @@ import pytest
 
 from doorward.model.call import Era
 from doorward.model.errors import CallerError
-from doorward.pipeline.listens import MOST_URIS, Listener, read_filter
+from doorward.pipeline.listens import MOST_TEXT, MOST_URIS, Listener, read_filter
 from tests.playbook.house import BOT
 from tests.unit.catalog.build import call
 
@@ -30,7 +30,19 @@ def test_a_filter(given: dict[str, Any], flags: set[str], uris: Any) -> None:
 
 
 @pytest.mark.spec("DW-221")
-@pytest.mark.parametrize("given", [None, "x", {"toolsListChanged": 1}, {"resourceSubscriptions": {}}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "x",
+        {"toolsListChanged": 1},
+        {"resourceSubscriptions": {}},
+        {"resourceSubscriptions": ["u:", 1]},
+        {"resourceSubscriptions": [f"u:{n}" for n in range(MOST_URIS + 1)]},
+        {"resourceSubscriptions": ["u:" + "x" * (MOST_TEXT // 2), "v:" + "x" * (MOST_TEXT // 2)]},
+    ],
+    ids=["none", "text", "flag", "object", "number", "many", "long"],
+)
 def test_no_filter(given: Any) -> None:
     with pytest.raises(CallerError):
         read_filter({"notifications": given})

@@ -21,7 +21,7 @@ from doorward.upstream.failure import failure
 from doorward.upstream.introduction import Introduction
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import Relay
-from doorward.upstream.watches import MOST_URIS, Watches
+from doorward.upstream.watches import MOST_TEXT, MOST_URIS, Watches
 from doorward.wire import jsonrpc
 from doorward.wire.meta import SUBSCRIPTION_ID
 from tests.playbook.house import BOT
@@ -247,6 +247,25 @@ async def test_a_session_may_not_subscribe_to_any_number(era: Era) -> None:
         await host.ask("subscribe", "u:more")
     assert caught.value.reason is Reason.INVALID_PARAMS
     assert isinstance(await host.ask("unsubscribe", "u:1"), jsonrpc.UpstreamResult)
+    await host.watches.close()
+
+
+@pytest.mark.parametrize("era", list(Era))
+async def test_all_sessions_of_an_owner_may_not_subscribe_to_any_amount(era: Era) -> None:
+    host = Host(era)
+    long = "u:" + "x" * (MOST_TEXT // 2)
+    host.watches.want("b", wish(long, session="b", owner=BOT.owner))
+    host.watches.want("c", wish("v:" + long, session="c", owner="somebody else"))
+    assert isinstance(await host.ask("subscribe", "u:1"), jsonrpc.UpstreamResult)
+    with pytest.raises(CallerError, match="in all sessions") as caught:
+        await host.ask("subscribe", long + "y")
+    assert caught.value.reason is Reason.INVALID_PARAMS
+
+    host.watches.want("b", None)
+    assert isinstance(await host.ask("subscribe", long + "y"), jsonrpc.UpstreamResult)
+    host.watches.want("a", None)
+    host.watches.want("c", None)
+    assert not host.watches._text
     await host.watches.close()
 
 
