@@ -102,11 +102,14 @@ def test_a_crash_while_a_key_was_written(tail: str, tmp_path: Path) -> None:
     assert report.sound, list(shown(report))
 
 
-def test_a_crash_while_a_checkpoint_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tail", ['{"at":17600000', '{"at":\0\0\0', "\0\0\0\n", '\0"at":1,"note":"x"}\n{"at":']
+)
+def test_a_crash_while_a_checkpoint_was_written(tail: str, tmp_path: Path) -> None:
     book = started(tmp_path)
     book.checkpoint()
     with (book.root / "checkpoints" / "00000001.jsonl").open("a") as file:
-        file.write('{"at":17600000')
+        file.write(tail)
     report = verify(book.root, now=book.ts / 1000)
     assert report.sound, list(shown(report))
 

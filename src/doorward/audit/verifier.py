@@ -900,7 +900,8 @@ def verify(
 
 def _keys(directory: Path, report: Report) -> list[Key]:
     try:
-        *lines, torn = read_small(directory / "keys").decode("utf-8", "replace").split("\n")
+        content = read_small(directory / "keys").partition(b"\0")[0]
+        *lines, torn = content.decode("utf-8", "replace").split("\n")
         keys = [Key.parse(line) for line in lines if line.strip()]
         with suppress(ValueError):  # a crash can have left part of one, which nothing is signed with
             keys.append(Key.parse(torn))
@@ -1009,7 +1010,7 @@ def _history(path: Path, content: bytes | Unreadable | None, origin: str, report
         report.fault("checkpoint_damaged", str(content))
         return []
     found = []
-    *lines, torn = content.split(b"\n")
+    *lines, torn = content.partition(b"\0")[0].split(b"\n")  # power that was lost has left zeros behind it
     for number, line in enumerate(lines, 1):
         entry = _object(line)
         try:
@@ -1018,7 +1019,7 @@ def _history(path: Path, content: bytes | Unreadable | None, origin: str, report
             found.append(_checkpoint(str(entry.get("note")).encode(), origin))
         except ValueError as error:
             report.fault("checkpoint_damaged", f"{path.name}:{number}: {error}")
-    if torn.strip(b"\0"):
+    if torn or b"\0" in content:
         report.notice("torn", f"{path.name}: the last line was not written to its end")
     return found
 

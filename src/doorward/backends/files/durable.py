@@ -133,7 +133,7 @@ def whole_lines(path: Path) -> list[bytes]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
-    return content.split(b"\n")[:-1]
+    return _sound(content).split(b"\n")[:-1]
 
 
 def last_line(path: Path) -> bytes | None:
@@ -144,8 +144,13 @@ def last_line(path: Path) -> bytes | None:
             tail = file.read()
     except FileNotFoundError:
         return None
-    lines = tail.split(b"\n")[:-1]
+    lines = _sound(tail).split(b"\n")[:-1]
     return lines[-1] if lines else None
+
+
+def _sound(content: bytes) -> bytes:
+    """Up to the first page that was lost with the power: no line holds a zero."""
+    return content.partition(b"\0")[0]
 
 
 def _mended(fd: int) -> int:
@@ -154,7 +159,7 @@ def _mended(fd: int) -> int:
         size = os.fstat(fd).st_size
         start = max(0, size - _WINDOW)
         tail = os.pread(fd, size - start, start)
-        whole = start + tail.rfind(b"\n") + 1
+        whole = start + _sound(tail).rfind(b"\n") + 1
         if whole < size:
             os.ftruncate(fd, whole)
     except OSError:

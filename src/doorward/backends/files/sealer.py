@@ -38,6 +38,8 @@ class Pace(NamedTuple):
     """From a write to its hashing; leaves room to keep 50 ms under load."""
     checkpoint_s: float = 10.0
     checkpoint_records: int = 1000
+    least_s: float = 0.2
+    """From one checkpoint to the next by the number of records: a busy log has enough of them."""
     issue_s: float = 1.0
     """From one round of file work to the next: a busy log has all that has come up since done at once."""
     retry_s: float = 1.0
@@ -82,6 +84,8 @@ class Sealer:
         """Waiting to become checkpoints, oldest first."""
         self._due: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None
+        self._next_head = 0.0
+        """Loop time before which the number of records brings none."""
         self._next_round = 0.0
         """Loop time before which the disk is left alone."""
         self._hurry = asyncio.Event()
@@ -215,12 +219,20 @@ class Sealer:
     def _consider(self) -> None:
         """Is it time for a checkpoint? A new key is shown at once."""
         grown = self._tree.size - self._headed
-        if grown >= self._pace.checkpoint_records or (grown and self._rotations):
+        many = grown >= self._pace.checkpoint_records and self._late()
+        if many or (grown and self._rotations):
             self._head()
         elif grown and self._due is None:
             loop = asyncio.get_running_loop()
             self._due = loop.call_later(self._pace.checkpoint_s, self._head)
         self._start()
+
+    def _late(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now < self._next_head:
+            return False
+        self._next_head = now + self._pace.least_s
+        return True
 
     def _head(self, *, closes: bool = False) -> None:
         """Of the tree as it is now. Every segment has one when it is closed, grown or not."""

@@ -21,7 +21,7 @@ from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import Version
 
-QUICK = Pace(seal_s=0.0, checkpoint_s=0.01, checkpoint_records=20, issue_s=0.0, retry_s=0.005)
+QUICK = Pace(seal_s=0.0, checkpoint_s=0.01, checkpoint_records=20, least_s=0.0, issue_s=0.0, retry_s=0.005)
 PATIENCE_S = 20.0
 NOW = 1_795_000_000.0
 

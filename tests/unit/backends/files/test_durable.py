@@ -62,7 +62,7 @@ def test_lines_are_added(tmp_path: Path, files: OsFiles) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("torn", [b"t", b"\x00" * 100, b"tor\x00n"])
+@pytest.mark.parametrize("torn", [b"t", b"\x00" * 100, b"tor\x00n", b"lo\x00st\nkept\n"])
 def test_what_a_crash_has_torn_goes_before_the_next_line(tmp_path: Path, files: OsFiles, torn: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one\n" + torn)

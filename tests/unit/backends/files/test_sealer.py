@@ -34,7 +34,7 @@ from tests.unit.backends.files.logs import (
 )
 
 pytestmark = pytest.mark.asyncio
-SLOW = Pace(seal_s=0.0, checkpoint_s=60.0, checkpoint_records=10**9, issue_s=0.0, retry_s=60.0)
+SLOW = Pace(seal_s=0.0, checkpoint_s=60.0, checkpoint_records=10**9, least_s=0.0, issue_s=0.0, retry_s=60.0)
 
 
 @pytest.fixture
@@ -287,6 +287,17 @@ async def test_a_busy_log_has_a_checkpoint_for_each_thousand_and_writes_them_in_
     assert len(writer.files.steps) - steps <= 16
     assert len(list(Checkpoints(directory, FaultyFiles()).history())) == 11
     assert (faults(directory), judged(directory).sealed) == ([], 661)
+
+
+async def test_records_bring_no_more_checkpoints_than_are_of_use(directory: Path, ring: MemoryRing) -> None:
+    writer = Writer(directory, ring, pace=SLOW._replace(checkpoint_records=50, least_s=3600.0))
+    for number in range(5):
+        await writer.append(*notes(60, start=number))
+        await until(lambda: writer.sealer.size == writer.sealer.figures()["records"])
+    await until(lambda: writer.sealer.checkpoint == 61)
+    await writer.log.close()
+    history = Checkpoints(directory, FaultyFiles()).history()
+    assert [found.checkpoint.size for found in history] == [61, 301]
 
 
 async def test_only_the_newest_partial_tiles_stay(directory: Path, ring: MemoryRing) -> None:
