@@ -33,6 +33,7 @@ _MOST: Final = RECORD_BYTES // 8
 _OUTCOME: Final = f'{{"kind":"outcome","v":{records.VERSION},"id":"'
 _NUMBERS: Final = tuple(str(n) for n in range(2048))
 """Looking a number up costs a third of spelling it."""
+_SIZES: Final = tuple(f",{n}" for n in _NUMBERS)
 _FEW: Final = len(_NUMBERS)
 _THOUSANDTHS: Final = tuple(f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000))
 _MILLISECONDS: Final = tuple(whole + part for whole in _NUMBERS[:4] for part in _THOUSANDTHS)
@@ -116,7 +117,7 @@ class CallLines:
             kinds += letter
             if counted:
                 size = len(value)
-                sizes += f",{_NUMBERS[size] if size < _FEW else size}"
+                sizes += _SIZES[size] if size < _FEW else f",{size}"
             else:
                 sizes += ",null"
         given = (kinds, *spelled.arguments)

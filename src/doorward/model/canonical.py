@@ -1,7 +1,7 @@
 """Canonical JSON: one spelling for each value (RFC 8785), so that equal values have equal digests.
 
-Differs from RFC 8785 in one point: an integer that a double cannot hold (beyond 2^53) keeps its digits, because
-that is what is judged and sent; as a double it would be another number.
+Differs from RFC 8785 in one point: an integer that a double cannot hold (beyond 2^53) keeps its digits,
+because that is what is judged and sent; as a double it would be another number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,8 @@ _LEAST: Final = -6
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """An object of JSON: members sorted by UTF-16 code units on all levels, numbers as ECMAScript writes them.
+    """An object of JSON: members sorted by UTF-16 code units on all levels, numbers as ECMAScript writes
+    them.
 
     A msgspec.Raw in it is taken as it is spelled. Never raises for what a JSON decoder returns.
     """
@@ -34,7 +35,7 @@ def canonical_of(value: Mapping[str, Any], ordered: bytes) -> bytes:
     """
     if _ALIKE.issuperset(map(type, value.values())) and ordered.isascii():
         return ordered
-    return b"".join(_spelled(value))
+    return b"".join(_members(value))
 
 
 def any_canonical(value: Any) -> bytes:
@@ -44,24 +45,41 @@ def any_canonical(value: Any) -> bytes:
 
 def _spelled(value: Any) -> Iterator[bytes]:
     if isinstance(value, dict):
-        yield b"{"
-        comma = b""
-        for name in sorted(value, key=_utf16):
-            yield comma + _encode(name) + b":"
-            yield from _spelled(value[name])
-            comma = b","
-        yield b"}"
+        plain = _encode_sorted(value) if _ALIKE.issuperset(map(type, value.values())) else b"\xff"
+        if plain.isascii():
+            yield plain
+        else:
+            yield from _members(value)
     elif isinstance(value, list):
-        yield b"["
-        for at, member in enumerate(value):
-            if at:
-                yield b","
-            yield from _spelled(member)
-        yield b"]"
+        yield from _items(value)
     elif isinstance(value, float):
         yield _number(value)
     else:
         yield _encode(value)
+
+
+def _members(value: Mapping[str, Any]) -> Iterator[bytes]:
+    comma = b"{"
+    for name in sorted(value, key=_utf16):
+        yield comma + _encode(name) + b":"
+        yield from _spelled(value[name])
+        comma = b","
+    yield b"}" if value else b"{}"
+
+
+def _items(value: list[Any]) -> Iterator[bytes]:
+    types = {*map(type, value)}
+    if types <= _ALIKE:
+        yield _encode(value)
+    elif types == {float}:
+        yield b"[" + b",".join(map(_number, value)) + b"]"
+    else:
+        comma = b"["
+        for member in value:
+            yield comma
+            yield from _spelled(member)
+            comma = b","
+        yield b"]"
 
 
 def _utf16(name: str) -> bytes:
@@ -73,7 +91,10 @@ def _number(value: float) -> bytes:
     """Number::toString of ECMA-262; the digits are the fewest that stand for this double, as in `repr`."""
     if value == 0:
         return b"0"  # negative zero, too
-    mantissa, _, exponent = repr(abs(value)).partition("e")
+    usual = repr(value)
+    if "e" not in usual:  # those of up to 16 digits before the point and no more than four zeros behind it
+        return usual.removesuffix(".0").encode()
+    mantissa, _, exponent = usual.removeprefix("-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
     point = len(digits) - len(fraction) + int(exponent or 0)  # digits before the decimal point
