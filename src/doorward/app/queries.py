@@ -131,7 +131,12 @@ def opened(place: Place) -> Iterator[tuple[AuditIndex, int]]:
 @contextmanager
 def _ready(log: Path, file: Path) -> Iterator[tuple[AuditIndex, int]]:
     try:
-        with AuditIndex(log, file) as index:
+        try:
+            opened_index = AuditIndex(log, file)
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"no index can be kept in {file}: {why}; --log {log} asks without one") from None
+        with opened_index as index:
             yield index, index.refresh()
     except sqlite3.OperationalError as error:
         raise OSError(f"the index {file} cannot be used: {error}") from None

@@ -56,6 +56,8 @@ def show(place: Place, record_id: str) -> Told:
 def _entry(index: AuditIndex, place: Place, record_id: str) -> Entry:
     # A star would stand for any text.
     found = [] if "*" in record_id else _with(index, "call", record_id)
+    # The caller of a denial that was rolled up was told an id that only the count has, if any has.
+    found = found or ([] if "*" in record_id else _with(index, "object", record_id))
     if found:
         return found[0]
     near = (

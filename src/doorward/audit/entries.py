@@ -101,6 +101,7 @@ class Entry(msgspec.Struct, gc=False, omit_defaults=True):
     """Of the result."""
     peer: str | None = None
     object: str | None = None
+    """Of a change what was changed; of a roll-up of denials the id of the last of them."""
     during: str | None = None
     trace: str | None = None
     session: str | None = None
@@ -219,6 +220,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     action: str | None = None
     event: str | None = None
     object: str | None = None
+    last: str | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode
@@ -266,7 +268,7 @@ def entry_of(number: int, line: bytes) -> Entry:
         record.action or record.event,
     )
     entry = Entry(number, record.ts, record.call_id or record.id, who, what, how, times=record.count)
-    entry.peer, entry.object, entry.during = record.peer, record.object, record.during
+    entry.peer, entry.object, entry.during = record.peer, record.object or record.last, record.during
     entry.trace, entry.session = record.trace.id, mcp.session
     entry.args, entry.sent = record.args.received_hmac, record.args.sent_hmac
     return entry

@@ -2,11 +2,16 @@
 
 import json
 import sqlite3
+import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from doorward.app.evidence import make_pack
+from doorward.app.keeping import prune
+from doorward.app.pack import Period
 from doorward.app.queries import (
     FORMS,
     Damaged,
@@ -21,11 +26,13 @@ from doorward.app.queries import (
     query,
 )
 from doorward.audit.entries import Entry, How, What, Who
+from doorward.backends.files.read import read_records
 from doorward.model.errors import GatewayError
 from tests.unit.app.real_log import START, configured, written
 from tests.unit.backends.files.test_index import Log
 
 NOW = START + 200 * 86_400
+DAY_MS = 86_400_000
 ALL = parse("", NOW)
 
 
@@ -88,6 +95,56 @@ def test_each_form_has_what_it_can_say(place: Place, form: str, lines: int) -> N
     assert len(list(export(place, ALL, form))) == lines
 
 
+def test_what_retention_took_out_of_the_log_is_not_found_any_more(tmp_path: Path) -> None:
+    loaded = configured(tmp_path)
+    ids = written(loaded)
+    place = place_of(loaded)
+    assert count(place, parse("kind=decision", NOW)).entries == len(ids)
+    done = prune(loaded, dry_run=False, now=START + 800 * 86_400).done
+    left = [json.loads(record)["id"] for record in read_records(place.log) if b'"kind":"decision"' in record]
+    assert 0 < len(left) < len(ids)
+    assert len(done) >= 3
+    found = query(place, parse("kind=decision", NOW), limit=None, newest=False)
+    assert [entry["call"] for entry in found.entries] == left
+    fresh = query(Place(place.log, None), ALL, limit=None, newest=False)
+    assert query(place, ALL, limit=None, newest=False) == fresh
+    assert [json.loads(line)["id"] for line in export(place, parse("kind=decision", NOW), "json")] == left
+
+
+def test_a_pack_can_be_asked_as_well(tmp_path: Path) -> None:
+    loaded = configured(tmp_path)
+    ids = written(loaded, 120)
+    make_pack(
+        loaded,
+        Period("2026-09", int(START * 1000) + 62 * DAY_MS, int(START * 1000) + 92 * DAY_MS),
+        tmp_path / "p.zip",
+    )
+    with zipfile.ZipFile(tmp_path / "p.zip") as packed:
+        packed.extractall(tmp_path / "pack")
+    found = query(
+        Place(tmp_path / "pack" / "log", None), parse("kind=decision", NOW), limit=None, newest=False
+    )
+    packed_ids = [entry["call"] for entry in found.entries]
+    assert 30 <= len(packed_ids) < 120
+    assert set(packed_ids) <= set(ids)
+
+
+def test_an_export_holds_no_more_than_a_few_entries(log: Log, place: Place) -> None:
+    for number in range(3000):
+        log.decide(f"call-{number}")
+        log.answer(f"call-{number}")
+    for form in FORMS:
+        exported = export(place, ALL, form)
+        next(exported)
+        tracemalloc.start()
+        try:
+            assert sum(map(len, exported)) > 500_000
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 400_000, form
+
+
 def test_a_log_elsewhere_is_indexed_where_nobody_sees_it(log: Log, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     assert count(Place(log.directory, None), ALL).entries == 7
@@ -114,7 +171,7 @@ def test_what_can_be_read_of_a_damaged_log_is_told(log: Log, place: Place) -> No
 
 def test_an_index_that_cannot_be_made_is_an_error_of_the_disk(log: Log, tmp_path: Path) -> None:
     (tmp_path / "index.db").mkdir()
-    with pytest.raises(OSError, match=r"index\.db"):
+    with pytest.raises(OSError, match=r"no index can be kept in .*index\.db: Is a directory; --log"):
         count(Place(log.directory, tmp_path / "index.db"), ALL)
 
 

@@ -21,6 +21,15 @@ def place(tmp_path: Path) -> Place:
     log.open_segment()
     log.answer(CALL, "timeout")
     log.decide(OTHER)
+    log.write(
+        "denials",
+        "d1",
+        actor={"agent": "bot"},
+        effect="deny",
+        reason="no_grant",
+        count=250,
+        last="denied-last",
+    )
     log.write("change", "later", action="policy:replace", actor=me, object="policy")
     return Place(log.directory, tmp_path / "index.db")
 
@@ -49,6 +58,11 @@ def test_a_change_is_a_record_by_itself(place: Place) -> None:
 def test_the_id_of_an_outcome_leads_to_its_call(place: Place) -> None:
     outcome = show(place, CALL).records[1][1]["id"]
     assert show(place, outcome).entry["call"] == CALL
+
+
+def test_the_last_denial_of_many_leads_to_their_count(place: Place) -> None:
+    told = show(place, "denied-last")
+    assert (told.entry["kind"], told.entry["requests"]) == ("denials", 250)
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_means_one(place: Place) -> None:

@@ -80,6 +80,27 @@ def test_requests_of_the_unknown_were_refused_as_often_as_they_say() -> None:
     assert (entry.how.reason, entry.peer, entry.times) == ("credential_missing", "stdio", 40)
 
 
+def test_denials_that_were_rolled_up_are_found_as_such_and_by_the_last_of_them() -> None:
+    record = records.Denials(
+        v=records.VERSION,
+        id="d",
+        ts=1,
+        tenant="t",
+        actor=records.Actor("alice", "key", "bot"),
+        effect="deny",
+        reason="no_grant",
+        count=250,
+        since=0,
+        last=CALL,
+        peer="stdio",
+        server="crm",
+        name="find",
+    )
+    entry = entry_of(3, records.encode(record))
+    assert (entry.how.decision, entry.how.status, entry.how.why) == ("deny", "denied", "no_grant")
+    assert (entry.what.tool, entry.who.agent, entry.times, entry.object) == ("crm.find", "bot", 250, CALL)
+
+
 def test_changes_and_events_say_what_was_done() -> None:
     base = {"v": records.VERSION, "id": "c", "ts": 1, "tenant": "t"}
     change = records.Change(**base, action="key:create", actor=records.Actor("me", "cli"), object="key:K")
