@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from doorward.model.call import Outcome, Reply
+from doorward.model.call import Note, Outcome, Reply
+from doorward.model.errors import CallerError
+from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from tests.playbook.house import House, error, legacy, modern, request
 
@@ -40,6 +42,27 @@ async def test_a_batch_of_notifications_is_accepted() -> None:
     answer = await house.send([request("notifications/initialized")] * 2, headers=caller.headers)
 
     assert (answer.status, answer.body) == (202, b"")
+
+
+def _refuses(note: Note) -> None:
+    if note.answer is not None:
+        raise CallerError(Reason.ANSWER_UNKNOWN, "nothing was asked")
+
+
+@pytest.mark.spec("DW-391")
+async def test_a_batch_of_responses_that_nobody_waits_for_is_refused() -> None:
+    """With an HTTP error, as there is no request to answer (MCP 2025-03-26 transports)."""
+    house = House()
+    house.calls.others = _refuses
+    caller = await legacy(house, version=BATCH)
+    stray = {"jsonrpc": "2.0", "id": 9, "result": {}}
+
+    answer = await house.send([stray, request("notifications/initialized"), stray], headers=caller.headers)
+
+    assert answer.status == 400
+    assert [one["error"]["data"]["reason"] for one in json.loads(answer.body)] == ["answer_unknown"] * 2
+    answer = await house.send([stray, request("ping", id=1)], headers=caller.headers)
+    assert answer.status == 200
 
 
 @pytest.mark.spec("DW-392")

@@ -25,6 +25,8 @@ from doorward.pipeline.trail import Ended, Trail
 from doorward.ports.sessions import Sessions
 
 ACCEPTED = Answer(202, b"")
+TO_REQUEST = b'{"jsonrpc":"2.0","id":'
+"""How an answer begins that has a request's id."""
 SILENCE = Answer(200, b"")
 """Where the transport has no place for an answer."""
 
@@ -123,9 +125,14 @@ class Door:
         tasks = [asyncio.create_task(self.serve(part, part=True)) for part in parts]
         # Cancelling the batch cancels its parts, and each of them still ends with its own record and answer.
         await rescue.attempt(asyncio.gather(*tasks))
-        bodies = [task.result().body for task in tasks if not task.cancelled()]
-        joined = b",".join(body for body in bodies if body)
-        trail.ended = Answer(200, b"[" + joined + b"]", (rescue.JSON,)) if joined else ACCEPTED
+        said = [answer for task in tasks if not task.cancelled() and (answer := task.result()).body]
+        if not said:
+            trail.ended = ACCEPTED
+            return
+        # Where nothing in it was a request, what was not taken decides (MCP 2025-03-26, transports).
+        asked = any(answer.body.startswith(TO_REQUEST) for answer in said)
+        body = b"[" + b",".join([answer.body for answer in said]) + b"]"
+        trail.ended = Answer(200 if asked else said[0].status, body, (rescue.JSON,))
 
     async def _answer(self, ended: Ended, gw: Gateway, trail: Trail) -> None:
         trail.ended = ACCEPTED if ended is None else await self._answer_to(ended, gw, trail)
