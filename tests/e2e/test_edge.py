@@ -356,7 +356,7 @@ def get(gw: Gateway, path: str, fields: str = "", first: bytes = b"") -> bytes:
 
 def test_an_operator_is_told_more_than_an_agent_on_the_same_machine(start: Start, flood: Flood) -> None:
     gw = configured(start, flood)
-    wait_until(lambda: b'"down"' in get(gw, "/readyz"), "the broken server is given up", 20.0)
+    wait_until(lambda: b'"down"' in get(gw, "/readyz"), "the broken server is given up")
     get(gw, "http://absolute/")
 
     agent = get(gw, "/readyz")

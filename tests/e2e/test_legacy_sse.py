@@ -117,4 +117,4 @@ def test_a_restarted_server_is_reached_again_and_a_call_it_took_along_is_named(
             def answers() -> bool:
                 return "result" in call(http, url, key, "echo", {"text": "c"}).json()
 
-            wait_until(answers, "it answers again", 15)
+            wait_until(answers, "it answers again")

@@ -41,7 +41,7 @@ def _gone(pid: int) -> bool:
 
 
 def all_gone(pids: list[int]) -> None:
-    wait_until(lambda: all(map(_gone, pids)), "all of them are gone", 10)
+    wait_until(lambda: all(map(_gone, pids)), "all of them are gone")
 
 
 def test_kill_9_leaves_nobody(start: Start) -> None:

@@ -16,7 +16,7 @@ from tests.e2e.support.raw import list_tools
 Json = dict[str, Any]
 
 DOORWARD = str(Path(sys.executable).with_name("doorward"))
-COMMAND_S = 30.0
+COMMAND_S = 120.0
 
 
 class Gateway:

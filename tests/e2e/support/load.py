@@ -17,7 +17,7 @@ class Caller:
 
     def __init__(self, port: int, key: str, server: str, source: str = LOOPBACK) -> None:
         """Raises OSError."""
-        self._socket = socket.create_connection((LOOPBACK, port), timeout=30, source_address=(source, 0))
+        self._socket = socket.create_connection((LOOPBACK, port), timeout=60, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
         self._path = f"/mcp/{server}"
