@@ -118,7 +118,7 @@ def test_every_leaf_of_the_tree_can_be_run() -> None:
                 yield from leaves(inner)
 
     found = list(leaves(build()))
-    assert len(found) == 22
+    assert len(found) == 29
     assert all(callable(leaf.get_default("run")) for leaf in found)
 
 
