@@ -18,6 +18,10 @@ from doorward.wire.input_required import InputRequired
 
 MAX_ROUNDS: Final = 8
 """Of one call: as many as the official TypeScript SDK makes for its legacy clients (research brief 3)."""
+CANCEL_AFTER_S: Final = 1.0
+"""From the refusal of a question to the cancellation of its call. Most tools end over the refusal, and
+version 1 of the official Python SDK loses a session in which a cancellation meets the end of its call."""
+UNASKED: Final = "its client cannot be asked"
 _ALL: Final = tuple(asking.KINDS.values())
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from doorward.model.call import Era
 from doorward.model.errors import DoorwardError, UpstreamError
 from doorward.model.reasons import Reason
+from doorward.upstream.bridging import CANCEL_AFTER_S, UNASKED
 from doorward.upstream.conversation import initialize_params, result_of
 from doorward.upstream.deadlines import Deadlines
 from doorward.upstream.introduction import Introduction, read_initialize
@@ -182,7 +183,7 @@ class Channel(ABC):
             self._relay.questions.put(request, self.key, live, live, self._tell)
         except DoorwardError as error:
             if live is not None:
-                self._cancel(live, "its client cannot be asked")
+                self._loop.call_later(CANCEL_AFTER_S, self._cancel, live, UNASKED)
                 live.end(error)
 
     def _about(self, request: jsonrpc.UpstreamRequest) -> Live | None:

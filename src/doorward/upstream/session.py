@@ -12,6 +12,7 @@ from doorward.model.call import Era
 from doorward.model.errors import DoorwardError, UpstreamError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
+from doorward.upstream.bridging import CANCEL_AFTER_S, UNASKED
 from doorward.upstream.conversation import LATEST_MODERN, initialize_params, own_params, result_of
 from doorward.upstream.events import EventReader
 from doorward.upstream.failure import failure
@@ -199,7 +200,7 @@ class HttpConversation:
             self._relay.questions.put(request, self.key, live, timed, self._say)
         except DoorwardError:
             if live is not None:
-                self._cancel(live, "its client cannot be asked")
+                self._spawn(self._cancel_later(live))
             raise
 
     def _asked_aside(self, request: jsonrpc.UpstreamRequest) -> None:
@@ -208,7 +209,7 @@ class HttpConversation:
         try:
             self._relay.questions.put(request, self.key, live, connection, self._say)
         except DoorwardError as error:
-            self._cancel(live, "its client cannot be asked")
+            self._spawn(self._cancel_later(live))
             connection.fail(error)
 
     def _say(self, message: bytes) -> None:
@@ -302,6 +303,10 @@ class HttpConversation:
         if self.era is Era.LEGACY and live.method != "initialize":
             params = {"requestId": live.id, "reason": why}
             self._spawn(self._answer_nobody("notifications/cancelled", params))
+
+    async def _cancel_later(self, live: Live) -> None:
+        await asyncio.sleep(CANCEL_AFTER_S)
+        self._cancel(live, UNASKED)
 
     async def _answer_nobody(self, method: str, params: dict[str, Any]) -> None:
         with contextlib.suppress(UpstreamError):
