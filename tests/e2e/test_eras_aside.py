@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from doorward.upstream import session
 from tests.attack.hostile_server import STREAM, event, http
 from tests.spec.peers import MODERN, Asked, Json
 from tests.spec.scene import full, over_sockets
@@ -90,6 +91,20 @@ async def test_the_first_call_is_sent_when_the_server_has_somebody_to_ask(tmp_pa
         unbridged(await (await modern(around, **FORMS)).call())
         assert made.lost == 0
         assert (await made.until_told())["error"]["code"] == -32601
+
+
+async def test_the_refusal_goes_first_and_the_cancellation_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1 of the official Python SDK loses its session when both meet in it."""
+    monkeypatch.setattr(session, "CANCEL_AFTER_S", 3.0)
+    made = Forgetful()
+    async with world(tmp_path, {"lab": made.peer}, lab={"may_ask": ["elicitation"]}) as around:
+        unbridged(await (await modern(around, **FORMS)).call())
+        await made.until_told()
+        assert made.peer.asked("notifications/cancelled") == []
+        cancelled = await made.peer.until("notifications/cancelled")
+        assert cancelled.params["requestId"] == made.peer.last().id
 
 
 async def test_a_call_in_the_gap_of_a_reconnect_waits_for_the_stream(tmp_path: Path) -> None:
