@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -197,8 +197,7 @@ def _write(lines: Iterator[str], file: TextIO) -> int:
 def _target(path: Path | None) -> Iterator[TextIO]:
     """A new file of its owner's, removed when it does not become whole."""
     if path is None:
-        with nullcontext(sys.stdout) as stdout:
-            yield stdout
+        yield sys.stdout
         return
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -207,11 +206,10 @@ def _target(path: Path | None) -> Iterator[TextIO]:
     with open(fd, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - takes over the descriptor
         try:
             yield file
-        except CommandError:
+        except CommandError:  # all that can be read is in it
             raise
         except BaseException:
-            with suppress(OSError):
-                path.unlink()
+            path.unlink(missing_ok=True)
             raise
 
 

@@ -178,7 +178,16 @@ def test_an_export_is_a_new_file_of_its_owners(tmp_path: Path, capsys: pytest.Ca
     code, _, err = run(capsys, *words)
     assert code == 2
     assert "exists already" in err
-    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_export_that_cannot_be_made_leaves_no_file(
+    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.path(1).write_bytes(b"junk\n")
+    code, out, err = run(capsys, "export", "--output", str(tmp_path / "out.jsonl"))
+    assert (code, out) == (12, "")
+    assert "does not begin with its own record" in err
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_an_export_goes_to_stdout_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
