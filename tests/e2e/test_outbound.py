@@ -114,7 +114,7 @@ def test_a_server_behind_a_proxy_with_limits_by_tool(start: Start) -> None:
         assert {credential for _, credential in made.seen} == {"Basic bWU6cHIweHktc2VjcmV0"}
 
         slow = ask("slow")["error"]
-        assert slow["message"] == "server lab did not begin to answer within 0.3 s"
+        assert slow["message"] == "server lab did not begin to answer within 0.3 s (timeout.first_byte)"
         assert slow["data"]["reason"] == "upstream_timeout"
 
         busy = ask("busy")["error"]["data"]
