@@ -22,6 +22,7 @@ from doorward.audit.notes import (
     sign,
 )
 from doorward.backends.files.durable import Files, last_line, whole_lines
+from doorward.backends.files.private import open_plain
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 
@@ -106,7 +107,8 @@ class Checkpoints:
     def copy(self) -> str:
         """What the file for readers says; empty when it is missing. Raises OSError."""
         try:
-            return (self._directory / NEWEST).read_bytes().decode("utf-8", "replace")
+            with open_plain(self._directory / NEWEST) as file:
+                return file.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
 

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol
 
-from doorward.backends.files.private import make_directory, sync_directory
+from doorward.backends.files.private import make_directory, open_plain, sync_directory
 
 _WINDOW: Final = 1024 * 1024
 """How far back from the end of a file of lines a torn one can begin: they have a few hundred bytes."""
@@ -130,7 +130,8 @@ def whole_lines(path: Path) -> list[bytes]:
     Empty when there is no such file. Raises OSError.
     """
     try:
-        content = path.read_bytes()
+        with open_plain(path) as file:
+            content = file.read()
     except FileNotFoundError:
         return []
     return _sound(content).split(b"\n")[:-1]
@@ -139,7 +140,7 @@ def whole_lines(path: Path) -> list[bytes]:
 def last_line(path: Path) -> bytes | None:
     """Without its end; None when there is no such file, or no whole line in it. Raises OSError."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _WINDOW))
             tail = file.read()
     except FileNotFoundError:

@@ -1,10 +1,12 @@
 """Files and directories that only their owner may read."""
 
+import errno
 import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from doorward.model.errors import GatewayError
@@ -35,6 +37,18 @@ def require_private(path: Path, status: os.stat_result) -> None:
         mode = stat.S_IMODE(status.st_mode)
         message = f"{path} can be read by other users (mode {mode:04o}); run: chmod 600 {path}"
         raise GatewayError(Reason.STORE_UNAVAILABLE, message)
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """A regular file to read: nothing that keeps its reader waiting, as a pipe that somebody has put there.
+
+    Raises OSError.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, f"{path.name} is no regular file", str(path))
+    return open(fd, "rb")  # noqa: PTH123 - takes over the descriptor
 
 
 def replace_file(path: Path, content: bytes) -> None:

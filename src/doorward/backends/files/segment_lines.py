@@ -12,6 +12,7 @@ import msgspec
 
 from doorward.audit.records import Segment, decode
 from doorward.backends.files.checkpoints import changed
+from doorward.backends.files.private import open_plain
 
 _NAME: Final = re.compile(r"(\d{8,12})\.(jsonl|jsonl\.gz|kept\.jsonl)", re.ASCII)
 Form = Literal["jsonl", "jsonl.gz", "kept.jsonl"]
@@ -74,11 +75,11 @@ class SegmentFile(NamedTuple):
         FileNotFoundError: it was pruned since it was found.
         """
         if self.form != "jsonl":
-            return gzip.open(self.path) if self.form == "jsonl.gz" else self.path.open("rb")
+            return _unzipped(self.path) if self.form == "jsonl.gz" else open_plain(self.path)
         try:
-            return self.path.open("rb")
+            return open_plain(self.path)
         except FileNotFoundError:  # compressed since it was found
-            return gzip.open(self.path.with_name(f"{self.path.name}.gz"))
+            return _unzipped(self.path.with_name(f"{self.path.name}.gz"))
 
     def checked(self, first: bytes) -> Segment:
         """Raises GatewayError(AUDIT_UNAVAILABLE) when this is not how this segment begins."""
@@ -91,6 +92,11 @@ class SegmentFile(NamedTuple):
                 f"{self.path} does not begin with its own record (an earlier version of Doorward wrote none)"
             )
         return record
+
+
+def _unzipped(path: Path) -> gzip.GzipFile:
+    open_plain(path).close()  # it raises for what would keep its reader waiting
+    return gzip.open(path)
 
 
 def segment_files(directory: Path) -> list[SegmentFile]:

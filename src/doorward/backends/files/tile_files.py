@@ -8,6 +8,7 @@ from typing import Final
 from doorward.audit.merkle import HASH_BYTES
 from doorward.audit.tiles import WIDTH, Tile
 from doorward.backends.files.durable import Files
+from doorward.backends.files.private import open_plain
 
 _ROOT: Final = "tile"
 
@@ -31,7 +32,8 @@ class TileFiles:
         """
         for found in dict.fromkeys((tile, tile._replace(width=WIDTH))):
             try:
-                content = (self._directory / found.path).read_bytes()
+                with open_plain(self._directory / found.path) as file:
+                    content = file.read()
             except FileNotFoundError:
                 continue
             if len(content) == found.width * HASH_BYTES:
