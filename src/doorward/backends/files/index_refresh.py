@@ -43,7 +43,7 @@ def _refresh(connection: sqlite3.Connection, files: Sequence[SegmentFile]) -> No
     gone = [place for number, place in known.items() if number not in numbers]
     if gone:
         with writing(connection):
-            _forget(connection, files, gone)
+            _take_back(connection, files, _forgotten(connection, gone))
     for file in files:
         place = known.get(file.number)
         if place is None or not place.whole or place.stamp != Stamp.of(file):
@@ -56,12 +56,12 @@ def _take(
     """All of a segment that is not in the index yet."""
     stamp = Stamp.of(file)  # before it is read: what comes in the meantime shows as another stamp
     with writing(connection):
-        place = _places(connection).get(file.number)
+        place, orphans = _places(connection).get(file.number), set[int]()
         if place is not None and not fits(file, place):
-            _forget(connection, files, [place])
-            place = None
+            orphans, place = _forgotten(connection, [place]), None
         place = place or place_of(file)
         if place is None:
+            _take_back(connection, files, orphans)
             return
         _check(connection, file, place)
         writer, head, last = IndexWriter(connection), place.head, b""
@@ -77,6 +77,7 @@ def _take(
             file.number, *stamp, place.first, lines, offset, span, head, tail, complete, damaged
         )  # fmt: skip
         connection.execute(KEEP, now)
+        _take_back(connection, files, orphans)
 
 
 def _check(connection: sqlite3.Connection, file: SegmentFile, place: Place) -> None:
@@ -90,16 +91,20 @@ def _check(connection: sqlite3.Connection, file: SegmentFile, place: Place) -> N
         raise changed(f"{file.path} begins with record {place.first}, which another segment has too")
 
 
-def _forget(connection: sqlite3.Connection, files: Sequence[SegmentFile], places: Sequence[Place]) -> None:
-    """Drop what was read of segments. Outcomes that lose their decisions become entries of their own."""
+def _forgotten(connection: sqlite3.Connection, places: Sequence[Place]) -> set[int]:
+    """Drop what was read of segments. The numbers of outcomes that have lost their decisions by that."""
     writer = IndexWriter(connection)
     for place in places:
         connection.execute("DELETE FROM segment WHERE number = ?", (place.number,))
-    orphans = {number for place in places for number in writer.forget(place.first, place.end)}
-    known = _places(connection)
-    for file in files:
-        place_now = known.get(file.number)
-        here = {n for n in orphans if place_now is not None and place_now.first <= n < place_now.end}
+    return {number for place in places for number in writer.forget(place.first, place.end)}
+
+
+def _take_back(connection: sqlite3.Connection, files: Sequence[SegmentFile], orphans: set[int]) -> None:
+    """Outcomes whose decisions were dropped: to these if they were read anew, or as entries of their own."""
+    writer, known = IndexWriter(connection), _places(connection)
+    for file in files if orphans else ():
+        place = known.get(file.number)
+        here = {number for number in orphans if place is not None and place.first <= number < place.end}
         for found in numbered(file) if here else ():
             if found.number in here:
                 writer.add(found.number, found.record)

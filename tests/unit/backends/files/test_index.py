@@ -176,6 +176,18 @@ def test_what_is_pruned_is_dropped_to_the_last_byte(log: Log, index: AuditIndex,
     assert not [file for file in tmp_path.glob("index.db*") if b"secret_" in file.read_bytes()]
 
 
+def test_a_call_that_is_kept_finds_its_outcome_again(log: Log, index: AuditIndex) -> None:
+    log.decide("a")
+    at = log.decide("b")
+    log.open_segment()
+    done = log.answer("b")
+    log.open_segment()
+    assert len(found(index, "outcome=ok")) == 1
+    log.prune(1, at)
+    (entry,) = found(index, "kind=outcome")
+    assert (entry.number, entry.done, entry.how.decision) == (at, done, "permit")
+
+
 def test_an_outcome_that_is_pruned_leaves_its_call(log: Log, index: AuditIndex) -> None:
     at = log.decide("c1")
     log.open_segment()
@@ -457,5 +469,5 @@ class Life(RuleBasedStateMachine):
             file.unlink()
 
 
-Life.TestCase.settings = settings(deadline=None, max_examples=10, stateful_step_count=30)
+Life.TestCase.settings = settings(deadline=None, max_examples=12, stateful_step_count=30)
 TestLife = Life.TestCase
