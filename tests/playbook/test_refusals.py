@@ -89,11 +89,13 @@ async def test_a_malformed_request_of_a_session_is_answered_by_its_id(given: byt
     assert "result" in body(await caller.ask("ping"))
 
 
+@pytest.mark.spec("DW-425")
 async def test_on_stdio_too_a_malformed_request_is_answered_by_its_id() -> None:
     answer = await House().send(CALLS % (DEEP, b"7"), transport="stdio")
     assert body(answer)["id"] == 7
 
 
+@pytest.mark.spec("DW-425")
 async def test_a_session_of_somebody_else_changes_nothing() -> None:
     house = House()
     caller = await legacy(house)

@@ -206,6 +206,7 @@ def test_encodings_are_exact() -> None:
 DEEP = b"[" * 200 + b"]" * 200
 
 
+@pytest.mark.spec("DW-425")
 @pytest.mark.parametrize(
     ("data", "found"),
     [

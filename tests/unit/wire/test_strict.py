@@ -303,6 +303,7 @@ def test_every_double_may_be_spelled_with_all_its_digits(value: float, form: str
         assert strict.decode(f'{{"a": {spelled}}}'.encode())["a"] == float(spelled)
 
 
+@pytest.mark.spec("DW-012")
 @pytest.mark.parametrize(
     ("text", "canonical"),
     [
