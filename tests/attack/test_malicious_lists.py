@@ -228,8 +228,9 @@ async def test_a_storm_of_changes_is_asked_after_now_and_then(
                 async with asyncio.timeout(2.5):
                     async for message in heard:
                         told += message["method"] == "notifications/tools/list_changed"
-        assert 2 <= len(evil.asked("tools/list")) - before <= 8  # 0, 0.1, 0.2, 0.4, 0.8, 1.6 s
-        assert told <= 8
+        # After 0, 0.1, 0.2, 0.4, 0.8, 1.6 s; more where 2.5 s take longer, never thousands.
+        assert 2 <= len(evil.asked("tools/list")) - before <= 20
+        assert told <= 20
         assert (told > 0) is changing
 
 

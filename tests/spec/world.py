@@ -183,14 +183,16 @@ async def world(
         process = await Process.open(loaded)
         try:
             url = (await process.listen(lambda _: None))[0].removesuffix("/mcp")
-            async with (
-                asyncio.timeout(60),
-                httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as http,
-            ):
-                made = World(process, url, http, secrets)
-                made.peers = peers
-                yield made
-            await process.drain(1.0)
+            try:
+                async with (
+                    asyncio.timeout(60),
+                    httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as http,
+                ):
+                    made = World(process, url, http, secrets)
+                    made.peers = peers
+                    yield made
+            finally:  # or what a failed test leaves open fails the next one
+                await process.drain(1.0)
         finally:
             await process.close()
 
