@@ -42,7 +42,8 @@ async def test_08_no_second_spelling_gets_past_a_rule(down: str, spelled: str, t
         client = await made.client(version=down)
         message = client.message("tools/call", {"name": "echo"})
         body = json.dumps(message).replace('"name": "echo"', spelled).encode()
-        assert (await client.post(body, client.heads(message))).error == (400, -32600)
+        said = await client.post(body, client.heads(message))
+        assert said.error == (400 if client.modern else 200, -32600)
         assert peer.asked("tools/call") == []
 
 
