@@ -28,7 +28,8 @@ LONGEST_FILE = 320
 """Lines. Most files have half of it; the table below says which have more, and how many they may."""
 LONGER = {
     "app/process.py": 420,
-    "audit/verifier.py": 1300,  # copied to where nothing of ours is: one file on purpose
+    "backends/files/sealer.py": 340,
+    "audit/verifier.py": 1500,  # copied to where nothing of ours is: one file on purpose
     "backends/files/segments.py": 420,
     "edge/connection.py": 480,
     "edge/plane.py": 480,

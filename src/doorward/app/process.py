@@ -11,19 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from doorward.app.changes import Told, actor_of, changes
-from doorward.app.clock import ClockWatch
 from doorward.app.garbage import Settling
-from doorward.app.heartbeat import Heartbeat
-from doorward.app.housekeeping import Housekeeping
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
 from doorward.app.log import OpenLog, gateway_name, open_log
+from doorward.app.log_care import LogCare
 from doorward.app.readiness import readiness, traffic
-from doorward.app.revisions import Revisions
-from doorward.app.space import Space
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
-from doorward.audit.keep import PRUNED
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
@@ -55,7 +50,6 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
-from doorward.ports.audit import Pressure
 from doorward.ports.store import KeyRecord
 from doorward.upstream.warden import Warden
 
@@ -76,17 +70,8 @@ class Process:
     ) -> None:
         self._lock = lock
         self._store = store
-        where = paths(loaded.settings)
-        self._revisions = Revisions(where.revisions)
         self.log, self.sealer = log
-        self._space = Space(where.audit, self.log, lambda: self.world.loaded.settings.audit.disk)
-        self._keeping = Housekeeping(
-            where.audit,
-            self.log,
-            self.sealer,
-            keep=lambda: self.world.loaded.settings.audit.keep,
-            announce=lambda detail: self.world.recorder.lifecycle(PRUNED, **detail),
-        )
+        self._care = LogCare(log, paths(loaded.settings), lambda: self.world)
         self.wanted = asyncio.Event()
         """Set when somebody asks for a reload."""
         self.sessions = MemorySessions(closed=self._session_closed)
@@ -168,17 +153,15 @@ class Process:
         if self.log.recovered is not None:
             await self.recorder.lifecycle("log_recovered", detail=str(self.log.recovered))
         await self._watch.look()
-        await self._space.look()
-        await asyncio.to_thread(self._revisions.keep, self.world.loaded)
+        await self._care.look()
+        await self._care.admit(self.world.loaded)
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
         await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
-        self._spawn(self._space.run())
         self._spawn(self._keep_house())
         self._spawn(self._ask_who_came_up())
-        self._spawn(self._keeping.run())
-        self._spawn(Heartbeat(self.sealer, lambda: self.world.recorder).run())
-        self._spawn(ClockWatch(lambda: self.world.recorder).run())
+        for caring in self._care.tasks():
+            self._spawn(caring)
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
         await asyncio.gather(*(self.world.refresh_server(server) for server in self.world.servers))
 
@@ -241,7 +224,7 @@ class Process:
             await new.start()
             if self._watch.failure is not None:
                 raise self._watch.failure  # these keys may be out of date, and adopting them would hide it
-            await asyncio.to_thread(self._revisions.keep, loaded)
+            await self._care.admit(loaded)
             await new.recorder.changed(actor_of(told, loaded.path), changes(old.loaded, loaded))
             await new.recorder.lifecycle("reloaded", config=loaded.digest, before=old.loaded.digest)
         except BaseException:
@@ -305,10 +288,7 @@ class Process:
     def readiness(self, operator: bool = False) -> dict[str, Any]:
         """What /readyz says, and more of it to an operator. See `readiness.readiness`."""
         tls = None if self.tls is None else self.tls.state()
-        full = self.log.pressure is Pressure.NOTHING
-        blocked = self.log.failure or (self._space.text if full else None)
-        behind = self.sealer.trouble or self._space.text or self._keeping.trouble
-        said = readiness(self.world, blocked, behind, tls, operator=operator)
+        said = readiness(self.world, self._care.blocked, self._care.trouble, tls, operator=operator)
         said["config"] = self.unadopted
         if operator:
             said |= {"http": traffic(self.http, self._limits), "log": self.sealer.figures()}
