@@ -132,7 +132,7 @@ async def test_a_gateway_keeps_its_log_and_says_what_it_cannot(loaded: Loaded) -
     path.write_bytes(whole.replace(b'"bot"', b'"bat"', 1))
     process = await Process.open(loaded)
     try:
-        keeping = process._keeping
+        keeping = process._care._keeping
         keeping._clock = lambda: LATE
         keeping._pace = keeping._pace._replace(look_s=0.01, rest=0.0)
         process.sealer._pace = process.sealer._pace._replace(checkpoint_records=1, issue_s=0.0)
