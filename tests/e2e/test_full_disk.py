@@ -123,7 +123,7 @@ def test_no_forwarded_call_is_missing_when_it_is_full_to_the_last_byte(small_dis
 
     def refused() -> int:
         # Whichever notices first: the write that fails, or the look at the disk.
-        return sum(what in {"audit_unavailable", "audit_disk_low"} for what in became.values())
+        return sum(what in {"audit_unavailable", "audit_disk_low"} for what in list(became.values()))
 
     workers = [threading.Thread(target=work, args=(worker,)) for worker in range(WORKERS)]
     for each in workers:
