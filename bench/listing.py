@@ -59,6 +59,7 @@ class Far:
         self.server_info: dict[str, Any] = {"name": name, "version": "1"}
         self.instructions: str | None = None
         self.up = True
+        self.starting = False
         self._said = tools_of(name)
 
     async def list(self, method: str) -> list[dict[str, Any]]:
