@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from doorward.app.state import StatePaths
 from doorward.audit.ids import uuid7
-from doorward.audit.records import VERSION, Lifecycle, encode
-from doorward.backends.files.sealer import TENANT, Sealer
+from doorward.audit.records import TENANT, VERSION, Lifecycle, encode
+from doorward.backends.files.sealer import Sealer
 from doorward.backends.files.segments import SegmentLog
 from doorward.ports.secrets import RotatingRing
 

@@ -2,7 +2,7 @@
 the gateway itself."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from doorward.audit import records
 from doorward.audit.denials import Alike, Counted, DenialTally
@@ -13,8 +13,6 @@ from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.ports.audit import AuditLog
-
-TENANT: Final = "default"
 
 
 class EventRecords:
@@ -117,7 +115,7 @@ class EventRecords:
             "id": uuid7(),
             "ts": int(now * 1000),
             "gateway": self._gateway,
-            "tenant": TENANT,
+            "tenant": records.TENANT,
         }
 
     def _refusals(self, rollup: Rollup) -> records.Refusal:

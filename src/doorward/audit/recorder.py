@@ -17,7 +17,7 @@ from doorward.audit.bounds import bounded_decision, bounded_outcome
 from doorward.audit.build import actor_of, args_of, large_args, mcp_of, result_of, ruling_of, trace_of
 from doorward.audit.denials import DenialTally
 from doorward.audit.digests import LARGE, Digested, DigestKey, DigestKeys
-from doorward.audit.events import TENANT, EventRecords
+from doorward.audit.events import EventRecords
 from doorward.audit.ids import uuid7
 from doorward.audit.large import LargeRecords
 from doorward.audit.lines import CallLines
@@ -74,7 +74,7 @@ class Recorder(EventRecords):
         self._modes = modes
         self._ways: Mapping[str, records.Way] = ways or {}
         self._off = tuple(records.Skipped(each, "off") for each in off)
-        self._keys = DigestKeys(ring, TENANT)
+        self._keys = DigestKeys(ring, records.TENANT)
         strictness = strictness or Strictness()
         self._roles, self._usual = strictness.servers, strictness.usual
         self._lines = CallLines(

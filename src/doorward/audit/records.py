@@ -14,6 +14,8 @@ from doorward.model.verdict import ControlRun, RuleRef
 
 VERSION: Final = 2
 """1 had `args.hmac`, over JSON that was sorted another way."""
+TENANT: Final = "default"
+"""Whose records those are that no caller's tenant stands behind."""
 CLIP: Final = 256
 MARK: Final = "…"
 NAMES: Final = 64

@@ -11,12 +11,11 @@ import msgspec
 
 from doorward.audit import records
 from doorward.audit.digests import DigestKey, purpose_of, quarter_of
-from doorward.audit.ids import uuid7
+from doorward.control.changes import change_record
 from doorward.model.canonical import any_canonical
 from doorward.ports.secrets import RotatingRing
 from doorward.ports.store import Store
 
-TENANT: Final = "default"
 HASHED: Final = "audit:hash"
 _QUARTER: Final = re.compile(r"(\d{4})[qQ]([1-4])")
 
@@ -65,7 +64,7 @@ def hash_value(
     versions = [version.number for version in ring.versions(purpose)]
     if not versions:
         raise NoKey(f"there is no key {purpose}: nothing was digested for {tenant} in {at[0]}q{at[1]}")
-    store.add_change(_change(purpose, versions, actor, now))
+    store.add_change(change_record(HASHED, purpose, actor, now, after={"versions": versions}))
     spelled = _canonical(data)
     found = []
     for number in versions:
@@ -80,18 +79,3 @@ def _canonical(data: bytes) -> bytes | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return any_canonical(value)
-
-
-def _change(purpose: str, versions: list[int], actor: records.Actor, now: float) -> bytes:
-    return records.encode(
-        records.Change(
-            v=records.VERSION,
-            id=uuid7(),
-            ts=int(now * 1000),
-            tenant=TENANT,
-            action=HASHED,
-            actor=actor,
-            object=purpose,
-            after={"versions": versions},
-        )
-    )

@@ -6,12 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.ids import uuid7
+from doorward.control.changes import change_record
 from doorward.identity import keys
 from doorward.ports.secrets import SecretRing
 from doorward.ports.store import KeyRecord, Store
 
-TENANT: Final = "default"
 CREATED: Final = "key:create"
 REVOKED: Final = "key:revoke"
 # The name becomes the principal's subject, which other parts join with "|" and show in one line.
@@ -104,16 +103,5 @@ def _public(record: KeyRecord) -> dict[str, Any]:
 def _change(
     action: str, actor: records.Actor, now: float, *, before: KeyRecord | None, after: KeyRecord
 ) -> bytes:
-    return records.encode(
-        records.Change(
-            v=records.VERSION,
-            id=uuid7(),
-            ts=int(now * 1000),
-            tenant=TENANT,
-            action=action,
-            actor=actor,
-            object=f"key:{after.id}",
-            before=None if before is None else _public(before),
-            after=_public(after),
-        )
-    )
+    public = None if before is None else _public(before)
+    return change_record(action, f"key:{after.id}", actor, now, public, _public(after))

@@ -1,16 +1,15 @@
 """List and rotate the keys of the ring."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from doorward.audit import records
-from doorward.audit.ids import uuid7
+from doorward.control.changes import change_record
 from doorward.ports.secrets import RotatingRing, Version
 from doorward.ports.store import Store
 
-TENANT: Final = "default"
 ROTATED: Final = "secret:rotate"
 CHECKPOINTS: Final = "checkpoints"
 ROTATABLE: Final = (CHECKPOINTS,)
@@ -51,7 +50,8 @@ def rotate_checkpoints(
 
     def announce(key: bytes) -> None:
         before, after = _announced(store, in_force), public(key)
-        store.add_change(_change(before, after, actor, now))
+        keys = {"key": before}, {"key": after}
+        store.add_change(change_record(ROTATED, CHECKPOINTS, actor, now, *keys))
         announced.append((before, after))
 
     ring.rotate(CHECKPOINTS, announce)
@@ -76,22 +76,3 @@ def _new_key(record: bytes) -> str | None:
     if not isinstance(change, records.Change) or (change.action, change.object) != (ROTATED, CHECKPOINTS):
         return None
     return str((change.after or {})["key"])
-
-
-def _change(before: str, after: str, actor: records.Actor, now: float) -> bytes:
-    def key(text: str) -> dict[str, Any]:
-        return {"key": text}
-
-    return records.encode(
-        records.Change(
-            v=records.VERSION,
-            id=uuid7(),
-            ts=int(now * 1000),
-            tenant=TENANT,
-            action=ROTATED,
-            actor=actor,
-            object=CHECKPOINTS,
-            before=key(before),
-            after=key(after),
-        )
-    )

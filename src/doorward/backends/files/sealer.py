@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from doorward.audit.ids import uuid7
 from doorward.audit.notes import VerifierKey
-from doorward.audit.records import VERSION, Segment, encode
+from doorward.audit.records import TENANT, VERSION, Segment, encode
 from doorward.audit.tiles import TiledTree
 from doorward.backends.files.durable import Files, OsFiles
 from doorward.backends.files.issuer import Head, Issuer
@@ -25,7 +25,6 @@ from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import RotatingRing
 
-TENANT: Final = "default"
 SLICE_RECORDS: Final = 128
 SLICE_BYTES: Final = 256 * 1024
 """One slice is at most this much: 0.3 ms of ordinary records, 0.6 ms of large ones."""
