@@ -44,13 +44,18 @@ class Shape(NamedTuple):
 
 def actor_of(principal: Principal, call: Call | None) -> Actor:
     """Who asked; `client` is what the client says of itself."""
+    return identity_of(principal, None if call is None else client_of(call.client))
+
+
+def identity_of(principal: Principal, client: str | None) -> Actor:
+    """What was proven of a caller, beside what its client says of itself."""
     return Actor(
         principal.subject,
         principal.method,
         principal.agent,
         principal.key_id,
-        principal.client or (None if call is None else client_of(call.client)),
-        principal.actors,
+        client,
+        tuple([clip(actor.subject) for actor in principal.actors]),
     )
 
 

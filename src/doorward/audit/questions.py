@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from doorward.audit.build import client_of, digestible, session_of, shape_of
+from doorward.audit.build import client_of, digestible, identity_of, session_of, shape_of
 from doorward.audit.digests import DigestKey
 from doorward.audit.records import Actor, Args, Mcp, clip
 from doorward.model.call import Call, Inbound, Session
@@ -23,10 +23,7 @@ class About(Protocol):
 
 def questioned(principal: Principal, session: Session) -> Actor:
     """Who is asked, with what its client says of itself."""
-    client = principal.client or client_of(session.client)
-    return Actor(
-        principal.subject, principal.method, principal.agent, principal.key_id, client, principal.actors
-    )
+    return identity_of(principal, client_of(session.client))
 
 
 def question_of(inquiry: Inquiry, session: Session, transport: str) -> Mcp:
