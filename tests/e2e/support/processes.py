@@ -1,23 +1,25 @@
 """Processes of a test: they answer in time or the test fails with what they said, and none outlives it."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 LOOPBACK = "127.0.0.1"
 GRACE_S = 40.0
 PATIENCE_S = 60.0
 """What takes a second may take a minute beside others; what never comes is found out all the same."""
-_FIRST_PORT = 20_000
-_PER_RANGE = 1500
-_RANGES = 8
+PORTS = range(20_000, 32_000)
 
 
 class Child:
@@ -94,15 +96,38 @@ def wait_until(
         time.sleep(0.02)
 
 
+@cache
+def _claims() -> tuple[BinaryIO, set[int]]:
+    """A file whose bytes stand for ports, and those that this process holds. The locks end with it."""
+    place = Path(tempfile.gettempdir()) / f"doorward-test-ports-{os.getuid()}"
+    return place.open("ab"), set()
+
+
+def _claim(port: int) -> bool:
+    """False when it was given to somebody who still runs, here or in another process."""
+    file, held = _claims()
+    if port in held:
+        return False
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    held.add(port)
+    return True
+
+
 def free_port() -> int:
     """A port that nobody listens on, nor will be given as its own end of a connection (above 32768 on Linux).
-    Workers of one run of tests look in ranges of their own."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
-    for _ in range(_PER_RANGE):
-        port = _FIRST_PORT + worker * _PER_RANGE + secrets.randbelow(_PER_RANGE)
-        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
-            return port
-    raise AssertionError("every port of this worker's range is taken")
+
+    It is given once only: its server binds it seconds later, and who looked meanwhile whether it can be bound
+    would have it too, so that callers of the one server would be answered by the other.
+    """
+    for _ in range(2 * len(PORTS)):
+        port = secrets.choice(PORTS)
+        if _claim(port):
+            with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+                return port
+    raise AssertionError("every port is taken")
 
 
 def listens(port: int) -> bool:

@@ -355,6 +355,7 @@ async def test_a_head_that_comes_just_as_the_work_has_ended_is_sealed(
         if close:
             await sealer.close()
         else:
-            await until(lambda: sealer.checkpoint == sealer.size)
+            # The thread says how far it is before the work that waits for it has ended.
+            await until(lambda: sealer.checkpoint == sealer.size and sealer._work is None)
         assert sealer.checkpoint == sealer.size
     writer.kill()
