@@ -7,19 +7,15 @@ secret has 256 bits, which is why a plain HMAC suffices where a password would n
 
 import hashlib
 import hmac
-import secrets
-import string
-import zlib
 from typing import Final
 
 import msgspec
 
+from doorward.identity.base62 import CRC_LENGTH, checksum, drawn, holds
+
 ENVIRONMENTS: Final = ("live", "test")
 ID_LENGTH: Final = 12
 SECRET_LENGTH: Final = 43  # 62 ** 43 > 2 ** 256
-CRC_LENGTH: Final = 6  # 62 ** 6 > 2 ** 32
-_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_BASE62: Final = frozenset(_ALPHABET)
 
 
 class VirtualKey(msgspec.Struct, frozen=True, gc=False):
@@ -37,28 +33,28 @@ class VirtualKey(msgspec.Struct, frozen=True, gc=False):
     def text(self) -> str:
         """What the caller presents."""
         body = f"dw_{self.environment}_{self.id}_{self.secret}"
-        return body + _checksum(body)
+        return body + checksum(body)
 
 
 def mint(environment: str) -> VirtualKey:
     """A new key from the system's random source. Raises ValueError for an unknown environment."""
     if environment not in ENVIRONMENTS:
         raise ValueError(f"environment is {environment!r}, not one of {', '.join(ENVIRONMENTS)}")
-    return VirtualKey(environment, _random(ID_LENGTH), _random(SECRET_LENGTH))
+    return VirtualKey(environment, drawn(ID_LENGTH), drawn(SECRET_LENGTH))
 
 
 def parse(text: str) -> VirtualKey:
     """The parts of a presented key. Raises ValueError, whose text never repeats the key."""
     if not text.isascii() or not text.startswith("dw_"):
         raise ValueError("not a Doorward key: it does not begin with dw_live_ or dw_test_")
-    body, checksum = text[:-CRC_LENGTH], text[-CRC_LENGTH:]
-    if _checksum(body) != checksum:
+    body, written = text[:-CRC_LENGTH], text[-CRC_LENGTH:]
+    if checksum(body) != written:
         raise ValueError("the key is incomplete or mistyped: its checksum does not fit")
     parts = body.split("_")
     if len(parts) != 4 or parts[1] not in ENVIRONMENTS:
         raise ValueError("not a Doorward key: it does not begin with dw_live_ or dw_test_")
     _, environment, key_id, secret = parts
-    if len(key_id) != ID_LENGTH or len(secret) != SECRET_LENGTH or not _BASE62.issuperset(key_id + secret):
+    if len(key_id) != ID_LENGTH or len(secret) != SECRET_LENGTH or not holds(key_id + secret):
         raise ValueError("not a Doorward key: its parts have the wrong length or alphabet")
     return VirtualKey(environment, key_id, secret)
 
@@ -71,16 +67,3 @@ def digest(pepper: bytes, secret: str) -> bytes:
 def matches(stored: bytes, pepper: bytes, secret: str) -> bool:
     """Whether `secret` is the one whose digest was stored, in time that does not depend on the answer."""
     return hmac.compare_digest(stored, digest(pepper, secret))
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def _checksum(body: str) -> str:
-    value = zlib.crc32(body.encode("ascii"))
-    digits = []
-    for _ in range(CRC_LENGTH):
-        value, rest = divmod(value, 62)
-        digits.append(_ALPHABET[rest])
-    return "".join(reversed(digits))
