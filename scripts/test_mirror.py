@@ -97,9 +97,10 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/backends/files/test_ring.py": ("backends/files/private",),
     "tests/unit/backends/files/test_sealer.py": ("backends/files/checkpoints", "backends/files/tile_files"),
     "tests/unit/backends/files/test_segments.py": ("backends/files/recover",),
+    "tests/unit/backends/sql/test_migrate.py": ("backends/sql/migrations/versions/0002_identity",),
     "tests/unit/backends/sql/test_sqlite.py": (
-        "backends/sql/migrate",
         "backends/sql/migrations/versions/0001_keys",
+        "backends/sql/values",
         "backends/sql/store",
     ),
     # Wiring, sockets and processes are tested with real ones.

@@ -5,7 +5,7 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from doorward.ports.store import KeyRecord, Store
+from doorward.ports.store import BlockRecord, KeyRecord, OperatorRecord, Previous, Store
 
 RECORD = KeyRecord(
     id="AAAAAAAAAAAA",
@@ -18,6 +18,41 @@ RECORD = KeyRecord(
     created_by="operator",
     expires_at=None,
     revoked_at=None,
+)
+NARROWED = replace(
+    RECORD,
+    id="CCCCCCCCCCCC",
+    created_at=RECORD.created_at + 2,
+    creator_id="op_CCCCCCCCCCCC",
+    servers=("crm", "git*"),
+    tools=(),
+    read_only=True,
+    rate="100/min",
+    networks=("10.0.0.0/8", "2001:db8::/32"),
+    previous=Previous(bytes(range(32, 64)), 2, 1_790_000_200.5),
+    last_used_at=1_790_000_100.75,
+)
+OPERATOR = OperatorRecord(
+    id="op_AAAAAAAAAAAA",
+    name="anna",
+    role="operator",
+    digest=bytes(range(64, 96)),
+    pepper_version=3,
+    created_at=1_790_000_000.5,
+    created_by="owner",
+    agents=("ci", "dev-*"),
+    servers=("git*",),
+    expires_at=1_800_000_000.0,
+)
+BLOCK = BlockRecord(
+    id="bl_AAAAAAAAAAAA",
+    kind="user",
+    value="ann\u00e4",
+    reason="left the house",
+    created_at=1_790_000_001.5,
+    created_by="anna",
+    issuer="https://id.example.com",
+    expires_at=1_790_003_600.0,
 )
 
 
@@ -61,25 +96,137 @@ class StoreContract:
         assert [entry.record for entry in store.outbox(0, 10)] == [b"first", b"second", b"third"]
         assert store.epoch() > before
 
-    def test_revokes_once(self, store: Store) -> None:
+    def test_returns_whatever_a_key_narrows(self, store: Store) -> None:
+        nothing_left = replace(NARROWED, id="DDDDDDDDDDDD", created_at=NARROWED.created_at + 1, servers=())
+        store.add_key(NARROWED, b"1")
+        store.add_key(nothing_left, b"2")
+        assert store.keys() == [NARROWED, nothing_left]
+
+    def test_changes_a_key_that_is_still_as_it_was_read(self, store: Store) -> None:
         store.add_key(RECORD, b"added")
-        assert store.revoke_key(RECORD.id, 1_790_000_100.5, b"revoked")
-        assert store.keys() == [replace(RECORD, revoked_at=1_790_000_100.5)]
+        wanted = replace(
+            NARROWED,
+            id=RECORD.id,
+            created_at=RECORD.created_at,
+            last_used_at=None,
+            revoked_at=1_790_000_100.5,
+        )
+        assert store.change_key(wanted, b"changed")
+        assert store.keys() == [replace(wanted, revision=1)]
         before = store.epoch()
-        assert not store.revoke_key(RECORD.id, 1_790_000_200.0, b"again")
-        assert not store.revoke_key("nobody", 1.0, b"nobody")
-        assert store.keys() == [replace(RECORD, revoked_at=1_790_000_100.5)]
+        assert not store.change_key(replace(wanted, name="mallory"), b"too late")
+        assert not store.change_key(replace(wanted, id="nobody"), b"nobody")
+        assert store.keys() == [replace(wanted, revision=1)]
         assert store.epoch() == before
-        assert [entry.record for entry in store.outbox(0, 10)] == [b"added", b"revoked"]
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"added", b"changed"]
+        assert store.change_key(replace(wanted, revision=1, revoked_at=None), b"again")
+        assert store.keys() == [replace(wanted, revision=2, revoked_at=None)]
+
+    def test_a_change_leaves_creation_and_last_use_alone(self, store: Store) -> None:
+        store.add_key(RECORD, b"added")
+        store.touch({RECORD.id: 5.0})
+        assert store.change_key(replace(RECORD, created_at=1.0, last_used_at=2.0, name="bob"), b"changed")
+        assert store.keys() == [replace(RECORD, name="bob", last_used_at=5.0, revision=1)]
+
+    def test_only_one_of_two_changes_of_the_same_reading_succeeds(self, store: Store) -> None:
+        store.add_key(RECORD, b"added")
+        done: list[bool] = []
+
+        def change(name: str) -> None:
+            done.append(store.change_key(replace(RECORD, name=name), name.encode()))
+
+        threads = [threading.Thread(target=change, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(done) == [False, False, False, True]
+        [key] = store.keys()
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"added", key.name.encode()]
+
+    def test_keeps_operators(self, store: Store) -> None:
+        other = replace(OPERATOR, id="op_BBBBBBBBBBBB", name="bea", agents=None, servers=(), created_at=1.0)
+        store.add_operator(OPERATOR, b"1")
+        store.add_operator(other, b"2")
+        assert store.operators() == [other, OPERATOR]
+        removed = replace(OPERATOR, removed_at=1_790_000_500.0)
+        before = store.epoch()
+        assert store.change_operator(removed, b"3")
+        assert not store.change_operator(removed, b"4")
+        assert store.operators() == [other, replace(removed, revision=1)]
+        assert store.epoch() > before
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"1", b"2", b"3"]
+
+    def test_two_operators_never_have_one_name(self, store: Store) -> None:
+        same = replace(OPERATOR, id="op_BBBBBBBBBBBB", created_at=OPERATOR.created_at + 1)
+        other = replace(same, id="op_CCCCCCCCCCCC", name="bea")
+        store.add_operator(OPERATOR, b"1")
+        store.add_operator(other, b"2")
+        before = store.epoch()
+        with pytest.raises(ValueError, match="anna"):
+            store.add_operator(same, b"3")
+        with pytest.raises(ValueError, match="anna"):
+            store.change_operator(replace(other, name="anna"), b"4")
+        with pytest.raises(ValueError, match=OPERATOR.id):
+            store.add_operator(replace(OPERATOR, name="carl"), b"5")
+        assert (store.epoch(), store.operators()) == (before, [OPERATOR, other])
+        assert store.change_operator(replace(OPERATOR, removed_at=7.0), b"6")
+        store.add_operator(same, b"7")
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"1", b"2", b"6", b"7"]
+
+    def test_keeps_blocks(self, store: Store) -> None:
+        bare = BlockRecord(
+            id="bl_BBBBBBBBBBBB", kind="server", value="crm", reason="", created_at=1.0, created_by="anna"
+        )
+        store.add_block(BLOCK, b"1")
+        store.add_block(bare, b"2")
+        assert store.blocks() == [bare, BLOCK]
+        with pytest.raises(ValueError, match=BLOCK.id):
+            store.add_block(BLOCK, b"again")
+        lifted = replace(BLOCK, lifted_at=1_790_000_500.0)
+        assert store.change_block(lifted, b"3")
+        assert not store.change_block(lifted, b"4")
+        assert store.blocks() == [bare, replace(lifted, revision=1)]
+        assert [entry.record for entry in store.outbox(0, 10)] == [b"1", b"2", b"3"]
+
+    def test_tells_everything_at_once(self, store: Store) -> None:
+        store.add_key(RECORD, b"1")
+        store.add_key(NARROWED, b"2")
+        store.add_operator(OPERATOR, b"3")
+        store.add_block(BLOCK, b"4")
+        facts = store.facts()
+        assert facts.epoch == store.epoch()
+        assert (facts.keys, facts.operators, facts.blocks) == ((RECORD, NARROWED), (OPERATOR,), (BLOCK,))
+
+    def test_remembers_the_last_use_and_calls_it_no_change(self, store: Store) -> None:
+        store.add_key(RECORD, b"1")
+        store.add_key(key("z"), b"2")
+        store.add_operator(OPERATOR, b"3")
+        before = store.facts()
+        store.touch({})
+        store.touch({RECORD.id: 1_790_000_007.5, OPERATOR.id: 1_790_000_008.5, "nobody": 1.0})
+        store.touch({RECORD.id: 1_790_000_001.5})  # a gateway whose clock is behind
+        facts = store.facts()
+        assert facts.epoch == before.epoch
+        assert {one.id: one.last_used_at for one in facts.keys} == {
+            RECORD.id: 1_790_000_007.5,
+            key("z").id: None,
+        }
+        assert facts.operators == (replace(OPERATOR, last_used_at=1_790_000_008.5),)
+        assert len(store.outbox(0, 10)) == 3
 
     def test_epoch_moves_with_every_change_and_with_nothing_else(self, store: Store) -> None:
         seen = [store.epoch()]
         store.add_key(RECORD, b"1")
         seen.append(store.epoch())
-        store.revoke_key(RECORD.id, 1.0, b"2")
+        store.change_key(replace(RECORD, revoked_at=1.0), b"2")
         seen.append(store.epoch())
-        assert len(set(seen)) == 3
-        store.keys()
+        store.add_operator(OPERATOR, b"3")
+        seen.append(store.epoch())
+        store.add_block(BLOCK, b"4")
+        seen.append(store.epoch())
+        assert len(set(seen)) == 5
+        store.facts()
         store.outbox_done(store.outbox(0, 10)[-1].seq)
         assert store.epoch() == seen[-1]
 

@@ -55,7 +55,16 @@ def create_key(
     digest = keys.digest(pepper, key.secret)
     created_by = actor.subject
     record = KeyRecord(
-        key.id, name, agent, environment, digest, version, now, created_by, expires_at, revoked_at=None
+        id=key.id,
+        name=name,
+        agent=agent,
+        environment=environment,
+        digest=digest,
+        pepper_version=version,
+        created_at=now,
+        created_by=created_by,
+        expires_at=expires_at,
+        revoked_at=None,
     )
     store.add_key(record, _change(CREATED, actor, now, before=None, after=record))
     return CreatedKey(record, key.text)
@@ -73,11 +82,10 @@ def revoke_key(store: Store, key_id: str, *, actor: records.Actor, now: float) -
     Raises KeyUnknown, GatewayError(STORE_UNAVAILABLE).
     """
     wanted = _id_of(key_id)
-    before = _find(store, wanted)
-    if before.revoked_at is None:
+    while (before := _find(store, wanted)).revoked_at is None:
         after = msgspec.structs.replace(before, revoked_at=now)
-        store.revoke_key(wanted, now, _change(REVOKED, actor, now, before=before, after=after))
-    return _find(store, wanted)
+        store.change_key(after, _change(REVOKED, actor, now, before=before, after=after))
+    return before
 
 
 def _id_of(text: str) -> str:

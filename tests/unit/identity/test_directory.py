@@ -28,7 +28,16 @@ class Ring:
 
 
 RECORD = KeyRecord(
-    KEY.id, "alice", "coder", "live", keys.digest(b"\1" * 32, KEY.secret), 1, START, "operator", None, None
+    id=KEY.id,
+    name="alice",
+    agent="coder",
+    environment="live",
+    digest=keys.digest(b"\1" * 32, KEY.secret),
+    pepper_version=1,
+    created_at=START,
+    created_by="operator",
+    expires_at=None,
+    revoked_at=None,
 )
 
 

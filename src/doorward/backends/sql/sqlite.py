@@ -14,7 +14,7 @@ from doorward.backends.sql.store import SqlStore
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Newest revision under migrations/: a database that has it needs no Alembic to be opened."""
 BUSY_TIMEOUT_MS: Final = 5_000
 _PRAGMAS: Final = (

@@ -1,18 +1,21 @@
-"""Keys and outbox in a relational database (port: Store). Every verb is one transaction."""
+"""The store in a relational database (port: Store). Every verb is one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from doorward.backends.sql import tables
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
-from doorward.ports.store import KeyRecord, OutboxEntry
+from doorward.ports.store import BlockRecord, KeyRecord, OperatorRecord, OutboxEntry, StoreFacts
 
-_KEY_COLUMNS: Final = tuple(tables.keys.c[name] for name in KeyRecord.__struct_fields__)
+Record = TypeVar("Record", KeyRecord, OperatorRecord, BlockRecord)
+
+_KEPT: Final = frozenset({"id", "created_at", "last_used_at", "revision"})
+"""What a change does not touch, or counts up."""
 
 
 class SqlStore:
@@ -28,39 +31,74 @@ class SqlStore:
 
     def add_key(self, key: KeyRecord, change: bytes) -> None:
         """See ports/store.py."""
-        values = {name: getattr(key, name) for name in KeyRecord.__struct_fields__}
-        with self._transaction() as connection:
-            try:
-                connection.execute(insert(tables.keys).values(values))
-            except IntegrityError as error:
-                raise ValueError(f"key {key.id} exists, or lacks something") from error
-            _changed(connection, change)
+        self._add(tables.keys, key, change)
 
-    def revoke_key(self, key_id: str, at: float, change: bytes) -> bool:
+    def change_key(self, key: KeyRecord, change: bytes) -> bool:
         """See ports/store.py."""
-        live = (tables.keys.c.id == key_id) & tables.keys.c.revoked_at.is_(None)
+        return self._change(tables.keys, key, change)
+
+    def keys(self) -> list[KeyRecord]:
+        """See ports/store.py."""
+        with self._reading() as connection:
+            return _all(connection, tables.keys, KeyRecord)
+
+    def add_operator(self, operator: OperatorRecord, change: bytes) -> None:
+        """See ports/store.py."""
+        self._add(tables.operators, operator, change)
+
+    def change_operator(self, operator: OperatorRecord, change: bytes) -> bool:
+        """See ports/store.py."""
+        return self._change(tables.operators, operator, change)
+
+    def operators(self) -> list[OperatorRecord]:
+        """See ports/store.py."""
+        with self._reading() as connection:
+            return _all(connection, tables.operators, OperatorRecord)
+
+    def add_block(self, block: BlockRecord, change: bytes) -> None:
+        """See ports/store.py."""
+        self._add(tables.blocks, block, change)
+
+    def change_block(self, block: BlockRecord, change: bytes) -> bool:
+        """See ports/store.py."""
+        return self._change(tables.blocks, block, change)
+
+    def blocks(self) -> list[BlockRecord]:
+        """See ports/store.py."""
+        with self._reading() as connection:
+            return _all(connection, tables.blocks, BlockRecord)
+
+    def facts(self) -> StoreFacts:
+        """See ports/store.py."""
+        with self._reading() as connection:
+            return StoreFacts(
+                _epoch(connection),
+                tuple(_all(connection, tables.keys, KeyRecord)),
+                tuple(_all(connection, tables.operators, OperatorRecord)),
+                tuple(_all(connection, tables.blocks, BlockRecord)),
+            )
+
+    def touch(self, last_used: Mapping[str, float]) -> None:
+        """See ports/store.py."""
+        if not last_used:
+            return
+        rows = [{"used_id": used_id, "at": at} for used_id, at in last_used.items()]
         with self._transaction() as connection:
-            if connection.execute(update(tables.keys).where(live).values(revoked_at=at)).rowcount == 0:
-                return False
-            _changed(connection, change)
-            return True
+            for table in (tables.keys, tables.operators):
+                before = table.c.last_used_at
+                older = before.is_(None) | (before < bindparam("at"))
+                used = update(table).where((table.c.id == bindparam("used_id")) & older)
+                connection.execute(used.values(last_used_at=bindparam("at")), rows)
 
     def add_change(self, change: bytes) -> None:
         """See ports/store.py."""
         with self._transaction() as connection:
             _changed(connection, change)
 
-    def keys(self) -> list[KeyRecord]:
-        """See ports/store.py."""
-        query = select(*_KEY_COLUMNS).order_by(tables.keys.c.created_at, tables.keys.c.id)
-        with self._reading() as connection:
-            return [KeyRecord(*row) for row in connection.execute(query)]
-
     def epoch(self) -> int:
         """See ports/store.py."""
         with self._reading() as connection:
-            value: int = connection.execute(select(tables.epoch.c.value)).scalar_one()
-            return value
+            return _epoch(connection)
 
     def outbox(self, after: int, limit: int) -> list[OutboxEntry]:
         """See ports/store.py."""
@@ -73,6 +111,28 @@ class SqlStore:
         """See ports/store.py."""
         with self._transaction() as connection:
             connection.execute(delete(tables.outbox).where(tables.outbox.c.seq <= seq))
+
+    def _add(self, table: Table, record: Record, change: bytes) -> None:
+        with self._transaction() as connection:
+            try:
+                connection.execute(insert(table).values(_values(record)))
+            except IntegrityError as error:
+                raise _taken(record, error) from error
+            _changed(connection, change)
+
+    def _change(self, table: Table, record: Record, change: bytes) -> bool:
+        values = {name: value for name, value in _values(record).items() if name not in _KEPT}
+        read = (table.c.id == record.id) & (table.c.revision == record.revision)
+        now = update(table).where(read).values(**values, revision=record.revision + 1)
+        with self._transaction() as connection:
+            try:
+                found = connection.execute(now).rowcount
+            except IntegrityError as error:
+                raise _taken(record, error) from error
+            if found == 0:
+                return False
+            _changed(connection, change)
+            return True
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -89,6 +149,28 @@ class SqlStore:
                 yield connection
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _all(connection: Connection, table: Table, kind: type[Record]) -> list[Record]:
+    """Oldest first."""
+    columns = [table.c[name] for name in kind.__struct_fields__]
+    query = select(*columns).order_by(table.c.created_at, table.c.id)
+    return [kind(**row) for row in connection.execute(query).mappings()]
+
+
+def _epoch(connection: Connection) -> int:
+    value: int = connection.execute(select(tables.epoch.c.value)).scalar_one()
+    return value
+
+
+def _taken(record: KeyRecord | OperatorRecord | BlockRecord, error: IntegrityError) -> ValueError:
+    if isinstance(record, OperatorRecord) and "name" in str(error.orig):
+        return ValueError(f"an operator is named {record.name} already")
+    return ValueError(f"{record.id} exists, or lacks something")
 
 
 def _changed(connection: Connection, change: bytes) -> None:

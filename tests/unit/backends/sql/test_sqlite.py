@@ -170,9 +170,10 @@ def test_a_new_database_is_made_without_alembic(path: Path) -> None:
 def test_a_database_that_migrations_began_is_migrated(path: Path, store: SqlStore) -> None:
     store.close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            "DELETE FROM alembic_version; DROP TABLE keys; DROP TABLE outbox; DROP TABLE epoch"
-        )
+        connection.execute("DELETE FROM alembic_version")
+        for name in metadata.tables:
+            connection.execute(f"DROP TABLE {name}")
+        connection.commit()
     again = open_sqlite(path)
     again.add_key(RECORD, b"{}")
     assert again.epoch() == 1
