@@ -50,7 +50,7 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, StoreFacts
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Process:
         self.http = serving(self.plane, self._limits, loaded.settings)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
-        self._watch = StoreWatch(store, self.log, apply=self._keys_changed, confirm=self._keys_confirmed)
+        self._watch = StoreWatch(store, self.log, apply=self._facts_changed, confirm=self._facts_confirmed)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
@@ -349,9 +349,9 @@ class Process:
             server.want(session.id, None)
             server.close_conversation(session.id)
 
-    def _keys_changed(self, keys: Sequence[KeyRecord]) -> None:
-        self._keys = keys
-        self.world.directory.replace(keys)
+    def _facts_changed(self, facts: StoreFacts) -> None:
+        self._keys = facts.keys
+        self.world.directory.replace(facts.keys)
         self._end_streams()
 
     def _end_streams(self) -> None:
@@ -369,7 +369,7 @@ class Process:
         self.streams.close_where(ended)
         self.listens.close_where(ended)
 
-    def _keys_confirmed(self) -> None:
+    def _facts_confirmed(self) -> None:
         self.world.directory.confirm()
 
     async def _ask_who_came_up(self) -> None:

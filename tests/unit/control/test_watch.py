@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -8,7 +8,7 @@ from doorward.control.outbox import BATCH, drain
 from doorward.control.watch import StoreWatch
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, StoreFacts
 from tests.contract.store import RECORD, key
 
 
@@ -43,8 +43,8 @@ class World:
         self.confirmed = 0
         self.watch = StoreWatch(self.store, self.log, apply=self.apply, confirm=self.confirm, poll_s=poll_s)
 
-    def apply(self, keys: Sequence[KeyRecord]) -> None:
-        self.applied.append((list(keys), len(self.log.lines)))
+    def apply(self, facts: StoreFacts) -> None:
+        self.applied.append((list(facts.keys), len(self.log.lines)))
 
     def confirm(self) -> None:
         self.confirmed += 1
@@ -121,6 +121,55 @@ async def test_wake_does_not_wait_for_the_next_poll() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not done():  # noqa: ASYNC110 - what it waits for happens in a thread
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.asyncio
+async def test_whoever_waits_is_told_when_it_is_in_force() -> None:
+    world = World(poll_s=3600)
+    running = asyncio.create_task(world.watch.run())
+    await _until(lambda: bool(world.applied))
+    world.store.add_key(RECORD, b"added")
+    async with asyncio.timeout(5):
+        await asyncio.gather(world.watch.applied(), world.watch.applied())
+    assert world.applied[-1] == ([RECORD], 1)
+    running.cancel()
+
+
+@pytest.mark.asyncio
+async def test_whoever_waits_is_told_that_it_cannot_be() -> None:
+    world = World(poll_s=3600)
+    running = asyncio.create_task(world.watch.run())
+    await _until(lambda: bool(world.applied))
+    world.store.add_key(RECORD, b"added")
+    world.log.broken = True
+    with pytest.raises(GatewayError, match="disk full"):
+        async with asyncio.timeout(5):
+            await world.watch.applied()
+    world.log.broken = False
+    async with asyncio.timeout(5):
+        await world.watch.applied()
+    assert world.applied[-1] == ([RECORD], 1)
+    running.cancel()
+
+
+@pytest.mark.asyncio
+async def test_nobody_need_wait_to_the_end() -> None:
+    world = World(poll_s=3600)
+    gone = asyncio.create_task(world.watch.applied())
+    await asyncio.sleep(0)
+    gone.cancel()
+    running = asyncio.create_task(world.watch.run())
+    await _until(lambda: bool(world.applied))
+    async with asyncio.timeout(5):
+        await world.watch.applied()
+    assert not running.done()
+    running.cancel()
 
 
 @pytest.mark.asyncio
