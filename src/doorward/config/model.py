@@ -3,6 +3,7 @@
 from typing import Final
 
 from pydantic import ConfigDict
+from pydantic.config import JsonDict
 
 STRICT: Final = ConfigDict(
     strict=True,
@@ -15,3 +16,8 @@ STRICT: Final = ConfigDict(
     use_attribute_docstrings=True,
 )
 """No unknown keys, no conversions, no values in errors; attribute docstrings describe keys in the schema."""
+
+
+def one_of(*names: str) -> JsonDict:
+    """What the JSON Schema says of a mapping that needs exactly one of these keys."""
+    return {"oneOf": [{"required": [name]} for name in names]}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from doorward.config.grants import Grant, Names, Test, Uris
 from doorward.config.load import Loaded
 from doorward.config.places import Path, dotted
-from doorward.config.settings import Agent, Grant, Names, Test, Uris
+from doorward.config.settings import Agent
 from doorward.model import grants
 from doorward.model.verdict import RuleRef
 

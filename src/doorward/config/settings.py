@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
-from pydantic.config import JsonDict
 
 from doorward.config.audit import Audit, ServerAudit
+from doorward.config.grants import CONDITION, Granted
+from doorward.config.identity import Auth, Issuer, Match, Person, ScopeText
 from doorward.config.local import Processes
-from doorward.config.model import STRICT
+from doorward.config.model import STRICT, one_of
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
 from doorward.config.proxies import ProxyText
 from doorward.config.secret import Secret
 from doorward.config.sessions import Sessions
 from doorward.config.tls import GatewayTls
 from doorward.config.values import (
-    Bound,
     Duration,
     FilePath,
     GlobText,
@@ -32,11 +32,8 @@ from doorward.config.values import (
     One,
     Origin,
     PublicUrl,
-    ScalarText,
-    UriGlobText,
     Url,
     Word,
-    Yes,
 )
 from doorward.model.target import OperationClass
 from doorward.model.verdict import Mode
@@ -53,10 +50,6 @@ class _Strict(BaseModel):
     model_config = STRICT
 
 
-def _exactly_one(*names: str) -> JsonDict:
-    return {"oneOf": [{"required": [name]} for name in names]}
-
-
 def _header_name(name: str) -> str:
     if not _TOKEN.fullmatch(name):
         raise ValueError("this is no header name")
@@ -68,19 +61,18 @@ def _header_name(name: str) -> str:
 _SERVER_NAME: Final = r"^[a-z0-9-]{1,16}$"
 _AGENT_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_CONDITION: Final = r"^arguments\.[^.\s][^.]*$"
 
 ServerName = Annotated[str, StringConstraints(pattern=_SERVER_NAME)]
 AgentName = Annotated[str, StringConstraints(pattern=_AGENT_NAME)]
 VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
-ConditionName = Annotated[str, StringConstraints(pattern=_CONDITION)]
+Scopes = Annotated[tuple[ScopeText, ...], Field(strict=False, min_length=1)]
 
 NAME_RULES: Final = {
     _SERVER_NAME: "a server's name has 1 to 16 lower-case letters, digits and hyphens",
     _AGENT_NAME: "an agent's name has up to 64 letters, digits, dots, hyphens and underscores",
     _VARIABLE: "this cannot be the name of an environment variable",
-    _CONDITION: "a condition is keyed arguments.NAME, with the name of a top-level argument",
+    CONDITION: "a condition is keyed arguments.NAME, with the name of a top-level argument",
 }
 """What a pattern above asks for, in words."""
 
@@ -126,17 +118,10 @@ class Gateway(_Strict):
     """How many items one page of a list holds, for clients that ask for the next. Default: 0, all on one."""
 
 
-class KeyAuth(_Strict):
-    """Callers present a virtual key."""
-
-    keys: Yes
-    """Accept keys made with `doorward keys create`."""
-
-
 class ServerAuth(_Strict):
     """What the gateway presents to a server: exactly one of the two."""
 
-    model_config = ConfigDict(json_schema_extra=_exactly_one("bearer", "headers"))
+    model_config = ConfigDict(json_schema_extra=one_of("bearer", "headers"))
 
     bearer: HeaderValue | None = None
     """Token for `Authorization: Bearer`. Write ${env:NAME} or ${file:PATH}, not the token."""
@@ -173,7 +158,7 @@ class Tool(_Strict):
 class Server(_Strict):
     """One MCP server behind the gateway: exactly one of url and command."""
 
-    model_config = ConfigDict(json_schema_extra=_exactly_one("url", "command"))
+    model_config = ConfigDict(json_schema_extra=one_of("url", "command"))
 
     url: Url | None = Field(None, repr=False)
     """Endpoint of a remote server (Streamable HTTP or SSE)."""
@@ -211,71 +196,18 @@ class Server(_Strict):
     """How calls to this server are recorded."""
     tools: dict[GlobText, Tool] = {}
     """Tools by glob (only * is special). When several globs match a tool, the first one counts."""
+    scopes: dict[GlobText, Scopes] = {}
+    """Scopes that a token needs, by glob over tools: those of all globs that match. Those of * are needed for
+    resources and prompts, too."""
 
 
-class Names(_Strict):
-    """Globs over tool or prompt names (only * is special)."""
-
-    allow: tuple[GlobText, ...] = Field((), strict=False)
-    """What may be used."""
-    deny: tuple[GlobText, ...] = Field((), strict=False)
-    """What may not be used, whatever any grant allows."""
-
-
-class Uris(_Strict):
-    """Globs over resource URIs (only * is special)."""
-
-    allow: tuple[UriGlobText, ...] = Field((), strict=False)
-    """What may be read."""
-    deny: tuple[UriGlobText, ...] = Field((), strict=False)
-    """What may not be read, whatever any grant allows."""
-
-
-class Test(_Strict):
-    """Tests of one argument; all that are given must hold. A missing or ill-typed argument denies."""
-
-    equals: ScalarText | None = None
-    """The argument is exactly this."""
-    in_: tuple[ScalarText, ...] | None = Field(None, alias="in", strict=False, min_length=1)
-    """The argument is one of these."""
-    at_least: Bound | None = None
-    """The argument is a number not below this."""
-    at_most: Bound | None = None
-    """The argument is a number not above this."""
-
-
-class Grant(_Strict):
-    """What an agent may do on some servers. What is absent is not granted."""
-
-    servers: tuple[GlobText, ...] = Field(strict=False, min_length=1)
-    """Names of servers, or globs over them."""
-    tools: Names = Names()
-    """Tools that may be called."""
-    resources: Uris = Uris()
-    """Resources that may be read."""
-    prompts: Names = Names()
-    """Prompts that may be fetched."""
-    when: dict[ConditionName, Test] = {}
-    """Tests of top-level arguments, keyed arguments.NAME; all must hold for allow to count."""
-
-
-class Agent(_Strict):
+class Agent(Granted):
     """One kind of caller and its grants. The first grant may stand here directly; grants add up."""
 
-    servers: tuple[GlobText, ...] | None = Field(None, strict=False, min_length=1)
-    """Names of servers, or globs over them: makes this entry itself a grant."""
-    tools: Names = Names()
-    """Tools that may be called."""
-    resources: Uris = Uris()
-    """Resources that may be read."""
-    prompts: Names = Names()
-    """Prompts that may be fetched."""
-    when: dict[ConditionName, Test] = {}
-    """Tests of top-level arguments, keyed arguments.NAME; all must hold for allow to count."""
-    grants: tuple[Grant, ...] = Field((), strict=False)
-    """Further grants."""
     see_rules: bool = False
     """Whether a denial tells the agent the rule and its file:line."""
+    match: tuple[Match, ...] = Field((), strict=False)
+    """Tokens and client certificates that are this agent: any of these. Keys name their agent themselves."""
 
 
 class Settings(_Strict):
@@ -290,14 +222,16 @@ class Settings(_Strict):
     audit: Audit = Audit()
     """How the audit log is kept."""
     auth: Annotated[
-        Annotated[Literal["none"], Tag("none")] | Annotated[KeyAuth, Tag("keys")],
+        Annotated[Literal["none"], Tag("none")] | Annotated[Auth, Tag("keys")],
         Discriminator(lambda value: "none" if isinstance(value, str) else "keys"),
-    ] = KeyAuth(keys=True)
-    """How callers are known: {keys: true}, or none (direct loopback and stdio callers only)."""
+    ] = Auth(keys=True)
+    """How callers are known: {keys: true} and more, or none (direct loopback and stdio callers only)."""
     servers: dict[ServerName, Server] = {}
     """MCP servers by name: up to 16 lower-case letters, digits and hyphens."""
     agents: dict[AgentName, Agent] = {}
     """Callers by name, with what they may do. Who is not granted something may not do it."""
+    people: tuple[Person, ...] = Field((), strict=False)
+    """What agents may do for which people. A human without an entry may have nothing called."""
 
     def mode_of(self, server: str) -> Mode:
         """The mode in force for a configured server."""
@@ -307,3 +241,8 @@ class Settings(_Strict):
     def requires_key(self) -> bool:
         """False only with `auth: none`."""
         return self.auth != "none"
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """Whose tokens are accepted."""
+        return self.auth.issuers if isinstance(self.auth, Auth) else ()

@@ -167,7 +167,8 @@ def test_the_caret_stands_under_wide_characters_and_control_characters_are_not_p
 
 def test_the_schema_accepts_what_the_loader_accepts() -> None:
     schema = json_schema()
-    assert set(schema["properties"]) == {"version", "mode", "gateway", "audit", "auth", "servers", "agents"}
+    sections = {"version", "mode", "gateway", "audit", "auth", "servers", "agents", "people"}
+    assert set(schema["properties"]) == sections
     assert schema["additionalProperties"] is False
     server = schema["$defs"]["Server"]["properties"]
     assert all("description" in field for field in server.values())
