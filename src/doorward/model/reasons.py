@@ -49,7 +49,13 @@ class Reason(StrEnum):
     CREDENTIAL_EXPIRED = "credential_expired"
     CREDENTIAL_REVOKED = "credential_revoked"
     CREDENTIAL_AMBIGUOUS = "credential_ambiguous"
+    KEY_SUSPENDED = "key_suspended"
+    NETWORK_FORBIDDEN = "network_forbidden"
     PROXIED_WITHOUT_CREDENTIAL = "proxied_without_credential"
+    AGENT_UNMATCHED = "agent_unmatched"
+    ACTOR_UNKNOWN = "actor_unknown"
+    BLOCKED = "blocked"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
     # The caller, by what it asks for.
     TARGET_UNKNOWN = "target_unknown"
     CURSOR_UNKNOWN = "cursor_unknown"
@@ -62,6 +68,8 @@ class Reason(StrEnum):
     DENIED_BY_RULE = "denied_by_rule"
     ARGUMENT_NOT_ALLOWED = "argument_not_allowed"
     POLICY_EVALUATION_FAILED = "policy_evaluation_failed"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    RATE_LIMITED = "rate_limited"
     CHECK_FAILED = "check_failed"
     REPLY_WITHHELD = "reply_withheld"
     ASK_NOT_ALLOWED = "ask_not_allowed"
@@ -80,6 +88,7 @@ class Reason(StrEnum):
     AUDIT_DISK_LOW = "audit_disk_low"
     OUTCOME_UNRECORDED = "outcome_unrecorded"
     STORE_UNAVAILABLE = "store_unavailable"
+    IDENTITY_UNAVAILABLE = "identity_unavailable"
     SHUTTING_DOWN = "shutting_down"
     CALL_CUT = "call_cut"
     OVERLOADED = "overloaded"
@@ -133,14 +142,25 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
         _C, False, "Send initialize first and repeat the Mcp-Session-Id it returns."
     ),
     Reason.SESSION_UNKNOWN: ReasonInfo(_C, False, "Start a new session with initialize."),
-    Reason.CREDENTIAL_MISSING: ReasonInfo(_C, False, "Send a key: Authorization: Bearer dw_..."),
-    Reason.CREDENTIAL_INVALID: ReasonInfo(_C, False, "Check the key; ask the operator for a new one."),
-    Reason.CREDENTIAL_EXPIRED: ReasonInfo(_C, False, "Ask the operator for a new key."),
-    Reason.CREDENTIAL_REVOKED: ReasonInfo(_C, False, "Ask the operator for a new key."),
+    Reason.CREDENTIAL_MISSING: ReasonInfo(_C, False, "Send a credential: Authorization: Bearer ..."),
+    Reason.CREDENTIAL_INVALID: ReasonInfo(_C, False, "Present another credential; the operator can see why."),
+    # What stands in records; a caller is told credential_invalid (rescue.py), and nothing about why.
+    Reason.CREDENTIAL_EXPIRED: ReasonInfo(_C, False, "Ask the operator for a new key, or renew the token."),
+    Reason.CREDENTIAL_REVOKED: ReasonInfo(_C, False, "Ask the operator for a new key, or log in again."),
+    Reason.KEY_SUSPENDED: ReasonInfo(_C, False, "Ask the operator: who made the key may not any more."),
+    Reason.NETWORK_FORBIDDEN: ReasonInfo(_C, False, "Call from a network that the key names."),
     Reason.CREDENTIAL_AMBIGUOUS: ReasonInfo(_C, False, "Send exactly one credential, in one header."),
     Reason.PROXIED_WITHOUT_CREDENTIAL: ReasonInfo(
         _C, False, "auth: none serves direct loopback callers only; configure auth: {keys: true}."
     ),
+    Reason.AGENT_UNMATCHED: ReasonInfo(
+        _C, False, "Ask the operator to name this client under agents.X.match."
+    ),
+    Reason.ACTOR_UNKNOWN: ReasonInfo(
+        _C, False, "Ask the operator to name every actor of the token under agents.X.match."
+    ),
+    Reason.BLOCKED: ReasonInfo(_C, False, "Ask the operator: this was blocked."),
+    Reason.INSUFFICIENT_SCOPE: ReasonInfo(_C, False, "Get a token with the scopes named in data.scopes."),
     Reason.TARGET_UNKNOWN: ReasonInfo(_C, False, "List what is offered and use one of those names."),
     Reason.CURSOR_UNKNOWN: ReasonInfo(_C, False, "Start the list again without a cursor."),
     Reason.CANCELLED: ReasonInfo(_C, False, "Nothing: you cancelled this request."),
@@ -161,6 +181,10 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.POLICY_EVALUATION_FAILED: ReasonInfo(
         _P, False, "Ask the operator: a rule could not be evaluated."
     ),
+    Reason.OUT_OF_BOUNDS: ReasonInfo(
+        _P, False, "Ask the operator what bounds this credential beside its agent's grants."
+    ),
+    Reason.RATE_LIMITED: ReasonInfo(_P, True, "Try again after retry_after_s seconds."),
     Reason.CHECK_FAILED: ReasonInfo(
         _P, False, "Ask the operator: a check of this call failed, so it was not sent."
     ),
@@ -199,6 +223,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
         _O, False, "The call was executed but its outcome is not on record."
     ),
     Reason.STORE_UNAVAILABLE: ReasonInfo(_O, True, "Try again later; the gateway's store is unavailable."),
+    Reason.IDENTITY_UNAVAILABLE: ReasonInfo(
+        _O, True, "Try again later; who you are cannot be found out at the moment."
+    ),
     Reason.SHUTTING_DOWN: ReasonInfo(_O, True, "Connect again; this gateway process is stopping."),
     Reason.CALL_CUT: ReasonInfo(_O, False, "The call may have run; check before you repeat it."),
     Reason.OVERLOADED: ReasonInfo(_O, True, "Try again after Retry-After seconds."),

@@ -43,6 +43,8 @@ class Deny(msgspec.Struct, frozen=True):
     visible: bool = False
     """True when the target is listed for this principal although this call is denied."""
     softenable: bool = True
+    scopes: tuple[str, ...] = ()
+    """For INSUFFICIENT_SCOPE: every scope that this operation needs, those that the token has included."""
 
 
 class Hold(msgspec.Struct, frozen=True):
