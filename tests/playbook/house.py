@@ -111,7 +111,7 @@ class Ring:
 class Identity:
     """Knows two keys; looks at nothing else."""
 
-    def identify(self, credential: Credential) -> Principal:
+    def identify(self, credential: Credential, endpoint: str | None) -> Principal:
         if credential.secret is None:
             raise CallerError(Reason.CREDENTIAL_MISSING, "no key")
         if credential.secret not in PEOPLE:

@@ -201,7 +201,7 @@ class DataPlane:
                     raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path")
                 self.settings.guard.check_post(exchange.request)
                 credential = self._credential(exchange)
-            self._door.admit(credential)
+            self._door.admit(credential, endpoint)
         except DoorwardError as error:
             self._run(exchange, self._refuse(exchange, endpoint, cors, error))
             return True

@@ -6,7 +6,7 @@ import msgspec
 
 from doorward.model.call import Inbound
 from doorward.model.errors import DoorwardError
-from doorward.pipeline.gateway import Gateway
+from doorward.model.principal import Principal
 from doorward.pipeline.read import SESSION_HEADER
 from doorward.ports.sessions import Sessions
 from doorward.wire import large, versions
@@ -29,7 +29,7 @@ def looks_like_batch(body: bytes) -> bool:
     return first != b"{" and (first == b"[" or body.lstrip(b" \t\r\n")[:1] == b"[")
 
 
-def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
+def split(inbound: Inbound, principal: Principal, sessions: Sessions) -> list[Inbound]:
     """The messages of a batch as messages of their own; empty where the session's revision has no batches or
     the bytes are no array of 1 to 64 items: the strict parser then refuses the whole with the exact reason.
     """
@@ -37,7 +37,6 @@ def split(inbound: Inbound, gw: Gateway, sessions: Sessions) -> list[Inbound]:
     if session_id is None or (len(inbound.body) > large.LARGE and _has_many_marks(inbound.body)):
         return []
     try:
-        principal = gw.identity.identify(inbound.credential)
         session = sessions.get(session_id.decode("latin-1"), principal, inbound.endpoint)
         items = _RAW_ITEMS.decode(inbound.body)
     except (DoorwardError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

@@ -62,10 +62,10 @@ class Door:
         gw = self.gateway
         trail = Trail(inbound, self._ids.mint(), perf_counter())
         doing: Coroutine[Any, Any, None]
-        parts = None
         if not inbound.body.startswith(b"{") and not part and batch.looks_like_batch(inbound.body):
-            parts = batch.split(inbound, gw, self._sessions)
-        doing = self._serve_all(parts, trail) if parts else handle(inbound, gw, trail)
+            doing = self._take_apart(inbound, gw, trail)
+        else:
+            doing = handle(inbound, gw, trail)
         errand = Errand(gw, trail, caller, self._answers, self.running, _loop=loop, _doing=doing.__await__())
         trail.drive = errand
         self.running.add(errand)
@@ -91,14 +91,26 @@ class Door:
                 errand.stop()
         return caller.answer
 
-    def admit(self, credential: Credential) -> None:
-        """Ask who it is before the message is here. Raises DoorwardError, to be answered with `refuse`."""
-        self.gateway.identity.identify(credential)
+    def admit(self, credential: Credential, endpoint: str | None) -> None:
+        """Ask who it is before the message is here. Raises DoorwardError, to be answered with `refuse`.
+
+        Whom an issuer has to be asked about may send it: nothing of it is read before the issuer has spoken.
+        """
+        self.gateway.identity.identify(credential, endpoint)
+
+    async def who(self, inbound: Inbound) -> Principal | Answer:
+        """Who asks, or the recorded refusal."""
+        gw = self.gateway
+        try:
+            return await _who(inbound, gw)
+        except DoorwardError as error:
+            return await self._failed(error, gw, Trail(inbound, self._ids.mint(), perf_counter()))
 
     def own_session(self, credential: Credential, session_id: str, endpoint: str | None) -> Session | None:
         """The caller's own session of this id; None where there is none, or none any more."""
         try:
-            return self._sessions.get(session_id, self.gateway.identity.identify(credential), endpoint)
+            principal = self.gateway.identity.identify(credential, endpoint)
+            return None if principal is None else self._sessions.get(session_id, principal, endpoint)
         except DoorwardError:
             return None
 
@@ -107,7 +119,7 @@ class Door:
         gw = self.gateway
         trail = Trail(inbound, self._ids.mint(), perf_counter())
         try:
-            trail.principal = principal = gw.identity.identify(inbound.credential)
+            trail.principal = principal = await _who(inbound, gw)
             session_id = inbound.headers.get(SESSION_HEADER, b"").decode("latin-1")
             return self._sessions.get(session_id, principal, inbound.endpoint), principal
         except DoorwardError as error:
@@ -120,6 +132,11 @@ class Door:
     def end_session(self, session: Session) -> None:
         """Ended by its client (DELETE); whoever made the sessions ends what hangs on them."""
         self._sessions.close(session.id)
+
+    async def _take_apart(self, inbound: Inbound, gw: Gateway, trail: Trail) -> None:
+        """A batch, or what only looks like one. Raises as `handle` does."""
+        parts = batch.split(inbound, await _who(inbound, gw), self._sessions)
+        await (self._serve_all(parts, trail) if parts else handle(inbound, gw, trail))
 
     async def _serve_all(self, parts: list[Inbound], trail: Trail) -> None:
         tasks = [asyncio.create_task(self.serve(part, part=True)) for part in parts]
@@ -176,6 +193,12 @@ class Door:
             context = {"message": f"call {trail.decision_id} met a bug", "exception": ended}
             asyncio.get_running_loop().call_exception_handler(context)
         return rescue.as_error(ended)
+
+
+async def _who(inbound: Inbound, gw: Gateway) -> Principal:
+    """Raises DoorwardError; see ports/identity.py."""
+    principal = gw.identity.identify(inbound.credential, inbound.endpoint)
+    return await gw.identity.ask(inbound.credential, inbound.endpoint) if principal is None else principal
 
 
 def _unwritten(error: DoorwardError, trail: Trail) -> DoorwardError:

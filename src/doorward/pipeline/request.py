@@ -23,7 +23,10 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> None:
 
     Raises DoorwardError by blame and CancelledError; `trail` then says how far the message came.
     """
-    principal = trail.principal = gw.identity.identify(inbound.credential)  # who is asking
+    principal = gw.identity.identify(inbound.credential, inbound.endpoint)  # who is asking
+    if principal is None:  # an issuer has to be asked before that can be said
+        principal = await gw.identity.ask(inbound.credential, inbound.endpoint)
+    trail.principal = principal
     trail.identified = now()
 
     # what is asked: strict bytes -> one call of a known era; while a large one is read, others are served

@@ -349,7 +349,7 @@ async def test_what_a_repeated_head_decides_is_void_after_a_reload() -> None:
 class Nobody:
     """Every key has been revoked."""
 
-    def identify(self, credential: Credential) -> Principal:
+    def identify(self, credential: Credential, endpoint: str | None) -> Principal:
         raise CallerError(Reason.CREDENTIAL_REVOKED, "revoked")
 
 
@@ -386,7 +386,7 @@ class Witness:
     def __init__(self) -> None:
         self.seen: list[Credential] = []
 
-    def identify(self, credential: Credential) -> Principal:
+    def identify(self, credential: Credential, endpoint: str | None) -> Principal:
         self.seen.append(credential)
         raise CallerError(Reason.CREDENTIAL_REVOKED, "revoked")
 

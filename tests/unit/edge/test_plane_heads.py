@@ -218,7 +218,7 @@ async def test_a_proxied_peer_is_never_local_even_when_it_names_this_machine() -
     seen: list[Credential] = []
 
     class Watch:
-        def identify(self, credential: Credential) -> Principal:
+        def identify(self, credential: Credential, endpoint: str | None) -> Principal:
             seen.append(credential)
             raise CallerError(Reason.CREDENTIAL_MISSING, "no key")
 
