@@ -24,7 +24,10 @@ def read(der: bytes) -> ClientCertificate:
     """What `der` says. Raises ValueError, whose text repeats nothing of the certificate."""
     if len(der) > MAX_BYTES:
         raise ValueError(f"the certificate is larger than {MAX_BYTES} bytes")
-    certificate = x509.load_der_x509_certificate(der)
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion:  # which is no ValueError
+        raise ValueError("the certificate has a version that there is not") from None
     names = _alternative_names(certificate)
     uris = names.get_values_for_type(x509.UniformResourceIdentifier) if names else []
     dns = names.get_values_for_type(x509.DNSName) if names else []

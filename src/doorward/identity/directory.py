@@ -1,50 +1,63 @@
 """Credential in, principal out, from memory (port: Identity).
 
 The directory never reads the store itself: `replace` hands it what the store holds, `confirm` says that this
-is still so. When neither came for `stale_after` seconds, a revocation may have been missed, so every key is
+is still so. When neither came for `stale_after` seconds, a revocation may have been missed, so everybody is
 refused until the store can be read again.
+
+What was found out is kept with the credential it was found out about (a connection presents one again and
+again) under a mark, which is replaced whenever anything may have become untrue. So whatever is revoked or
+changed, the next look is a whole one, and nothing has to be searched for.
 """
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
 
-from doorward.identity import keys
+from doorward.identity.key_proofs import NEVER, TENANT, KeyProofs
+from doorward.identity.proven import Certificates, Proven, Tokens
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
+from doorward.ports.identity import Revocations
 from doorward.ports.secrets import SecretRing
 from doorward.ports.store import KeyRecord
 
-TENANT: Final = "default"
 ANONYMOUS: Final = Principal(TENANT, "anonymous", "anonymous", "none")
-_CACHE_LIMIT: Final = 10_000
-_NEVER: Final = float("inf")
-
-UNKNOWN: Final = "the key is not known here"
-"""One text for an unknown id and for a wrong secret, so that ids cannot be probed."""
+KEY_PREFIX: Final = "dw_"
+OPERATOR_PREFIX: Final = "dwa_"
 
 
 class Proof(msgspec.Struct, frozen=True, eq=False, gc=False):
     """That a credential was proven. Kept with the credential, so it ends with the connection."""
 
-    keys: object
-    """Those it was proven under: it counts while they are in force."""
+    mark: object
+    """Of the directory that proved it: it counts while that has this mark."""
     principal: Principal
     expires_at: float
+    endpoint: str | None = None
+    """Of a token: it was proven for this one only."""
+
+
+class Mark:
+    """Equal to itself only."""
+
+    __slots__ = ()
+
+
+class NothingRevoked:
+    """Before anybody said what is revoked."""
+
+    __slots__ = ()
+
+    def holds(self, principal: Principal) -> Reason | None:
+        return None
 
 
 class KeyDirectory:
-    """Maps keys to principals whose subject is the key's *name*.
-
-    Sessions and stdio processes are bound to tenant, subject and agent. A key that is rotated keeps its name,
-    so its successor finds them again; two keys share them exactly when they share name and agent.
-    """
+    """Knows who is asking by key, by token, or by the certificate of the connection."""
 
     def __init__(
         self,
@@ -52,93 +65,159 @@ class KeyDirectory:
         mode: Literal["keys", "none"],
         ring: SecretRing,
         agents: frozenset[str],
+        keys: bool = True,
+        tokens: Tokens | None = None,
+        certificates: Certificates | None = None,
         stale_after: float = 60.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`agents`: the names under `agents:`; a key of any other agent is refused."""
+        """`mode` "none" knows everybody who is near as ANONYMOUS. `keys`, `tokens` and `certificates`: which
+        credentials count. `agents`: the names under `agents:`; a key of any other agent is refused."""
         self._mode = mode
-        self._ring = ring
-        self._agents = agents
+        self._keys = KeyProofs(ring, agents) if keys else None
+        self._tokens = tokens
+        self._certificates = certificates
         self._stale_after = stale_after
         self._clock = clock
         self._monotonic = monotonic
-        self._records: Mapping[str, KeyRecord] = {}
-        self._proven: dict[bytes, tuple[Principal, float]] = {}
-        # A dict of presented keys would keep secrets in memory; digests under a passing key are useless.
-        self._hasher = hashlib.blake2b(key=os.urandom(32), digest_size=16)
-        self._stale_at = -_NEVER
+        self._mark, self._token_mark = Mark(), Mark()
+        self._revoked: Revocations = NothingRevoked()
+        self._used: dict[str, float] = {}
+        self._stale_at = -NEVER
 
     def replace(self, records: Iterable[KeyRecord]) -> None:
         """From now on these are all the keys there are; nothing proven before counts any more."""
-        self._records = {record.id: record for record in records}
-        self._proven = {}
+        if self._keys is not None:
+            self._keys.replace(records)
+        self.doubt()
         self.confirm()
 
     def confirm(self) -> None:
         """The store was read just now and holds what it held at the last `replace`."""
         self._stale_at = self._monotonic() + self._stale_after
 
-    def identify(self, credential: Credential) -> Principal:
+    @property
+    def revoked(self) -> Revocations:
+        """What is revoked or blocked. Given a new value, everybody is judged by it before the next call; no
+        signature is verified and no issuer asked again for that."""
+        return self._revoked
+
+    @revoked.setter
+    def revoked(self, revocations: Revocations) -> None:
+        self._revoked = revocations
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Take a whole look at every credential when it is next presented."""
+        self._mark, self._token_mark = Mark(), Mark()
+
+    def take_used(self) -> Mapping[str, float]:
+        """Ids of the keys that were used since the last time that this was asked, and when (seconds since
+        1970): to within that time, because a connection that goes on is noticed once in it."""
+        used, self._used = self._used, {}
+        self._mark = Mark()
+        return used
+
+    def identify(self, credential: Credential, endpoint: str | None = None) -> Principal | None:
         """See ports/identity.py."""
         proof = credential.proof
         if (
             proof is not None
-            and proof.keys is self._proven
+            and proof.mark is self._mark
             and self._monotonic() <= self._stale_at
-            and (proof.expires_at is _NEVER or self._clock() < proof.expires_at)
+            and (proof.expires_at is NEVER or self._clock() < proof.expires_at)
         ):
             principal: Principal = proof.principal
             return principal
-        return self._identify(credential)
+        return self._identify(credential, endpoint)
 
-    def _identify(self, credential: Credential) -> Principal:
+    async def ask(self, credential: Credential, endpoint: str | None = None) -> Principal:
+        """See ports/identity.py."""
+        found = self._identify(credential, endpoint)
+        if found is not None:
+            return found
+        assert self._tokens is not None  # nothing else says None
+        proven = await self._tokens.ask(credential, endpoint)
+        self._check_age()
+        return self._admit_token(credential, proven, endpoint)
+
+    def _identify(self, credential: Credential, endpoint: str | None) -> Principal | None:
         secret = credential.secret
         if self._mode == "none":
             return _anonymous(credential)
         if secret is None:
-            raise CallerError(Reason.CREDENTIAL_MISSING, "this gateway needs a key, and none was presented")
+            return self._without_secret(credential)
+        self._check_age()
+        if self._tokens is None or secret.startswith((KEY_PREFIX, OPERATOR_PREFIX)):
+            return self._by_key(credential, secret)
+        proof = credential.proof
+        if (
+            proof is not None
+            and proof.mark is self._token_mark
+            and proof.endpoint == endpoint
+            and self._clock() < proof.expires_at
+        ):
+            principal: Principal = proof.principal
+            return principal
+        proven = self._tokens.identify(credential, endpoint)
+        return None if proven is None else self._admit_token(credential, proven, endpoint)
+
+    def _by_key(self, credential: Credential, secret: str) -> Principal:
+        if secret.startswith(OPERATOR_PREFIX):
+            message = "an operator's token was presented where agents call"
+            raise CallerError(Reason.CREDENTIAL_INVALID, message)
+        if self._keys is None:
+            raise CallerError(Reason.CREDENTIAL_INVALID, "this gateway does not accept keys (auth.keys)")
+        proven = self._keys.identify(secret)
+        now = self._clock()
+        if now >= proven.until:
+            raise CallerError(Reason.CREDENTIAL_EXPIRED, "the key has expired")
+        principal = self._judged(proven)
+        if principal.key_id is not None:
+            self._used[principal.key_id] = now
+        return _keep(credential, Proof(self._mark, principal, proven.until))
+
+    def _admit_token(self, credential: Credential, proven: Proven, endpoint: str | None) -> Principal:
+        wanted = proven.thumbprint
+        if wanted is not None:
+            shown = credential.certificate
+            if shown is None or shown.thumbprint != wanted:
+                message = "the token is bound to a client certificate that this connection did not present"
+                raise CallerError(Reason.CREDENTIAL_INVALID, message)
+        principal = self._judged(proven)
+        return _keep(credential, Proof(self._token_mark, principal, proven.until, endpoint))
+
+    def _without_secret(self, credential: Credential) -> Principal:
+        if self._certificates is None or credential.certificate is None:
+            raise CallerError(Reason.CREDENTIAL_MISSING, self._nothing_shown())
+        self._check_age()
+        proven = self._certificates.identify(credential)
+        if self._clock() >= proven.until:
+            raise CallerError(Reason.CREDENTIAL_EXPIRED, "the client certificate has expired")
+        return _keep(credential, Proof(self._mark, self._judged(proven), proven.until))
+
+    def _judged(self, proven: Proven) -> Principal:
+        if proven.judged is not self._revoked:
+            reason = self._revoked.holds(proven.principal)
+            if reason is not None:
+                raise CallerError(reason, "the caller, or what it calls with, is revoked or blocked")
+            proven.judged = self._revoked
+        return proven.principal
+
+    def _check_age(self) -> None:
         if self._monotonic() > self._stale_at:
             raise GatewayError(Reason.STORE_UNAVAILABLE, "the store of keys cannot be read")
-        hasher = self._hasher.copy()
-        hasher.update(secret.encode("utf-8", "surrogatepass"))
-        token = hasher.digest()
-        proven = self._proven.get(token)
-        if proven is None:
-            proven = self._prove(secret)
-            self._remember(token, proven)
-        principal, expires_at = proven
-        if expires_at is not _NEVER and self._clock() >= expires_at:
-            raise CallerError(Reason.CREDENTIAL_EXPIRED, "the key has expired")
-        msgspec.structs.force_setattr(credential, "proof", Proof(self._proven, principal, expires_at))
-        return principal
 
-    def _prove(self, secret: str) -> tuple[Principal, float]:
-        """The principal behind a live key and when it expires (seconds since 1970)."""
-        try:
-            key = keys.parse(secret)
-        except ValueError as error:
-            raise CallerError(Reason.CREDENTIAL_INVALID, str(error)) from None
-        record = self._records.get(key.id)
-        if record is None:
-            raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
-        pepper = self._ring.version("pepper", record.pepper_version)
-        if not keys.matches(record.digest, pepper, key.secret) or record.environment != key.environment:
-            raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
-        # Only whoever holds the whole key learns what became of it.
-        if record.revoked_at is not None:
-            raise CallerError(Reason.CREDENTIAL_REVOKED, "the key was revoked")
-        if record.agent not in self._agents:
-            message = f"the key belongs to agent {record.agent!r}, which the configuration does not have"
-            raise CallerError(Reason.CREDENTIAL_INVALID, message)
-        principal = Principal(TENANT, record.name, record.agent, "key", record.id)
-        return principal, _NEVER if record.expires_at is None else record.expires_at
+    def _nothing_shown(self) -> str:
+        kinds = [("key", self._keys), ("token", self._tokens), ("client certificate", self._certificates)]
+        wanted = " or a ".join(name for name, accepted in kinds if accepted is not None)
+        return f"this gateway needs a {wanted}, and none was presented"
 
-    def _remember(self, token: bytes, proven: tuple[Principal, float]) -> None:
-        # Only live keys get here, so the bound is reached by more live keys than that, not by guessing.
-        if len(self._proven) >= _CACHE_LIMIT:
-            self._proven.clear()
-        self._proven[token] = proven
+
+def _keep(credential: Credential, proof: Proof) -> Principal:
+    msgspec.structs.force_setattr(credential, "proof", proof)
+    return proof.principal
 
 
 def _anonymous(credential: Credential) -> Principal:

@@ -39,7 +39,7 @@ async def test_a_key_revoked_by_another_process_stops_working_within_a_second(tm
     log = SegmentLog(tmp_path / "audit")
     made = create_key(store, ring, agent="coder", name="a", actor=Actor("operator", "cli"), now=time.time())
     directory = KeyDirectory(mode="keys", ring=ring, agents=frozenset({"coder"}))
-    watch = StoreWatch(store, log, apply=directory.replace, confirm=directory.confirm)
+    watch = StoreWatch(store, log, apply=lambda facts: directory.replace(facts.keys), confirm=directory.confirm)
     await watch.look()
     credential = Credential(made.text, "127.0.0.1", True, False)
     assert directory.identify(credential).key_id == made.record.id

@@ -204,11 +204,11 @@ def test_invalid_keys_are_not_remembered() -> None:
     world = World()
     for _ in range(20):
         world.refusal(credential(keys.mint("live").text))
-    assert world.directory._proven == {}
+    assert len(world.directory._keys._proven) == 0
 
 
 def test_the_memory_of_proven_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doorward.identity.directory._CACHE_LIMIT", 3)
+    monkeypatch.setattr("doorward.identity.key_proofs._CACHE_LIMIT", 4)
     world = World()
     many = [keys.mint("live") for _ in range(10)]
     world.directory.replace(
@@ -216,7 +216,7 @@ def test_the_memory_of_proven_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     )
     for key in many:
         assert world.directory.identify(credential(key.text)).key_id == key.id
-    assert len(world.directory._proven) <= 3
+    assert len(world.directory._keys._proven) <= 4
 
 
 class TestWithoutAuthentication:

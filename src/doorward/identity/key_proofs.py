@@ -1,0 +1,77 @@
+"""Virtual keys presented, and what becomes of them: from what the store holds, in memory."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from doorward.identity import keys
+from doorward.identity.proven import Proven
+from doorward.identity.remembered import Remembered
+from doorward.model.errors import CallerError
+from doorward.model.principal import Principal
+from doorward.model.reasons import Reason
+from doorward.ports.secrets import SecretRing
+from doorward.ports.store import KeyRecord
+
+TENANT: Final = "default"
+NEVER: Final = float("inf")
+_CACHE_LIMIT: Final = 10_000
+
+UNKNOWN: Final = "the key is not known here"
+"""One text for an unknown id and for a wrong secret, so that ids cannot be probed."""
+
+
+class KeyProofs:
+    """Maps keys to principals whose subject is the key's *name*.
+
+    Sessions and stdio processes are bound to tenant, subject and agent. A key that is rotated keeps its name,
+    so its successor finds them again; two keys share them exactly when they share name and agent.
+    """
+
+    def __init__(self, ring: SecretRing, agents: frozenset[str]) -> None:
+        """`agents`: the names under `agents:`; a key of any other agent is refused."""
+        self._ring = ring
+        self._agents = agents
+        self._records: Mapping[str, KeyRecord] = {}
+        self._proven: Remembered[Proven] = Remembered(_CACHE_LIMIT)
+        # A dict of presented keys would keep secrets in memory; digests under a passing key are useless.
+        self._hasher = hashlib.blake2b(key=os.urandom(32), digest_size=16)
+
+    def replace(self, records: Iterable[KeyRecord]) -> None:
+        """From now on these are all the keys there are; nothing proven before counts any more."""
+        self._records = {record.id: record for record in records}
+        self._proven.clear()
+
+    def identify(self, secret: str) -> Proven:
+        """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_REVOKED). Whether it has expired is for whoever
+        has a clock."""
+        hasher = self._hasher.copy()
+        hasher.update(secret.encode("utf-8", "surrogatepass"))
+        token = hasher.digest()
+        proven = self._proven.get(token)
+        if proven is None:
+            proven = self._prove(secret)
+            # Only live keys get here, so the bound is reached by more live keys than that, not by guessing.
+            self._proven.put(token, proven)
+        return proven
+
+    def _prove(self, secret: str) -> Proven:
+        try:
+            key = keys.parse(secret)
+        except ValueError as error:
+            raise CallerError(Reason.CREDENTIAL_INVALID, str(error)) from None
+        record = self._records.get(key.id)
+        if record is None:
+            raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
+        pepper = self._ring.version("pepper", record.pepper_version)
+        if not keys.matches(record.digest, pepper, key.secret) or record.environment != key.environment:
+            raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
+        # Only whoever holds the whole key learns what became of it.
+        if record.revoked_at is not None:
+            raise CallerError(Reason.CREDENTIAL_REVOKED, "the key was revoked")
+        if record.agent not in self._agents:
+            message = f"the key belongs to agent {record.agent!r}, which the configuration does not have"
+            raise CallerError(Reason.CREDENTIAL_INVALID, message)
+        principal = Principal(TENANT, record.name, record.agent, "key", record.id)
+        return Proven(principal, NEVER if record.expires_at is None else record.expires_at)
