@@ -83,6 +83,8 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/edge/test_reader.py": ("edge/chunked", "edge/head", "edge/repeat"),
     "tests/unit/edge/test_connection.py": ("edge/hub", "edge/limits"),
     "tests/unit/control/test_watch.py": ("control/outbox",),
+    "tests/unit/control/test_operators.py": ("control/operator_proof", "control/operator_rules"),
+    "tests/unit/control/test_roles.py": ("control/errors",),
     "tests/unit/identity/test_directory.py": ("model/principal",),
     # Backends are what their port's suite says, against files and databases.
     "tests/unit/backends/files/test_index.py": (

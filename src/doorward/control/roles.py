@@ -89,6 +89,8 @@ class Operator(msgspec.Struct, frozen=True):
     """Globs over agents that it may have to do with; None: all of them."""
     servers: tuple[str, ...] | None = None
     """Globs over servers that it may hand out; None: all of them."""
+    expires_at: float | None = None
+    """Seconds since 1970."""
 
     @property
     def actor(self) -> Actor:
