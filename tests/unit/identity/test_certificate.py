@@ -116,6 +116,8 @@ def test_the_subject_of_a_refused_certificate_is_not_repeated() -> None:
     assert "evil" not in str(caught.value)
 
 
+# What cryptography still reads and means to refuse one day is read here too: OpenSSL has judged it before.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damage_gives_an_error_or_the_names_of_what_is_there(data: st.DataObject) -> None:
