@@ -83,7 +83,8 @@ class Lab:
         self.url = ""
 
     def times(self, method: str) -> int:
-        return sum(one.method == method for one in self.seen)
+        """How often it was asked so: a JSON-RPC method, or the HTTP verb of what has none."""
+        return sum((one.method or one.verb) == method for one in self.seen)
 
     async def until(self, method: str, count: int = 1) -> None:
         await until(lambda: self.times(method) >= count)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from doorward.model.call import Era, Outcome, Session
 from doorward.model.target import Kind
 from doorward.ports.watched import Wish
 from doorward.upstream import listening, watches
+from doorward.upstream.names import Endpoint
+from doorward.upstream.race import KEEPALIVE, connect_tcp
 from doorward.upstream.server import Server
 from tests.attack.hostile_server import (
     END,
@@ -30,6 +33,7 @@ from tests.attack.hostile_server import (
 pytestmark = [pytest.mark.asyncio]
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 UPDATED = "notifications/resources/updated"
+LISTS = {f"notifications/{name}/list_changed" for name in ("tools", "prompts", "resources")}
 CAPABLE = {"tools": {"listChanged": True}, "resources": {"subscribe": True, "listChanged": True}}
 DISCOVERED = {
     "resultType": "complete",
@@ -88,6 +92,10 @@ class Heard:
         uri = params.get("uri")
         told = self._server.holders(key, uri) if isinstance(uri, str) else []
         self.got.append((method, uri, told))
+
+    @property
+    def methods(self) -> set[str]:
+        return {method for method, _, _ in self.got}
 
     @property
     def told(self) -> list[list[tuple[str, str]]]:
@@ -313,3 +321,60 @@ async def test_a_session_that_the_server_forgets_is_opened_and_subscribed_again(
         await made.until("resources/subscribe", 2)
         await until(lambda: heard.told == [[("mine", "note://one")]])  # what was missed is asked for
         assert made.sessions >= 2
+
+
+@pytest.mark.spec("DW-226")
+async def test_a_subscription_is_answered_when_the_server_is_listened_to() -> None:
+    """What a server without an event store says before its stream is there, nobody hears."""
+    async with lab() as (made, server):
+        legacy, heard = Legacy(made), Heard(server)
+
+        async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.3)
+            legacy.get(request, writer)
+
+        made.acts["GET"] = late
+        await server.send(subscribe())
+        (writer,) = legacy.streams.values()
+        writer.write(event({"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "note://one"}}))
+        await until(lambda: heard.told == [[("mine", "note://one")]])
+
+
+@pytest.mark.spec("DW-228")
+async def test_what_a_broken_stream_may_have_missed_is_asked_for_when_it_is_there_again() -> None:
+    async with lab() as (made, server):
+        legacy, heard = Legacy(made), Heard(server)
+        server.want("gateway", Wish(None, "", {}, lists=True))
+        await server.send(subscribe())
+        await until(lambda: len(legacy.streams) == 2 and len(heard.got) == len(LISTS))
+        heard.got.clear()
+
+        away = asyncio.Event()
+
+        async def get(request: Request, writer: asyncio.StreamWriter) -> None:
+            if away.is_set():
+                writer.write(http(503))
+            else:
+                legacy.get(request, writer)
+
+        made.acts["GET"] = get
+        away.set()
+        for writer in legacy.streams.values():
+            writer.write(END)
+        before = made.times("GET")
+        await until(lambda: made.times("GET") >= before + 4)
+        assert heard.got == []
+        away.clear()
+        await until(lambda: heard.told == [[("mine", "note://one")]] and heard.methods >= LISTS)
+
+
+@pytest.mark.spec("DW-228")
+async def test_a_peer_that_vanished_without_a_word_is_noticed() -> None:
+    """The kernel looks after connections on which nothing is said: half-open ones end."""
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    async with listener:
+        address = listener.sockets[0].getsockname()
+        with await connect_tcp(Endpoint(socket.AF_INET, address)) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            for name, value in KEEPALIVE.items():
+                assert sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value

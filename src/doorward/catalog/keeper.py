@@ -25,6 +25,11 @@ the whole of its session, and an interpreter that starts on a busy machine takes
 DOUBTFUL_WAIT_S = 0.25
 """The same for a server that gave no answer the last time: long enough for one that is back, and short enough
 that one that hangs for ever does not hold up every list."""
+AGAIN_S: Final = 1.0
+"""After a server that has announced a change and did not say what it has now, until it is asked again: nobody
+else may ever ask, and who listens waits for the news."""
+LONGEST_AGAIN_S: Final = 30.0
+"""It doubles up to this."""
 
 UNUSABLE: Final = frozenset({Reason.UPSTREAM_PROTOCOL_ERROR, Reason.UPSTREAM_REPLY_TOO_LARGE})
 """Answers all the same: a server that gives one is not asked again at once, which may cost megabytes."""
@@ -68,6 +73,9 @@ class Keeper:
         """Digest of the last answer: of one that says the same nothing is worked out again."""
         self._renewing: set[tuple[str, tuple[Kind, ...]]] = set()
         """Renewals that have not asked yet: what changes now, they will see."""
+        self._owed: dict[tuple[str, Kind], float] = {}
+        """Announced and not heard yet: seconds until a question that fails is put again."""
+        self._again: dict[tuple[str, Kind], asyncio.TimerHandle] = {}
         self._pauses = Pauses()
 
     def failing(self, servers: Iterable[str], kind: Kind | None = None) -> tuple[str, ...]:
@@ -115,6 +123,8 @@ class Keeper:
             await self._settled(*wanted)
         finally:
             self._renewing.discard(wanted)
+        for kind in wanted[1]:
+            self._owed.setdefault((server, kind), AGAIN_S)
         await self.recent((server,), wanted[1], max_age=-1.0)
 
     async def _settled(self, server: str, kinds: tuple[Kind, ...]) -> None:
@@ -155,11 +165,32 @@ class Keeper:
             self._silent.add(key)
             if error.reason in UNUSABLE:
                 self._asked[key] = time.monotonic()
+                self._owed.pop(key, None)
+            else:
+                self._ask_again(key)
             return  # the listing stays as it was; `failing` names the server
         async with self._turns[server]:
             await self._learn(server, kind, listed)
         self._silent.discard(key)
+        self._owed.pop(key, None)
         self._asked[key] = time.monotonic()
+
+    def _ask_again(self, key: tuple[str, Kind]) -> None:
+        """Later, if news of it are owed. One of which nothing is known yet is looked after by the house."""
+        wait = self._owed.get(key)
+        if wait is None or key in self._again or not self._listings[key[0]].known:
+            return
+        self._owed[key] = min(wait * 2, LONGEST_AGAIN_S)
+        self._again[key] = asyncio.get_running_loop().call_later(wait, self._put_again, key)
+
+    def _put_again(self, key: tuple[str, Kind]) -> None:
+        del self._again[key]
+        if key not in self._owed:
+            return  # whoever asked meanwhile was told
+        if self._listers[key[0]].up:
+            self._ask(*key, time.monotonic())
+        else:
+            self._ask_again(key)
 
     async def _learn(self, server: str, kind: Kind, listed: list[dict[str, Any]]) -> None:
         key, known = (server, kind), self._listings[server].definitions.get(kind, ())
@@ -184,6 +215,9 @@ class Keeper:
 
     async def close(self) -> None:
         """Stop asking."""
+        for timer in self._again.values():
+            timer.cancel()
+        self._owed.clear()
         tasks = [question.task for question in self._asking.values()]
         for task in tasks:
             task.cancel()

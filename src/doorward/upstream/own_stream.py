@@ -44,14 +44,18 @@ class OwnStream:
         head: Callable[[], bytes],
         heard: Callable[[bytes], None],
         gone: Callable[[], None],
+        *,
+        missed: Callable[[], None],
         manners: Manners,
     ) -> None:
         """`head`: of the GET, without its empty line. `heard` is given each event's data; `gone` is told that
-        the server does not know the session any more."""
+        the server does not know the session any more, `missed` that a stream has begun, and that the server
+        may have said something to nobody before."""
         self._leg = leg
         self._head = head
         self._heard = heard
         self._gone = gone
+        self._missed = missed
         self._manners = manners
         self._loop = asyncio.get_running_loop()
         self._stream: EventReader | None = None
@@ -61,6 +65,8 @@ class OwnStream:
         self._wanted = asyncio.Event()
         """Set by a call that waits."""
         self._brief = 0
+        self._deaf = False
+        """Whether somebody has counted on a stream that was not there."""
 
     @property
     def certain(self) -> bool:
@@ -77,6 +83,7 @@ class OwnStream:
                 await self._answered.wait()
         except TimeoutError:
             self._manners.prompt = False
+            self._deaf = True
             self._answered.set()  # whoever comes next need not find out again
 
     def close(self) -> None:
@@ -106,6 +113,7 @@ class OwnStream:
             lasted, retry_s = self._loop.time() - began, None
             if stream is not None:
                 resume, retry_s = stream.resume_field or resume, stream.retry_s
+            self._deaf = self._deaf or not resume  # else the server says again what follows its last event
             self._brief = 0 if stream is not None and lasted > BRIEF_S else self._brief + 1
             wait = FIRST_WAIT_S if lasted > SETTLED_S else wait
             await self._pause(wait, retry_s or 0.0)
@@ -122,7 +130,10 @@ class OwnStream:
     async def _hear(self, stream: EventReader) -> None:
         self._stream = stream
         self._answered.set()
+        deaf, self._deaf = self._deaf, False
         try:
+            if deaf:
+                self._missed()
             while not self._closed and (data := await stream.next()) is not None:
                 self._heard(data)
         finally:

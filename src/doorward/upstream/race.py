@@ -10,6 +10,8 @@ from doorward.upstream.names import Endpoint
 
 HEAD_START_S: Final = 0.25
 """How long an attempt is left alone before the next address is tried beside it (RFC 8305 section 5)."""
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds, seconds, probes: a peer that is gone is known to be within a minute."""
 
 Connect = Callable[[Endpoint], Coroutine[Any, Any, socket.socket]]
 
@@ -51,6 +53,7 @@ async def connect_tcp(endpoint: Endpoint) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _stay_alert(sock)
         await asyncio.get_running_loop().sock_connect(sock, endpoint.address)
     except OSError as error:
         sock.close()
@@ -63,6 +66,16 @@ async def connect_tcp(endpoint: Endpoint) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _stay_alert(sock: socket.socket) -> None:
+    """A stream that is only listened to says nothing for hours: a peer that vanished without a word, or a NAT
+    that forgot the connection, would never be noticed by us (RFC 9293 section 3.8.4)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:  # not every system has every one of them
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _close_late(attempt: asyncio.Task[socket.socket]) -> None:

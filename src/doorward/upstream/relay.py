@@ -17,6 +17,8 @@ CANCELLED: Final = "notifications/cancelled"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 OnNotification = Callable[[str | None, str, dict[str, Any]], None]
 """Conversation key (None for one that belongs to no caller), method, params."""
+OnDeafness = Callable[[str | None], None]
+"""Conversation key."""
 
 
 def wanted(call: Call, params: dict[str, Any]) -> bool:
@@ -32,6 +34,9 @@ class Relay:
 
     def __init__(self, server: str = "", may_ask: tuple[str, ...] = (), asks: Asks | None = None) -> None:
         self.on_notification: OnNotification = _ignore
+        self.on_deafness: OnDeafness = _ignore_deafness
+        """Told of a conversation that hears the server again, after a while in which it may have missed what
+        was said."""
         self.dropped: Counter[str] = Counter()
         self.listens: dict[int, Callable[[dict[str, Any]], None]] = {}
         """Our open `subscriptions/listen`, by their ids: told of their acknowledgement."""
@@ -106,3 +111,7 @@ def _is_number(value: Any) -> bool:
 
 def _ignore(key: str | None, method: str, params: dict[str, Any]) -> None:
     """Until somebody listens."""
+
+
+def _ignore_deafness(key: str | None) -> None:
+    """The same."""

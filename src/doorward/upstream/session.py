@@ -253,13 +253,24 @@ class HttpConversation:
     def listen(self) -> None:
         """Open the session's GET stream, if it is not open: what subscriptions bring comes on it."""
         if self._own is None and self.era is Era.LEGACY:
-            self._own = OwnStream(self._leg, self._listen_head, self._heard, self._lost, self._manners)
+            self._own = OwnStream(
+                self._leg,
+                self._listen_head,
+                self._heard,
+                self._lost,
+                missed=self._deaf,
+                manners=self._manners,
+            )
             self._spawn(self._own.run())
 
     async def listened(self, due: float) -> None:
         """`listen`, and wait until the server has heard of it, now and before each call: some forget what
         they say before (the official SDKs, unless they were given an event store)."""
         self._attentive = True
+        await self.listens(due)
+
+    async def listens(self, due: float) -> None:
+        """`listen`, and wait until the server has heard of it, or a while, or until `due`."""
         self.listen()
         await self._heard_of(due)
 
@@ -269,6 +280,9 @@ class HttpConversation:
 
     def _lost(self) -> None:
         self._gone = True
+
+    def _deaf(self) -> None:
+        self._relay.on_deafness(self.key)
 
     async def _answer(self, message: bytes) -> None:
         try:

@@ -99,6 +99,7 @@ class Watches:
         self._running = False
         self._closed = False
         self._loop = asyncio.get_running_loop()
+        host.relay.on_deafness = self._deafness
 
     # what is wanted
 
@@ -209,6 +210,8 @@ class Watches:
             if any(uri in uris for uris in self._needed(conversation.key)):
                 self._note(conversation, uri, subscribed=True)
                 return _done(live)  # others share this conversation
+        if subscribes:
+            await _open_stream(conversation, live.deadline)
         answer = await conversation.request(live, params)
         if subscribes and isinstance(answer, jsonrpc.UpstreamResult):
             self._note(conversation, uri, subscribed=True)
@@ -271,7 +274,6 @@ class Watches:
         kept.refused.discard(uri)
         if subscribed:
             kept.uris.add(uri)
-            _open_stream(conversation)
         else:
             kept.uris.discard(uri)
 
@@ -366,7 +368,7 @@ class Watches:
         if kept is None:
             kept = self._kept[key] = _Kept(conversation)
         if needed or lists:
-            _open_stream(conversation)
+            await _open_stream(conversation, self._loop.time() + SETTLE_S)
         for uri in sorted(needed - kept.uris):
             if not await self._say(conversation, SUBSCRIBE, uri):
                 kept.refused.add(uri)
@@ -429,6 +431,13 @@ class Watches:
         for uri in sorted(uris):
             self._host.relay.on_notification(key, UPDATED, {"uri": uri})
 
+    def _deafness(self, key: str | None) -> None:
+        """A legacy stream is there again, or for the first time after it was waited for in vain."""
+        if not self._closed:
+            self._missed(key, {uri for uris in self._needed(key) for uri in uris})
+            if any(wish.lists for wish in self.wishes.values()):
+                self._lists_missed()
+
     def _lists_missed(self) -> None:
         """Nobody has told us of changes until now: all lists are asked for once."""
         for name, _ in _LISTS:
@@ -440,11 +449,14 @@ def _offers(capabilities: Mapping[str, Any], name: str, what: str) -> bool:
     return isinstance(offered, dict) and offered.get(what) is True
 
 
-def _open_stream(conversation: Conversation) -> None:
-    """Over HTTP what a legacy server says of its own accord comes on a stream that has to be asked for."""
-    listen = getattr(conversation, "listen", None)
-    if listen is not None:
-        listen()
+async def _open_stream(conversation: Conversation, due: float) -> None:
+    """Over HTTP what a legacy server says of its own accord comes on a stream that has to be asked for.
+
+    Servers without an event store forget what they say before it is there, so it is waited for, for a while.
+    """
+    listens = getattr(conversation, "listens", None)
+    if listens is not None:
+        await listens(due)
 
 
 def _session(permit: Permit) -> str:

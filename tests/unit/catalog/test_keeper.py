@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from doorward.pipeline.shares import Shares
 from tests.unit.catalog.build import listing, tool
 
 pytestmark = pytest.mark.asyncio
+GONE = UpstreamError(Reason.UPSTREAM_CONNECTION_LOST, "a", "is gone")
 
 
 class Lister:
@@ -359,3 +361,71 @@ async def test_what_changes_while_a_server_answers_is_asked_for_once_more(monkey
 
     assert bench.names == [["old"], ["new"]]
     assert len(lister.asked) == 2
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+    monkeypatch.setattr(module, "LONGEST_AGAIN_S", 0.02)
+    monkeypatch.setattr(pauses, "PAUSE_S", 0.0)
+
+
+async def announced_in_vain(error: Exception) -> tuple[Bench, Lister]:
+    """A server that was heard, has announced a change, and fails when it is asked what it is."""
+    bench = Bench(a=(lister := Lister("old")))
+    await bench.keeper.renew("a", [Kind.TOOL])
+    lister.tools, lister.error = ("new",), error
+    await bench.keeper.renew("a", [Kind.TOOL])
+    assert bench.names == [["old"]]
+    return bench, lister
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not done():  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_was_announced_and_not_said_is_asked_for_again_until_it_is() -> None:
+    bench, lister = await announced_in_vain(GONE)
+    await until(lambda: len(lister.asked) >= 5)
+    lister.error = None
+    await until(lambda: bench.names == [["old"], ["new"]])
+
+    asked = len(lister.asked)
+    await asyncio.sleep(0.1)
+    assert len(lister.asked) == asked
+    await bench.keeper.close()
+
+
+@pytest.mark.usefixtures("soon")
+async def test_one_that_is_down_is_asked_for_it_when_it_is_up() -> None:
+    bench, lister = await announced_in_vain(GONE)
+    lister.up = False
+    asked = len(lister.asked)
+    await asyncio.sleep(0.1)
+    assert len(lister.asked) <= asked + 1  # one may have been on its way
+    lister.up, lister.error = True, None
+    await until(lambda: bench.names == [["old"], ["new"]])
+    await bench.keeper.close()
+
+
+@pytest.mark.usefixtures("soon")
+async def test_the_waits_for_what_is_owed_grow_and_end_with_the_keeper() -> None:
+    bench, lister = await announced_in_vain(GONE)
+    await until(lambda: len(lister.asked) >= 4)
+    assert bench.keeper._owed == {("a", Kind.TOOL): module.LONGEST_AGAIN_S}
+    await bench.keeper.close()
+    asked = len(lister.asked)
+    await asyncio.sleep(0.1)
+    assert len(lister.asked) == asked
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_answer_of_no_use_is_not_asked_for_again() -> None:
+    bench, lister = await announced_in_vain(UpstreamError(Reason.UPSTREAM_REPLY_TOO_LARGE, "a", "too large"))
+    asked = len(lister.asked)
+    await asyncio.sleep(0.1)
+    assert len(lister.asked) == asked
+    await bench.keeper.close()

@@ -57,11 +57,22 @@ class Bench:
         self.leg = Leg()
         self.heard: list[bytes] = []
         self.gone = 0
+        self.missed = 0
         self.manners = Manners()
-        self.own = OwnStream(self.leg, lambda: b"GET", self.heard.append, self._gone, self.manners)  # type: ignore[arg-type]
+        self.own = OwnStream(
+            self.leg,  # type: ignore[arg-type]
+            lambda: b"GET",
+            self.heard.append,
+            self._gone,
+            missed=self._missed,
+            manners=self.manners,
+        )
 
     def _gone(self) -> None:
         self.gone += 1
+
+    def _missed(self) -> None:
+        self.missed += 1
 
     def opens(self, **of: Any) -> Stream:
         stream = Stream(**of)
@@ -236,3 +247,46 @@ async def test_a_stream_that_comes_after_the_close_is_not_kept() -> None:
     late = bench.opens()
     await task
     assert late.closed
+
+
+async def test_what_was_said_to_nobody_is_told_of_when_the_stream_is_there_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.01)
+    async with running() as bench:
+        first = bench.opens()
+        await bench.waits()
+        assert bench.missed == 0
+        first.said.put_nowait(None)
+        await bench.until_asked(2)
+        bench.leg.answers.put_nowait(LOST)
+        await bench.until_asked(3)
+        assert bench.missed == 0  # not before: it would be missed once more
+        bench.opens()
+        await bench.waits()
+        await settle()
+        assert bench.missed == 1
+
+
+async def test_a_server_that_says_again_what_followed_its_last_event_lets_nothing_be_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.01)
+    async with running() as bench:
+        bench.opens(resume_field=b"Last-Event-ID: 7\r\n").said.put_nowait(None)
+        await bench.until_asked(2)
+        bench.opens()
+        await bench.waits()
+        await settle()
+        assert bench.missed == 0
+
+
+async def test_who_waited_in_vain_for_the_first_stream_is_told_when_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PATIENT_S", 0.01)
+    async with running() as bench:
+        await bench.waits()
+        bench.opens()
+        await settle()
+        assert bench.missed == 1

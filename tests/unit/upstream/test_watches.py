@@ -55,7 +55,9 @@ class Conversation:
         self.filters: list[dict[str, Any]] = []
         self.open: dict[int, asyncio.Event] = {}
 
-    def listen(self) -> None:
+    async def listens(self, due: float) -> None:
+        if self.host.gate is not None:
+            await self.host.gate.wait()
         self.streams += 1
 
     async def request(self, live: Live, params: dict[str, Any], schema: object = None) -> Answer:
@@ -99,6 +101,8 @@ class Host:
         self.capabilities: dict[str, Any] = ALL
         self.refuses: set[str] = set()
         self.down = False
+        self.gate: asyncio.Event | None = None
+        """What its own stream waits for, if anything."""
         self.relay = Relay()
         self.relay.on_notification = lambda key, method, params: self.told.append(
             (key, method.removeprefix("notifications/"), params.get("uri"))
@@ -448,3 +452,46 @@ async def test_what_a_server_takes_too_late_is_said_to_have_changed(
     await asyncio.sleep(0.3)
     assert host.told == [(None, "resources/updated", "u:1")]
     await host.watches.close()
+
+
+@pytest.mark.spec("DW-226")
+async def test_legacy_a_server_is_subscribed_to_when_it_is_listened_to() -> None:
+    """Servers without an event store forget what they say before."""
+    host = Host(Era.LEGACY)
+    host.gate = asyncio.Event()
+    host.watches.want("listen:1", wish("u:1", owner="anna"))
+    host.watches.want("gateway", wish(lists=True))
+    asking = asyncio.create_task(host.ask("subscribe", "u:2", "otto"))
+    await host.settled()
+    assert host.conversations["anna"].said == host.conversations["otto"].said == []
+    assert host.told == []
+
+    host.gate.set()
+    await asking
+    await host.settled()
+    assert host.conversations["anna"].said == [("subscribe", "u:1")]
+    assert host.conversations["otto"].said == [("subscribe", "u:2")]
+    assert host.told == ALL_LISTS
+    await host.watches.close()
+
+
+@pytest.mark.spec("DW-228")
+async def test_legacy_what_a_stream_may_have_missed_is_said_to_have_changed() -> None:
+    host = Host(Era.LEGACY)
+    host.watches.want("listen:1", wish("u:1", "u:2", owner="anna"))
+    host.watches.want("listen:2", wish("u:3", owner="otto"))
+    await host.settled()
+    assert host.told == []
+
+    host.relay.on_deafness("anna")
+    updated = [("anna", "resources/updated", "u:1"), ("anna", "resources/updated", "u:2")]
+    assert host.told == updated
+
+    host.watches.want("gateway", wish(lists=True))
+    await host.settled()
+    host.told.clear()
+    host.relay.on_deafness("anna")
+    assert host.told == [*updated, *ALL_LISTS]
+    await host.watches.close()
+    host.relay.on_deafness("anna")
+    assert len(host.told) == len(updated) + len(ALL_LISTS)
