@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from doorward.app.changes import Told, actor_of, changes
 from doorward.app.garbage import Settling
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
+from doorward.app.last_use import TELL_S, LastUse
 from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.log_care import LogCare
 from doorward.app.readiness import readiness, traffic
@@ -33,6 +34,7 @@ from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
 from doorward.config.values import Listen
+from doorward.control.standing import changed_keys
 from doorward.control.watch import StoreWatch
 from doorward.edge.plane import DataPlane
 from doorward.edge.replay import Replays
@@ -50,7 +52,7 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
-from doorward.ports.store import KeyRecord, StoreFacts
+from doorward.ports.store import StoreFacts
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -119,8 +121,9 @@ class Process:
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
-        self._keys: Sequence[KeyRecord] = ()
+        self._facts = StoreFacts(0)
         """As the store last said."""
+        self._last_use = LastUse(store)
 
     @classmethod
     async def open(cls, loaded: Loaded) -> "Process":
@@ -160,6 +163,7 @@ class Process:
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
         self._spawn(self._ask_who_came_up())
+        self._spawn(self._tell_last_use())
         for caring in self._care.tasks():
             self._spawn(caring)
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
@@ -231,7 +235,8 @@ class Process:
             await new.retire(old, 0.0)
             raise
         # Nothing is awaited from here to the swap, so that no revocation falls between the two worlds.
-        new.directory.replace(self._keys)
+        new.directory.replace(self._facts.keys, self._facts.operators)
+        self._last_use.note(old.directory.take_used())
         self.world = new
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
@@ -277,6 +282,8 @@ class Process:
         if self._retiring:
             await asyncio.wait(self._retiring)
         await self._warden.close()
+        self._last_use.note(self.world.directory.take_used())
+        await self._last_use.tell()
         try:
             await self.recorder.roll_up()
             await self.world.recorder.lifecycle("stopped")
@@ -350,16 +357,19 @@ class Process:
             server.close_conversation(session.id)
 
     def _facts_changed(self, facts: StoreFacts) -> None:
-        self._keys = facts.keys
-        self.world.directory.replace(facts.keys)
-        self._end_streams()
+        changed = changed_keys(self._facts, facts)
+        self._facts = facts
+        self.world.directory.replace(facts.keys, facts.operators)
+        # What a stream shows was judged by what its key was worth when it was opened.
+        self.streams.close_where(lambda principal: principal.key_id in changed)
+        self.listens.close_where(lambda principal: principal.key_id in changed)
 
     def _end_streams(self) -> None:
         """Of keys that are revoked or have expired: nothing else asks an open stream who listens."""
         now = time.time()
         live = {
             key.id
-            for key in self._keys
+            for key in self._facts.keys
             if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         }
 
@@ -381,6 +391,12 @@ class Process:
             for name in unlisted - asked:  # who answers in vain is asked again by `_keep_house`
                 self._spawn(self.world.refresh_server(name))
             asked = unlisted
+
+    async def _tell_last_use(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_S)
+            self._last_use.note(self.world.directory.take_used())
+            await self._last_use.tell()
 
     async def _keep_house(self) -> None:
         while True:

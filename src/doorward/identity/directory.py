@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from doorward.identity.key_proofs import NEVER, TENANT, KeyProofs
+from doorward.identity.key_proofs import NEVER, NO_TEAMS, TENANT, KeyProofs
 from doorward.identity.proven import Certificates, Proven, Tokens
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError, GatewayError
@@ -23,7 +23,7 @@ from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.ports.identity import Revocations
 from doorward.ports.secrets import SecretRing
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, OperatorRecord
 
 ANONYMOUS: Final = Principal(TENANT, "anonymous", "anonymous", "none")
 KEY_PREFIX: Final = "dw_"
@@ -65,6 +65,7 @@ class KeyDirectory:
         mode: Literal["keys", "none"],
         ring: SecretRing,
         agents: frozenset[str],
+        teams: Mapping[str, str] = NO_TEAMS,
         keys: bool = True,
         tokens: Tokens | None = None,
         certificates: Certificates | None = None,
@@ -73,9 +74,10 @@ class KeyDirectory:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`mode` "none" knows everybody who is near as ANONYMOUS. `keys`, `tokens` and `certificates`: which
-        credentials count. `agents`: the names under `agents:`; a key of any other agent is refused."""
+        credentials count. `agents`: the names under `agents:`; a key of any other agent is refused. `teams`:
+        of those agents that have one."""
         self._mode = mode
-        self._keys = KeyProofs(ring, agents) if keys else None
+        self._keys = KeyProofs(ring, agents, teams, clock) if keys else None
         self._tokens = tokens
         self._certificates = certificates
         self._stale_after = stale_after
@@ -86,10 +88,11 @@ class KeyDirectory:
         self._used: dict[str, float] = {}
         self._stale_at = -NEVER
 
-    def replace(self, records: Iterable[KeyRecord]) -> None:
-        """From now on these are all the keys there are; nothing proven before counts any more."""
+    def replace(self, records: Iterable[KeyRecord], operators: Iterable[OperatorRecord] = ()) -> None:
+        """From now on these are all the keys there are, and those who made them; nothing proven before counts
+        any more."""
         if self._keys is not None:
-            self._keys.replace(records)
+            self._keys.replace(records, operators)
         self.doubt()
         self.confirm()
 
@@ -173,6 +176,9 @@ class KeyDirectory:
         now = self._clock()
         if now >= proven.until:
             raise CallerError(Reason.CREDENTIAL_EXPIRED, "the key has expired")
+        if proven.networks is not None and credential.peer not in proven.networks:
+            message = f"the key was presented from {credential.peer}, which is in none of its networks"
+            raise CallerError(Reason.NETWORK_FORBIDDEN, message)
         principal = self._judged(proven)
         if principal.key_id is not None:
             self._used[principal.key_id] = now

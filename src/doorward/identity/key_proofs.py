@@ -1,21 +1,27 @@
 """Virtual keys presented, and what becomes of them: from what the store holds, in memory."""
 
 import hashlib
+import math
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from doorward.identity import keys
+from doorward.identity.narrow import narrow, proves
 from doorward.identity.proven import Proven
 from doorward.identity.remembered import Remembered
 from doorward.model.errors import CallerError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import SecretRing
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, OperatorRecord
 
 TENANT: Final = "default"
-NEVER: Final = float("inf")
+NEVER: Final = math.inf
+STRENGTH: Final = "key"
+NO_TEAMS: Final[Mapping[str, str]] = MappingProxyType({})
 _CACHE_LIMIT: Final = 10_000
 
 UNKNOWN: Final = "the key is not known here"
@@ -29,23 +35,35 @@ class KeyProofs:
     so its successor finds them again; two keys share them exactly when they share name and agent.
     """
 
-    def __init__(self, ring: SecretRing, agents: frozenset[str]) -> None:
-        """`agents`: the names under `agents:`; a key of any other agent is refused."""
+    def __init__(
+        self,
+        ring: SecretRing,
+        agents: frozenset[str],
+        teams: Mapping[str, str] = NO_TEAMS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`agents`: the names under `agents:`; a key of any other agent is refused. `teams`: of those agents
+        that have one."""
         self._ring = ring
         self._agents = agents
+        self._teams = teams
+        self._clock = clock
         self._records: Mapping[str, KeyRecord] = {}
+        self._operators: Mapping[str, OperatorRecord] = {}
         self._proven: Remembered[Proven] = Remembered(_CACHE_LIMIT)
         # A dict of presented keys would keep secrets in memory; digests under a passing key are useless.
         self._hasher = hashlib.blake2b(key=os.urandom(32), digest_size=16)
 
-    def replace(self, records: Iterable[KeyRecord]) -> None:
-        """From now on these are all the keys there are; nothing proven before counts any more."""
+    def replace(self, records: Iterable[KeyRecord], operators: Iterable[OperatorRecord] = ()) -> None:
+        """From now on these are all the keys there are, and those who made them; nothing proven before counts
+        any more."""
         self._records = {record.id: record for record in records}
+        self._operators = {operator.id: operator for operator in operators}
         self._proven.clear()
 
     def identify(self, secret: str) -> Proven:
-        """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_REVOKED). Whether it has expired is for whoever
-        has a clock."""
+        """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_REVOKED | KEY_SUSPENDED). Whether it has
+        expired, and whether it may come from where it comes from, is for whoever asks."""
         hasher = self._hasher.copy()
         hasher.update(secret.encode("utf-8", "surrogatepass"))
         token = hasher.digest()
@@ -64,8 +82,9 @@ class KeyProofs:
         record = self._records.get(key.id)
         if record is None:
             raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
-        pepper = self._ring.version("pepper", record.pepper_version)
-        if not keys.matches(record.digest, pepper, key.secret) or record.environment != key.environment:
+        now = self._clock()
+        until = proves(record, key.secret, self._ring, now)
+        if until is None or record.environment != key.environment:
             raise CallerError(Reason.CREDENTIAL_INVALID, UNKNOWN)
         # Only whoever holds the whole key learns what became of it.
         if record.revoked_at is not None:
@@ -73,5 +92,18 @@ class KeyProofs:
         if record.agent not in self._agents:
             message = f"the key belongs to agent {record.agent!r}, which the configuration does not have"
             raise CallerError(Reason.CREDENTIAL_INVALID, message)
-        principal = Principal(TENANT, record.name, record.agent, "key", record.id)
-        return Proven(principal, NEVER if record.expires_at is None else record.expires_at)
+        held = narrow(record, self._operators, now)
+        until = min(until, held.until)
+        principal = Principal(
+            TENANT,
+            record.name,
+            record.agent,
+            "key",
+            record.id,
+            team=self._teams.get(record.agent),
+            strength=STRENGTH,
+            bounds=held.bounds,
+            rate=held.rate,
+            expires_at=until,
+        )
+        return Proven(principal, until, networks=held.networks)

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from doorward.identity.narrow import Networks
 from doorward.model.call import Credential
 from doorward.model.principal import Principal
 
@@ -16,6 +17,8 @@ class Proven(msgspec.Struct, eq=False):
     """Seconds since 1970; infinite where only a change of the store ends it."""
     thumbprint: str | None = None
     """Of the client certificate that has to be presented with it (RFC 8705 section 3.1)."""
+    networks: Networks | None = None
+    """Where it has to come from; None: from anywhere."""
     judged: object = None
     """The revocations under which it was last found good."""
 

@@ -6,11 +6,13 @@ from msgspec.structs import replace
 
 from doorward.identity import keys
 from doorward.identity.directory import ANONYMOUS, KeyDirectory
+from doorward.model.bounds import Narrowing, Rate
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError, DoorwardError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, Previous
+from tests.contract.store import OPERATOR
 
 KEY = keys.mint("live")
 START = 1_790_000_000.0
@@ -72,7 +74,7 @@ class World:
 
 def test_a_key_is_its_name_and_agent() -> None:
     found = World().directory.identify(credential(KEY.text, local=False, proxied=True))
-    assert found == Principal("default", "alice", "coder", "key", KEY.id)
+    assert found == Principal("default", "alice", "coder", "key", KEY.id, strength="key")
 
 
 def test_the_second_look_says_the_same() -> None:
@@ -242,3 +244,80 @@ class TestWithoutAuthentication:
         assert isinstance(error, CallerError)
         assert error.reason is Reason.CREDENTIAL_INVALID
         assert "auth: none" in error.message
+
+
+def test_a_key_carries_what_it_leaves_of_its_agent() -> None:
+    world = World()
+    world.directory = KeyDirectory(
+        mode="keys",
+        ring=Ring(),
+        agents=frozenset({"coder"}),
+        teams={"coder": "platform"},
+        clock=lambda: world.now,
+        monotonic=lambda: world.uptime,
+    )
+    world.directory.replace([replace(RECORD, servers=("git",), rate="10/s", expires_at=START + 9)])
+    found = world.directory.identify(credential(KEY.text))
+    assert found is not None
+    assert found.bounds is not None
+    assert found.bounds.narrowings == (Narrowing("key", ("git",)),)
+    assert (found.rate, found.team, found.expires_at) == (Rate(10, 1.0), "platform", START + 9)
+
+
+def test_a_key_of_a_creator_who_is_gone_is_suspended_until_there_is_one_again() -> None:
+    world, hers = World(), replace(RECORD, creator_id=OPERATOR.id)
+    anna = replace(OPERATOR, role="owner", agents=None, expires_at=None)
+    given = credential(KEY.text)
+    world.directory.replace([hers], [anna])
+    assert world.directory.identify(given) is not None
+    for now in ([], [replace(anna, removed_at=START)], [replace(anna, role="viewer")]):
+        world.directory.replace([hers], now)
+        assert world.refusal(given).reason is Reason.KEY_SUSPENDED
+    world.directory.replace([hers], [anna])
+    assert world.directory.identify(given) is not None
+
+
+def test_a_key_ends_when_the_time_of_its_creator_is_over() -> None:
+    world, given = World(), credential(KEY.text)
+    anna = replace(OPERATOR, role="owner", agents=None, servers=None, expires_at=START + 5)
+    world.directory.replace([replace(RECORD, creator_id=anna.id)], [anna])
+    assert world.directory.identify(given) is not None
+    world.now += 5
+    assert world.refusal(given).reason is Reason.CREDENTIAL_EXPIRED
+
+
+def test_a_key_is_refused_from_networks_that_it_does_not_name() -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, networks=("10.0.0.0/8",))])
+    inside = Credential(KEY.text, "10.1.2.3", local=False, proxied=False)
+    outside = Credential(KEY.text, "192.0.2.1", local=False, proxied=False)
+    assert world.refusal(outside).reason is Reason.NETWORK_FORBIDDEN
+    assert world.directory.identify(inside) is not None
+    assert world.refusal(outside).reason is Reason.NETWORK_FORBIDDEN
+    assert world.refusal(Credential(KEY.text, "stdio", True, False)).reason is Reason.NETWORK_FORBIDDEN
+
+
+def test_both_secrets_of_a_rotation_work_until_the_overlap_ends() -> None:
+    world, newer = World(), keys.VirtualKey("live", KEY.id, keys.mint("live").secret)
+    old = Previous(RECORD.digest, RECORD.pepper_version, START + 60)
+    rotated = replace(RECORD, digest=keys.digest(b"\1" * 32, newer.secret), previous=old)
+    world.directory.replace([rotated])
+    first, second = credential(KEY.text), credential(newer.text)
+    found = world.directory.identify(first)
+    assert found is not None
+    assert found == replace(world.directory.identify(second), expires_at=START + 60)
+    world.now += 60
+    assert world.refusal(first).reason is Reason.CREDENTIAL_EXPIRED
+    assert world.refusal(credential(KEY.text)).reason is Reason.CREDENTIAL_EXPIRED
+    assert world.directory.identify(second) is not None
+    world.directory.replace([rotated])
+    assert world.refusal(first).reason is Reason.CREDENTIAL_INVALID
+
+
+def test_wrong_networks_and_lost_creators_are_no_use_of_a_key() -> None:
+    world = World()
+    world.directory.replace([replace(RECORD, networks=("10.0.0.0/8",))])
+    world.refusal(credential(KEY.text))
+    world.directory.replace([replace(RECORD, creator_id="op_gone")])
+    world.refusal(credential(KEY.text))
+    assert world.directory.take_used() == {}
