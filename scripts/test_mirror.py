@@ -107,6 +107,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # Wiring, sockets and processes are tested with real ones.
     "tests/unit/app/test_keys.py": ("app/outbox",),
+    "tests/unit/app/admin/test_channel.py": ("app/admin/messages", "app/admin/remote"),
     "tests/unit/app/test_housekeeping.py": ("app/retention",),
     "tests/unit/app/test_reload.py": (
         "app/http_face",

@@ -20,3 +20,7 @@ class Unknown(Refused, LookupError):
 
 class Conflict(Refused):
     """It cannot be done to the thing as it is now."""
+
+
+class Unavailable(Refused):
+    """Only a running gateway knows or does it, and none runs, or none answers."""
