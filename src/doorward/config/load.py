@@ -140,5 +140,5 @@ def _read(path: Path) -> str:
 
 
 def _digest(text: str, data: dict[str, Any]) -> str:
-    """Equal texts grant different things when a reference under `agents` resolves differently."""
-    return hashlib.sha256(f"{text}\x00{data.get('agents')!r}".encode()).hexdigest()
+    """Equal texts grant different things when a reference under `agents` or `people` resolves differently."""
+    return hashlib.sha256(f"{text}\x00{data.get('agents')!r}{data.get('people', '')!s}".encode()).hexdigest()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from doorward.config.grants import Grant, Names, Test, Uris
+from doorward.config.grants import Grant, Granted, Names, Test, Uris
+from doorward.config.identity import Person
 from doorward.config.load import Loaded
 from doorward.config.places import Path, dotted
 from doorward.config.settings import Agent
@@ -14,23 +15,49 @@ def policy_spec(loaded: Loaded) -> grants.PolicySpec:
     """Rule ids are paths (`agents.ci-bot.grants[0].tools.deny[1]`); lines are those of the globs."""
     settings = loaded.settings
     return grants.PolicySpec(
-        agents={name: _agent(name, agent, loaded) for name, agent in settings.agents.items()},
+        agents={
+            **{name: _agent(name, agent, loaded) for name, agent in settings.agents.items()},
+            **{
+                f"{grants.PEOPLE}{number}": _person(number, person, loaded)
+                for number, person in enumerate(settings.people)
+            },
+        },
         modes={name: settings.mode_of(name) for name in settings.servers},
         revision=loaded.digest,
+        scopes={
+            name: tuple(grants.ScopeRule(glob, scopes) for glob, scopes in server.scopes.items())
+            for name, server in settings.servers.items()
+            if server.scopes
+        },
     )
 
 
 def _agent(name: str, agent: Agent, loaded: Loaded) -> grants.AgentRules:
     path: Path = ("agents", name)
+    return grants.AgentRules(
+        name,
+        _granted(path, agent, loaded),
+        agent.see_rules,
+        team=agent.team,
+        rate=agent.rate,
+        rate_at=None if agent.rate is None else _ref((*path, "rate"), loaded),
+    )
+
+
+def _person(number: int, person: Person, loaded: Loaded) -> grants.AgentRules:
+    return grants.AgentRules(f"{grants.PEOPLE}{number}", _granted(("people", number), person, loaded))
+
+
+def _granted(path: Path, party: Granted, loaded: Loaded) -> tuple[grants.Grant, ...]:
     found: list[grants.Grant] = []
-    if agent.servers is not None:
-        found.append(_grant(path, agent, agent.servers, loaded))
-    for index, grant in enumerate(agent.grants):
+    if party.servers is not None:
+        found.append(_grant(path, party, party.servers, loaded))
+    for index, grant in enumerate(party.grants):
         found.append(_grant((*path, "grants", index), grant, grant.servers, loaded))
-    return grants.AgentRules(name, tuple(found), agent.see_rules)
+    return tuple(found)
 
 
-def _grant(path: Path, grant: Agent | Grant, servers: tuple[str, ...], loaded: Loaded) -> grants.Grant:
+def _grant(path: Path, grant: Granted | Grant, servers: tuple[str, ...], loaded: Loaded) -> grants.Grant:
     return grants.Grant(
         at=_ref(path, loaded),
         servers=_globs((*path, "servers"), servers, loaded),

@@ -37,8 +37,8 @@ class Narrowing(msgspec.Struct, frozen=True):
     servers: tuple[str, ...] | None = None
     """Globs over server names (only `*` is special)."""
     tools: tuple[str, ...] | None = None
-    """Globs over a server's own tool names; `SERVER/GLOB` counts at that server only. Prompts and resources
-    are not narrowed by it, unless it is empty: nothing is left of those then, either."""
+    """Globs over a server's own tool names; `SERVERS/GLOB` counts at those servers only. Prompts and
+    resources are left where a glob leaves every tool: who names some tools means nothing else."""
     read_only: bool = False
     """Whether only targets of OperationClass.READ are left."""
 

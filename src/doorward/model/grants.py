@@ -1,10 +1,14 @@
 """Rules as the policy engine takes them: configuration turned into plain values with their places."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from doorward.model.bounds import Rate
 from doorward.model.verdict import Mode, RuleRef
+
+PEOPLE: Final = "@people/"
+"""How the names of rule sets begin that bound humans; the number in `people:` follows."""
 
 
 class Glob(msgspec.Struct, frozen=True):
@@ -46,11 +50,22 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class AgentRules(msgspec.Struct, frozen=True):
-    """One entry of `agents:`."""
+    """One entry of `agents:`, or of `people:` (named "@people/N", which no agent can be called)."""
 
     name: str
     grants: tuple[Grant, ...]
     see_rules: bool = False
+    team: str | None = None
+    rate: Rate | None = None
+    """Of all its callers together."""
+    rate_at: RuleRef | None = None
+
+
+class ScopeRule(msgspec.Struct, frozen=True):
+    """One entry of `servers.X.scopes`: what a token needs for the tools that a glob names."""
+
+    pattern: str
+    scopes: tuple[str, ...]
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
@@ -61,3 +76,5 @@ class PolicySpec(msgspec.Struct, frozen=True):
     """Effective mode by server name (the server's own, else the global one)."""
     revision: str
     """Digest of the document it came from; stands in every decision record."""
+    scopes: dict[str, tuple[ScopeRule, ...]] = {}
+    """By server name, in file order."""

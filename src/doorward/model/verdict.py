@@ -45,6 +45,8 @@ class Deny(msgspec.Struct, frozen=True):
     softenable: bool = True
     scopes: tuple[str, ...] = ()
     """For INSUFFICIENT_SCOPE: every scope that this operation needs, those that the token has included."""
+    bound: str | None = None
+    """Who denies, if not the agent's own rules: "key", "creator:NAME", "people", "agent:NAME" or "scopes"."""
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -64,7 +66,9 @@ class Allow(msgspec.Struct, frozen=True):
     softened: Deny | None = None
     """The denial that `mode: audit` let pass; recorded with the call."""
     depends: bool = False
-    """In a static (argument-free) question: true when the arguments may still turn it into a denial."""
+    """In a static (argument-free) question: true when it may still turn out to be a denial."""
+    lacking: tuple[str, ...] = ()
+    """In a static question: every scope that the operation needs, where the token lacks one of them."""
 
 
 class Finding(msgspec.Struct, frozen=True):

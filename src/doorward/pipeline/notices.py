@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from doorward.model.bounds import Bounds
 from doorward.model.principal import Principal
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.pipeline.listens import Listens, may_read
@@ -35,27 +36,27 @@ class Notices:
     async def list_changed(self, server: str, kind: Kind, before: View, after: View) -> None:
         """Tell everybody behind whose endpoint this server stands, and who sees something else than before.
         What changed is asked for, and filtered, by a list."""
-        agents = {
-            principal.agent: principal
+        parties = {
+            _party(principal): principal
             for endpoint, principal in self._listeners(kind)
             if endpoint in (None, server)
         }
-        if not agents:
+        if not parties:
             return
         before, after = await self._shares.run(narrowed(before, after))
-        # What is seen without arguments depends on nothing but the agent.
+        # What is seen without arguments depends on nothing but the agent and its bounds.
         concerned = {
-            agent
-            for agent, principal in agents.items()
+            party
+            for party, principal in parties.items()
             if await self._shares.run(differ(before, after, principal))
         }
         message = jsonrpc.encode_notification(CHANGED[kind], None)
         for session, principal in list(self._streams.listening()):
-            if session.endpoint in (None, server) and principal.agent in concerned:
+            if session.endpoint in (None, server) and _party(principal) in concerned:
                 self._streams.push(session.id, message)
         for listener in list(self._listens.listening()):
             wanted = kind in listener.kinds and listener.endpoint in (None, server)
-            if wanted and listener.principal.agent in concerned:
+            if wanted and _party(listener.principal) in concerned:
                 listener.tell(CHANGED[kind], {})
 
     def _listeners(self, kind: Kind) -> Iterable[tuple[str | None, Principal]]:
@@ -98,3 +99,7 @@ class Notices:
                 continue
             if self._policy().reaches(principal, server):
                 self._streams.push(session.id, message)
+
+
+def _party(principal: Principal) -> tuple[str, Bounds | None]:
+    return principal.agent, principal.bounds

@@ -77,6 +77,18 @@ class Book:
             return Standing(explain.no_grant(agent, target, softenable=False))
         return self.names.put((agent, target.kind, target.name), self._stand(agent, target))
 
+    def recall(self, agent: str, target: Target) -> Standing:
+        """The static answer, remembered or worked out now."""
+        known = self.names if target.kind in _LISTED else self.uris
+        return known.get((agent, target.kind, target.name)) or self.standing(agent, target)
+
+    def ask(self, agent: str, target: Target, arguments: Mapping[str, Any] | None) -> Allow | Deny:
+        """What these rules say; without arguments whether any call could be allowed."""
+        standing = self.recall(agent, target)
+        if arguments is None or not standing.candidates:
+            return standing.verdict
+        return self.judge(agent, target, standing.candidates, arguments)
+
     def weigh(self, agent: str, target: Target) -> None:
         """What a listed name costs, for one that is not: the first time the work, later a look."""
         key = (agent, target.kind, target.name)

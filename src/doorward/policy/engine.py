@@ -11,12 +11,13 @@ import msgspec
 
 from doorward.model.call import Call
 from doorward.model.globs import matches
-from doorward.model.grants import AgentRules, PolicySpec
+from doorward.model.grants import AgentRules, PolicySpec, ScopeRule
 from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, Target
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Mode, Permit, RuleRef
 from doorward.policy import explain
 from doorward.policy.book import Alike, Book
+from doorward.policy.bounds import Fences, insufficient, leaves_server
 from doorward.policy.compile import check_rules
 from doorward.policy.memo import Memo
 
@@ -30,13 +31,20 @@ BUILT_IN: Final = Allow((RuleRef("builtin", "builtin", 0),))
 class Engine:
     """Policy in force: rules and definitions as they were at one moment. Immutable but for its memos."""
 
-    __slots__ = ("_agents", "_alike", "_books", "_reached", "revision")
+    __slots__ = ("_agents", "_alike", "_books", "_fences", "_reached", "_scopes", "revision")
 
     def __init__(
-        self, agents: Mapping[str, AgentRules], books: Mapping[str, Book], revision: str, alike: Alike
+        self,
+        agents: Mapping[str, AgentRules],
+        books: Mapping[str, Book],
+        revision: str,
+        alike: Alike,
+        scopes: Mapping[str, Sequence[ScopeRule]],
     ) -> None:
         self._agents = agents
         self._books = books
+        self._scopes = scopes
+        self._fences = Fences(books, scopes)
         self._reached: dict[tuple[str, str], bool] = {}
         """By agent and server, of those that are configured."""
         self._alike = alike
@@ -58,12 +66,13 @@ class Engine:
             )
             for server in spec.modes.keys() | definitions.keys()
         }
-        return cls(spec.agents, books, spec.revision, alike)
+        return cls(spec.agents, books, spec.revision, alike, spec.scopes)
 
     def with_definitions(self, server: str, definitions: Sequence[Definition]) -> "Engine":
         """The same policy over a server's new list; what is known about other servers stays known."""
         book = Book(server, self._agents, definitions, self.mode(server), self._alike)
-        return Engine(self._agents, {**self._books, server: book}, self.revision, self._alike)
+        books = {**self._books, server: book}
+        return Engine(self._agents, books, self.revision, self._alike, self._scopes)
 
     def shares_rules(self, other: "Engine") -> bool:
         """Whether both say the same of every definition that they both have: one is the other's
@@ -81,14 +90,19 @@ class Engine:
         known = book.names if kind is _TOOL or kind is _PROMPT else book.uris
         standing = known.get((agent, kind, target.name)) or book.standing(agent, target)
         if arguments is None or not standing.candidates:
-            return standing.verdict
-        return book.judge(agent, target, standing.candidates, arguments)
+            verdict = standing.verdict
+        else:
+            verdict = book.judge(agent, target, standing.candidates, arguments)
+        bounds = principal.bounds
+        return verdict if bounds is None else self._fences.judge(bounds, target, arguments, verdict)
 
     def weigh(self, principal: Principal, target: Target) -> None:
         """The work of `decide` for a name that nobody lists, without an answer (catalog/route.py)."""
         book = self._books.get(target.server)
         if book is not None:
             book.weigh(principal.agent, target)
+            if principal.bounds is not None:
+                self._fences.weigh(principal.bounds, target)
 
     def conclude(  # noqa: PLR0917 - what the spine learned, in the order it learned it
         self,
@@ -100,6 +114,8 @@ class Engine:
         decision_id: str,
     ) -> Permit | Deny | Hold:
         """The final step: on what will really be sent. A static `allowed` is asked again."""
+        if allowed.depends and allowed.lacking:
+            return insufficient(allowed.lacking)
         if facts.changed or (allowed.depends and call.judged() is not None):
             again = self.decide(principal, target, call.judged())
             if not isinstance(again, Allow):
@@ -110,12 +126,27 @@ class Engine:
         return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)
 
     def reaches(self, principal: Principal, server: str) -> bool:
-        """Whether this agent may know that `server` exists: some grant names it, or its mode is audit."""
-        key = (principal.agent, server)
+        """Whether this caller may know that `server` exists: some grant names it, or its mode is audit, and
+        so for everybody else who has to allow its calls."""
+        bounds = principal.bounds
+        return self._knows(principal.agent, server) and (
+            bounds is None
+            or (
+                all(leaves_server(one, server) for one in bounds.narrowings)
+                and all(self._knows(agent, server) for agent in bounds.agents)
+                and (bounds.people is None or self._people_know(bounds.people, server))
+            )
+        )
+
+    def _people_know(self, people: tuple[str, ...], server: str) -> bool:
+        return self.mode(server) is Mode.AUDIT or any(self._knows(one, server) for one in people)
+
+    def _knows(self, agent: str, server: str) -> bool:
+        key = (agent, server)
         known = self._reached.get(key)
         if known is None:
-            known = self._names(principal.agent, server) or self.mode(server) is Mode.AUDIT
-            if principal.agent in self._agents and server in self._books:
+            known = self._names(agent, server) or self.mode(server) is Mode.AUDIT
+            if agent in self._agents and server in self._books:
                 self._reached[key] = known
         return known
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.model.grants import Condition
+from doorward.model.grants import PEOPLE, Condition
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind, Target
 from doorward.model.verdict import Deny
@@ -25,7 +25,7 @@ _TYPES: Final = {
 
 def no_grant(agent: str, target: Target, *, softenable: bool = True) -> Deny:
     """Default deny. No mode softens it for a target that does not exist."""
-    message = f"agent {shown(agent)} has no grant for {what(target)}"
+    message = f"{party(agent)} has no grant for {what(target)}"
     return Deny(Reason.NO_GRANT, message, softenable=softenable)
 
 
@@ -35,7 +35,7 @@ def denied_by(
     """A deny glob matched; `nearest` is the allow rule it overrides."""
     return Deny(
         Reason.DENIED_BY_RULE,
-        f"denied by a rule for agent {shown(agent)}: {what(target)}",
+        f"denied by a rule for {party(agent)}: {what(target)}",
         rules=tuple(rule.at for rule in denies),
         nearest=nearest.at if nearest is not None else None,
         visible=visible,
@@ -88,6 +88,12 @@ def demand(condition: Condition) -> str:
             more = ", ..." if len(condition.value) > _LISTED else ""
             return f"one of {', '.join(listed)}{more}"
     return shown(condition.value)
+
+
+def party(agent: str) -> str:
+    """`agent "ci-bot"`, or `people[2]` for one of the rule sets that bound humans."""
+    number = agent.removeprefix(PEOPLE)
+    return f"agent {shown(agent)}" if number == agent else f"people[{number}]"
 
 
 def what(target: Target) -> str:
