@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
+from doorward.config.admin import Admin, AdminPlane
 from doorward.config.audit import Audit, ServerAudit
 from doorward.config.grants import CONDITION, Granted
 from doorward.config.identity import Auth, Issuer, Match, Person, ScopeText
@@ -32,6 +33,7 @@ from doorward.config.values import (
     One,
     Origin,
     PublicUrl,
+    RateText,
     Url,
     Word,
 )
@@ -60,10 +62,12 @@ def _header_name(name: str) -> str:
 
 _SERVER_NAME: Final = r"^[a-z0-9-]{1,16}$"
 _AGENT_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_TEAM_NAME: Final = r"^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
 _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 ServerName = Annotated[str, StringConstraints(pattern=_SERVER_NAME)]
 AgentName = Annotated[str, StringConstraints(pattern=_AGENT_NAME)]
+TeamName = Annotated[str, StringConstraints(pattern=_TEAM_NAME)]
 VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Scopes = Annotated[tuple[ScopeText, ...], Field(strict=False, min_length=1)]
@@ -71,6 +75,7 @@ Scopes = Annotated[tuple[ScopeText, ...], Field(strict=False, min_length=1)]
 NAME_RULES: Final = {
     _SERVER_NAME: "a server's name has 1 to 16 lower-case letters, digits and hyphens",
     _AGENT_NAME: "an agent's name has up to 64 letters, digits, dots, hyphens and underscores",
+    _TEAM_NAME: "a team's name has up to 64 letters, digits, dots, hyphens and underscores",
     _VARIABLE: "this cannot be the name of an environment variable",
     CONDITION: "a condition is keyed arguments.NAME, with the name of a top-level argument",
 }
@@ -114,6 +119,8 @@ class Gateway(_Strict):
     """How long sessions of legacy clients are kept, and how many."""
     drain: Duration = 10.0
     """How long calls in flight may take to finish when the gateway stops."""
+    admin: AdminPlane = Admin()
+    """The listener for operators and our own commands, on this machine: {listen}, or false for none."""
     list_page: int = Field(0, ge=0, le=100_000)
     """How many items one page of a list holds, for clients that ask for the next. Default: 0, all on one."""
 
@@ -208,6 +215,11 @@ class Agent(Granted):
     """Whether a denial tells the agent the rule and its file:line."""
     match: tuple[Match, ...] = Field((), strict=False)
     """Tokens and client certificates that are this agent: any of these. Keys name their agent themselves."""
+    team: TeamName | None = None
+    """Whose agent it is: who will pay for it."""
+    rate: RateText | None = None
+    """How often all its callers together may call servers, such as 100/min: that many at once, and as many
+    again in every such time. Units are s, min, h and d. Default: no limit."""
 
 
 class Settings(_Strict):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from doorward.config.load import parse
 from doorward.config.policy import policy_spec
+from doorward.model.bounds import Rate
 from doorward.model.grants import PolicySpec
 from doorward.model.verdict import Mode, RuleRef
 
@@ -67,3 +68,11 @@ def test_an_agent_without_servers_has_no_grant() -> None:
 
 def test_modes_are_effective_modes() -> None:
     assert spec().modes == {"github": Mode.ENFORCE, "files": Mode.AUDIT}
+
+
+def test_an_agent_has_a_rate_with_its_line_and_a_team() -> None:
+    text = "version: 1\nagents:\n  a:\n    team: platform\n    rate: 100/min\n  b: {}\n"
+    agents = spec(text).agents
+    assert (agents["a"].team, agents["a"].rate) == ("platform", Rate(100, 60.0))
+    assert agents["a"].rate_at == RuleRef("agents.a.rate", "conf/doorward.yaml", 5)
+    assert (agents["b"].team, agents["b"].rate, agents["b"].rate_at) == (None, None, None)
