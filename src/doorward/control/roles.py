@@ -112,31 +112,28 @@ class Operator(msgspec.Struct, frozen=True):
             raise Forbidden(f"the role {self.role} has no right {right}", _who_may(right))
 
     def require_all(self, right: Right) -> None:
-        """For what concerns every agent and server: an operator with limits has no right to it. Raises
-        Forbidden."""
+        """For what concerns every agent and server. Raises Forbidden, also for an operator with limits."""
+        self.require_within(right)
+
+    def require_within(self, right: Right, *, agent: str | None = None, server: str | None = None) -> None:
+        """For what concerns that agent, that server, or both where one is not named. Raises Forbidden."""
         self.require(right)
-        if self.limited:
-            message = f"{right} concerns all agents and servers, and {self.name} is limited to some"
-            raise Forbidden(message, "ask an operator without limits")
+        for what, globs, name in (("agent", self.agents, agent), ("server", self.servers, server)):
+            if globs is None:
+                continue
+            if name is None:
+                raise Forbidden(f"this concerns every {what}, and {self.name} is limited to some", _LIMITED)
+            if not any(matches(glob, name) for glob in globs):
+                raise Forbidden(f"{self.name} has nothing to do with {what} {name!r}", _LIMITED)
 
     def require_agent(self, right: Right, agent: str) -> None:
-        """Raises Forbidden."""
+        """For a key of that agent, whichever servers it reaches. Raises Forbidden."""
         self.require(right)
-        if not _allows(self.agents, agent):
+        if self.agents is not None and not any(matches(glob, agent) for glob in self.agents):
             raise Forbidden(f"{self.name} has nothing to do with agent {agent!r}", _LIMITED)
-
-    def require_server(self, right: Right, server: str) -> None:
-        """Raises Forbidden."""
-        self.require(right)
-        if not _allows(self.servers, server):
-            raise Forbidden(f"{self.name} has nothing to do with server {server!r}", _LIMITED)
 
 
 _LIMITED: Final = "doorward operators whoami shows the limits; an owner can change them"
-
-
-def _allows(globs: tuple[str, ...] | None, name: str) -> bool:
-    return globs is None or any(matches(glob, name) for glob in globs)
 
 
 def _who_may(right: Right) -> str:

@@ -71,11 +71,18 @@ def test_limits_are_globs() -> None:
     assert limited.limited
     limited.require_agent(Right.KEYS_CREATE, "ci")
     limited.require_agent(Right.KEYS_CREATE, "team-a-1")
-    limited.require_server(Right.BLOCKS_PLACE, "crm")
+    limited.require_within(Right.BLOCKS_PLACE, agent="ci", server="crm")
     with pytest.raises(Forbidden, match="team-b"):
         limited.require_agent(Right.KEYS_CREATE, "team-b")
-    with pytest.raises(Forbidden, match="files"):
-        limited.require_server(Right.BLOCKS_PLACE, "files")
+    for agent, server, text in (
+        ("ci", "files", "files"),
+        ("team-b", "crm", "team-b"),
+        ("ci", None, "every server"),
+        (None, "crm", "every agent"),
+        (None, None, "limited"),
+    ):
+        with pytest.raises(Forbidden, match=text):
+            limited.require_within(Right.BLOCKS_PLACE, agent=agent, server=server)
     with pytest.raises(Forbidden, match="limited"):
         limited.require_all(Right.BLOCKS_LIFT)
 
@@ -84,7 +91,8 @@ def test_no_names_at_all_are_no_agent_at_all() -> None:
     nobody = operator(Role.OWNER, agents=())
     with pytest.raises(Forbidden):
         nobody.require_agent(Right.KEYS_CREATE, "ci")
-    nobody.require_server(Right.BLOCKS_PLACE, "crm")
+    with pytest.raises(Forbidden):
+        nobody.require_within(Right.BLOCKS_PLACE, agent="ci", server="crm")
 
 
 def test_limits_give_no_right() -> None:
