@@ -41,6 +41,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "config/check",
         "config/errors",
         "config/explain",
+        "config/identity_check",
         "config/outbound_check",
     ),
     "tests/unit/config/test_outbound.py": ("config/proxies",),

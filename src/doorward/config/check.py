@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from doorward.config.errors import did_you_mean
 from doorward.config.explain import Finding
+from doorward.config.identity_check import check_identity
 from doorward.config.outbound_check import check_outbound, crosses_plainly
 from doorward.config.places import Path, Places, dotted
 from doorward.config.values import Listen, is_loopback, parse_listen
@@ -25,12 +26,16 @@ def check(data: dict[str, Any], places: Places) -> Iterator[Finding]:
     yield from _empty_values(data, ())
     yield from _listener(data)
     yield from _proxies(data)
+    yield from check_identity(data)
     servers = _mapping(data.get("servers"))
     for name, server in servers.items():
         if isinstance(server, dict):
             yield from _server(("servers", name), server)
     for name, agent in _mapping(data.get("agents")).items():
-        yield from _agent(("agents", name), _mapping(agent), list(servers), places)
+        yield from _granted(("agents", name), _mapping(agent), list(servers), places)
+    people = data.get("people")
+    for index, person in enumerate(people if isinstance(people, list) else []):
+        yield from _granted(("people", index), _mapping(person), list(servers), places)
 
 
 def _empty_values(value: Any, path: Path) -> Iterator[Finding]:
@@ -141,13 +146,13 @@ def _plain_http(path: Path, server: dict[str, Any]) -> Iterator[Finding]:
         yield Finding((*path, "url"), "plain http to another machine sends credentials in clear text", hint)
 
 
-def _agent(path: Path, agent: dict[str, Any], servers: list[str], places: Places) -> Iterator[Finding]:
-    orphans = [key for key in _GRANTED if key in agent]
-    if orphans and "servers" not in agent:
+def _granted(path: Path, party: dict[str, Any], servers: list[str], places: Places) -> Iterator[Finding]:
+    orphans = [key for key in _GRANTED if key in party]
+    if orphans and "servers" not in party:
         message = f"{orphans[0]} needs servers beside it: without them it grants nothing"
         yield Finding((*path, orphans[0]), message, at_key=True)
-    yield from _grant(path, agent, servers, places)
-    grants = agent.get("grants")
+    yield from _grant(path, party, servers, places)
+    grants = party.get("grants")
     for index, grant in enumerate(grants if isinstance(grants, list) else []):
         yield from _grant((*path, "grants", index), _mapping(grant), servers, places)
 

@@ -234,8 +234,8 @@ class Settings(_Strict):
     audit: Audit = Audit()
     """How the audit log is kept."""
     auth: Annotated[
-        Annotated[Literal["none"], Tag("none")] | Annotated[Auth, Tag("keys")],
-        Discriminator(lambda value: "none" if isinstance(value, str) else "keys"),
+        Annotated[Literal["none"], Tag("none")] | Annotated[Auth, Tag("(known)")],
+        Discriminator(lambda value: "none" if isinstance(value, str) else "(known)"),
     ] = Auth(keys=True)
     """How callers are known: {keys: true} and more, or none (direct loopback and stdio callers only)."""
     servers: dict[ServerName, Server] = {}
