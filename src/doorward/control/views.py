@@ -7,7 +7,8 @@ import msgspec
 from doorward.control.changes import change_record
 from doorward.control.errors import Unknown
 from doorward.control.roles import Operator, Right
-from doorward.ports.live import AgentRow, CallRow, Live, Selector, ServerRow, ToolRow
+from doorward.model.grants import AgentRules
+from doorward.ports.live import CallRow, Live, Selector, ServerRow, ToolRow
 from doorward.ports.store import Store
 
 CANCELLED: Final = "calls:cancel"
@@ -41,13 +42,13 @@ def tools(
     return live.tools(server, after, limit)
 
 
-def agents(live: Live, *, by: Operator) -> list[AgentRow]:
+def agents(live: Live, *, by: Operator) -> list[AgentRules]:
     """By name. Raises as `status`."""
     by.require(Right.AGENTS_READ)
     return live.agents()
 
 
-def agent(live: Live, name: str, *, by: Operator) -> AgentRow:
+def agent(live: Live, name: str, *, by: Operator) -> AgentRules:
     """Raises as `status`, and Unknown."""
     for row in agents(live, by=by):
         if row.name == name:

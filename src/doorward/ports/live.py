@@ -77,16 +77,6 @@ class ToolRow(msgspec.Struct, frozen=True):
     title: str | None = None
 
 
-class AgentRow(msgspec.Struct, frozen=True):
-    """One entry of `agents:` as it is in force."""
-
-    name: str
-    rules: AgentRules
-    team: str | None = None
-    rate: str | None = None
-    """As it was given, such as "100/min"."""
-
-
 class Live(Protocol):
     """Each verb raises control.errors.Unavailable where no gateway answers, and GatewayError for what a
     gateway cannot do."""
@@ -107,7 +97,7 @@ class Live(Protocol):
         """By server and name, beginning behind `after`."""
         ...
 
-    def agents(self) -> list[AgentRow]:
+    def agents(self) -> list[AgentRules]:
         """In the order of their names."""
         ...
 

@@ -11,7 +11,7 @@ from doorward.control import views
 from doorward.control.errors import Forbidden, Unknown
 from doorward.control.roles import Operator, Right, Role
 from doorward.model.grants import AgentRules
-from doorward.ports.live import AgentRow, CallRow, Selector, ServerRow, ToolRow
+from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 NOW = 1_700_000_000.0
 CALL = CallRow("id", NOW, "tools/call", "ci", "anna", server="crm")
@@ -36,8 +36,8 @@ class Gateway:
         self.asked.append(("tools", server, after, limit))
         return [ToolRow("crm", "find", "read", "ab")]
 
-    def agents(self) -> list[AgentRow]:
-        return [AgentRow("ci", AgentRules("ci", ()))]
+    def agents(self) -> list[AgentRules]:
+        return [AgentRules("ci", ())]
 
     def calls(self, selector: Selector, limit: int) -> list[CallRow]:
         self.asked.append(("calls", selector, limit))

@@ -10,7 +10,8 @@ import msgspec
 from doorward.app.admin import messages
 from doorward.app.admin.messages import Answer, Question
 from doorward.control.errors import Unavailable
-from doorward.ports.live import AgentRow, CallRow, Selector, ServerRow, ToolRow
+from doorward.model.grants import AgentRules
+from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 ANSWER_S: Final = 10.0
 _HINT: Final = "doorward status says more"
@@ -70,9 +71,9 @@ class RemoteLive:
         """See ports/live.py."""
         return self._ask("tools", {"server": server, "after": after, "limit": limit}, list[ToolRow])
 
-    def agents(self) -> list[AgentRow]:
+    def agents(self) -> list[AgentRules]:
         """See ports/live.py."""
-        return self._ask("agents", None, list[AgentRow])
+        return self._ask("agents", None, list[AgentRules])
 
     def calls(self, selector: Selector, limit: int) -> list[CallRow]:
         """See ports/live.py."""

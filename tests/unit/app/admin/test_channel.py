@@ -16,7 +16,7 @@ from doorward.control.errors import Unavailable
 from doorward.model.errors import GatewayError
 from doorward.model.grants import AgentRules
 from doorward.model.reasons import Reason
-from doorward.ports.live import AgentRow, CallRow, Selector, ServerRow, ToolRow
+from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 HELLO = messages.Hello("/state/doorward.db", "/state/secrets.json", "127.0.0.1:7421")
 CALL = CallRow("id", 1.0, "tools/call", "ci", "anna", server="crm", kind="tool", name="find", sent=True)
@@ -199,7 +199,7 @@ def _given(verb: Callable[[dict[str, Any]], Any]) -> Verb:
 async def test_every_verb_comes_back_as_what_it_was() -> None:
     server = ServerRow("crm", "up", "enforce", tools=3)
     tool = ToolRow("crm", "find", "read", "ab" * 32)
-    agent = AgentRow("ci", AgentRules("ci", ()), team="platform")
+    agent = AgentRules("ci", (), team="platform")
     seen: list[tuple[str, dict[str, Any]]] = []
 
     def verb(name: str, said: Any) -> Verb:
