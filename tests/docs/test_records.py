@@ -23,10 +23,10 @@ import reference  # noqa: E402 - the script lies beside the tests, not in a pack
 PAGE = (ROOT / "docs/reference/audit-records.md").read_text(encoding="utf-8")
 KINDS = typing.get_args(records.AnyRecord)
 PARTS: dict[str, type[msgspec.Struct]] = {
-    "actor": records.Actor, "mcp": records.Mcp, "way": records.Way, "trace": records.Trace,
-    "skipped": records.Skipped, "ruling": records.Ruling, "softened": records.Softened,
-    "args": records.Args, "result": records.Result, "latency": records.Latency, "control": ControlRun,
-    "rule": RuleRef,
+    "actor": records.Actor, "delegate": records.Delegate, "mcp": records.Mcp, "way": records.Way,
+    "trace": records.Trace, "skipped": records.Skipped, "ruling": records.Ruling,
+    "softened": records.Softened, "args": records.Args, "result": records.Result, "latency": records.Latency,
+    "control": ControlRun, "rule": RuleRef,
 }  # fmt: skip
 WORDS = {str: "text", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

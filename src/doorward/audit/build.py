@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from doorward.audit.digests import LARGE, RAW_BEYOND, Digested, DigestKey
-from doorward.audit.records import NAMES, Actor, Args, Mcp, Result, Ruling, Softened, Trace, clip
+from doorward.audit.records import NAMES, Actor, Args, Delegate, Mcp, Result, Ruling, Softened, Trace, clip
 from doorward.model.call import Call, Inbound, Outcome, Session
 from doorward.model.canonical import canonical
+from doorward.model.principal import Actor as Acting
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
@@ -49,14 +50,26 @@ def actor_of(principal: Principal, call: Call | None) -> Actor:
 
 def identity_of(principal: Principal, client: str | None) -> Actor:
     """What was proven of a caller, beside what its client says of itself."""
+    chain = principal.actors
     return Actor(
-        principal.subject,
+        clip(principal.subject),
         principal.method,
         principal.agent,
         principal.key_id,
         client,
-        tuple([clip(actor.subject) for actor in principal.actors]),
+        tuple([clip(actor.subject) for actor in chain]),
+        clip(principal.issuer) or None,
+        None if principal.client is None else clip(principal.client),
+        principal.human,
+        # Of the others `method` says as much.
+        principal.strength if principal.strength == "bound token" else None,
+        tuple([_delegate(actor) for actor in chain]),
     )
+
+
+def _delegate(actor: Acting) -> Delegate:
+    client = None if actor.client is None else clip(actor.client)
+    return Delegate(clip(actor.issuer), clip(actor.subject), actor.kind, client, actor.agent)
 
 
 def client_of(info: Mapping[str, Any]) -> str | None:
@@ -131,14 +144,28 @@ def ruling_of(
         softened = verdict.softened
         if softened is None:
             return Ruling("permit", revision, mode, None, verdict.rules)
-        instead = Softened(softened.reason, softened.rules)
+        instead = Softened(softened.reason, softened.rules, _bound(softened))
         return Ruling("permit", revision, mode, None, verdict.rules, softened=instead)
     if isinstance(verdict, Deny):
         argument = None if verdict.argument is None else clip(verdict.argument)
-        return Ruling("deny", revision, mode, verdict.reason, verdict.rules, verdict.nearest, argument)
+        return Ruling(
+            "deny",
+            revision,
+            mode,
+            verdict.reason,
+            verdict.rules,
+            verdict.nearest,
+            argument,
+            bound=_bound(verdict),
+            scopes=verdict.scopes,
+        )
     if isinstance(verdict, Hold):
         return Ruling("hold", revision, mode, verdict.reason, verdict.rules)
     return Ruling("refuse", revision, mode, verdict)
+
+
+def _bound(denial: Deny) -> str | None:
+    return None if denial.bound is None else clip(denial.bound)
 
 
 def args_of(

@@ -30,6 +30,8 @@ class Alike(msgspec.Struct, frozen=True, gc=False):
     method: str | None
     server: str | None
     name: str | None
+    issuer: str | None = None
+    client_id: str | None = None
 
 
 class Counted(msgspec.Struct, eq=False):

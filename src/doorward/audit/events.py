@@ -38,14 +38,21 @@ class EventRecords:
         self._tally = tally
         self._denials = denials
 
-    async def refused(self, reason: Reason, *, peer: str, transport: str, endpoint: str | None) -> None:
+    async def refused(
+        self, reason: Reason, *, peer: str, transport: str, endpoint: str | None, detail: str | None = None
+    ) -> None:
         """A request whose caller never became known; beyond the limit it is only counted."""
         now = self._clock()
         source = self._network(peer)
         if not self._tally.admit(reason, source, now):
             return
         refusal = records.Refusal(
-            **self._head(now), reason=reason, peer=source, transport=transport, endpoint=endpoint
+            **self._head(now),
+            reason=reason,
+            peer=source,
+            transport=transport,
+            endpoint=endpoint,
+            detail=None if detail is None else records.clip(detail),
         )
         await self._log.append(records.encode(refusal))
 
@@ -65,6 +72,8 @@ class EventRecords:
             mcp.method,
             mcp.server,
             mcp.name,
+            records.clip(principal.issuer) or None,
+            principal.client and records.clip(principal.client),
         )
         return self._denials.admit(alike, self._clock(), call_id, peer)
 
@@ -132,7 +141,14 @@ class EventRecords:
         alike = counted.alike
         return records.Denials(
             **self._head(self._clock()) | {"tenant": alike.tenant},
-            actor=records.Actor(alike.subject, alike.proven, alike.agent, alike.key_id),
+            actor=records.Actor(
+                alike.subject,
+                alike.proven,
+                alike.agent,
+                alike.key_id,
+                issuer=alike.issuer,
+                client_id=alike.client_id,
+            ),
             effect=alike.effect,
             reason=alike.reason,
             count=counted.count,

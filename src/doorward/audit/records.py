@@ -27,17 +27,39 @@ def clip(text: str, limit: int = CLIP) -> str:
     return text if len(text) <= limit else text[: limit - 1] + MARK
 
 
+class Delegate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One party of a delegation chain, as the token says it (RFC 8693 section 4.1)."""
+
+    issuer: str
+    subject: str
+    kind: str
+    """"human", "agent", "service" or "unknown"."""
+    client: str | None = None
+    agent: str | None = None
+    """The entry under `agents:` whose grants had to allow the call, too."""
+
+
 class Actor(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who asked, or for a change who made it."""
 
     subject: str
     method: str
-    """How it is known: "key" or "none"; for a change "cli", "file" or "signal"."""
+    """How it is known: "key", "jwt", "introspection", "certificate" or "none"; for a change "cli", "file" or
+    "signal"."""
     agent: str | None = None
     key_id: str | None = None
     client: str | None = None
     """clientInfo as "name/version": unverified."""
     actors: tuple[str, ...] = ()
+    issuer: str | None = None
+    """Whose word `subject` is."""
+    client_id: str | None = None
+    """OAuth client of the token."""
+    human: bool = False
+    strength: str | None = None
+    """"bound token": it counts only with the certificate that it names."""
+    chain: tuple[Delegate, ...] = ()
+    """`actors`, with what else is known of them."""
 
 
 class Mcp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -91,6 +113,7 @@ class Softened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     reason: str
     rules: tuple[RuleRef, ...] = ()
+    bound: str | None = None
 
 
 class Ruling(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -105,6 +128,10 @@ class Ruling(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     nearest: RuleRef | None = None
     argument: str | None = None
     softened: Softened | None = None
+    bound: str | None = None
+    """Who denied, if not the agent's own rules (model/verdict.py)."""
+    scopes: tuple[str, ...] = ()
+    """What the operation needs, where the token lacks some of it."""
 
 
 class Args(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -211,6 +238,8 @@ class Refusal(Record, frozen=True, gc=False, omit_defaults=True, tag="refusal", 
     """How many networks a roll-up spans."""
     since: int | None = None
     """Start of a roll-up, in milliseconds since 1970."""
+    detail: str | None = None
+    """Why, in more words than the caller was told."""
 
 
 class Denials(Record, frozen=True, gc=False, omit_defaults=True, tag="denials", kw_only=True):

@@ -159,7 +159,9 @@ class Door:
         call = trail.call
         if isinstance(ended, Deny | Hold) and call is not None and trail.principal is not None:
             see_rules = gw.policy.see_rules(trail.principal.agent)
-            return rescue.refused(call, ended, trail.decision_id, see_rules=see_rules)
+            return rescue.refused(
+                call, ended, trail.decision_id, see_rules=see_rules, challenges=gw.challenges
+            )
         return await self._failed(self._blamed(ended, trail), gw, trail)
 
     async def _failed(self, error: DoorwardError, gw: Gateway, trail: Trail) -> Answer:
@@ -178,6 +180,8 @@ class Door:
             era=trail.era,
             call=trail.call,
             decision_id=trail.decision_id if trail.principal is not None else None,
+            challenges=gw.challenges,
+            endpoint=trail.inbound.endpoint,
         )
 
     def _blamed(self, ended: object, trail: Trail) -> DoorwardError:

@@ -115,6 +115,7 @@ class Evidence:
                 peer=inbound.credential.peer,
                 transport=inbound.transport,
                 endpoint=inbound.endpoint,
+                detail=error.message,
             )
         elif not trail.decided:
             try:

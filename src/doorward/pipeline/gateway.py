@@ -12,6 +12,7 @@ from doorward.model.call import Call, Inbound, Note, Reply
 from doorward.model.errors import DoorwardError
 from doorward.model.principal import Principal
 from doorward.model.target import Target
+from doorward.pipeline.challenges import KEYS_ONLY, Challenges
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.trail import Trail
 from doorward.policy.engine import Engine
@@ -58,3 +59,4 @@ class Gateway:
     recorder: Recording
     upstream: Upstream
     after: AfterPhase
+    challenges: Challenges = KEYS_ONLY

@@ -16,6 +16,7 @@ from doorward.model.call import Call, Era, Reply, RequestId
 from doorward.model.errors import CallerError, DoorwardError, GatewayError, UpstreamError
 from doorward.model.reasons import REASONS, Reason
 from doorward.model.verdict import Deny, Hold
+from doorward.pipeline.challenges import KEYS_ONLY, Challenges
 from doorward.wire import jsonrpc
 from doorward.wire.bridge import CAPABILITY_MISSING
 
@@ -146,10 +147,19 @@ def replied(call: Call, reply: Reply) -> Answer:
     return Answer(200, body, (JSON, (b"mcp-session-id", reply.session_id.encode())))
 
 
-def refused(call: Call, verdict: Deny | Hold, decision_id: str, *, see_rules: bool) -> Answer:
+def refused(
+    call: Call,
+    verdict: Deny | Hold,
+    decision_id: str,
+    *,
+    see_rules: bool,
+    challenges: Challenges = KEYS_ONLY,
+) -> Answer:
     """The answer to a call that policy did not permit (DESIGN section 5, "How a refusal looks")."""
     if not verdict.visible:
         return Answer(200, unknown_target(call), (JSON,))
+    if isinstance(verdict, Deny) and verdict.reason is Reason.INSUFFICIENT_SCOPE:
+        return _step_up(call, verdict, decision_id, challenges)
     info = REASONS[verdict.reason]
     denial: dict[str, Any] = {
         "reason": verdict.reason.value,
@@ -170,6 +180,21 @@ def refused(call: Call, verdict: Deny | Hold, decision_id: str, *, see_rules: bo
     if call.era is Era.MODERN:
         result["resultType"] = "complete"
     return Answer(200, jsonrpc.encode_result(call.id, msgspec.json.encode(result)), (JSON,))
+
+
+def _step_up(call: Call, verdict: Deny, decision_id: str, challenges: Challenges) -> Answer:
+    """A fault of authorization is told to the client by HTTP, and never to the model (MCP, authorization)."""
+    info, form = REASONS[verdict.reason], FORMS[verdict.reason]
+    data = {
+        "reason": verdict.reason.value,
+        "decision_id": decision_id,
+        "retryable": info.retryable,
+        "advice": info.advice,
+        "scopes": verdict.scopes,
+    }
+    body = jsonrpc.encode_error(call.id, form.code, verdict.message, data)
+    field = challenges.insufficient(verdict.scopes, call.endpoint, verdict.message)
+    return Answer(form.status, body, (JSON, field))
 
 
 def _say(verdict: Deny | Hold, decision_id: str, denial: dict[str, Any]) -> str:
@@ -210,10 +235,16 @@ def failed(
     era: Era | None,
     call: Call | None,
     decision_id: str | None,
+    challenges: Challenges = KEYS_ONLY,
+    endpoint: str | None = None,
 ) -> Answer:
-    """The answer to a message that ended with an error of ours, the caller's or the upstream's."""
+    """The answer to a message that ended with an error of ours, the caller's or the upstream's.
+
+    `endpoint`: where it came in; its challenges differ.
+    """
     if error.reason is Reason.TARGET_UNKNOWN and call is not None:
         return Answer(200, unknown_target(call), (JSON,))
+    error = _told(error)
     info = REASONS[error.reason]
     data: dict[str, Any] = dict(error.data or {})
     data |= {"reason": error.reason.value, "retryable": info.retryable, "advice": info.advice}
@@ -224,7 +255,25 @@ def failed(
     form = FORMS[error.reason]
     body = jsonrpc.encode_error(request_id, form.code, error.message, data)
     status = _status(error.reason, era, answered=request_id is not None)
-    return Answer(status, body, _headers(error.reason))
+    return Answer(status, body, _headers(error.reason, challenges, endpoint))
+
+
+def _told(error: DoorwardError) -> DoorwardError:
+    """What a caller gets to know of an error about who it is: everything else is in the record."""
+    if FORMS[error.reason].status == 401 and error.reason is not Reason.CREDENTIAL_MISSING:
+        return CallerError(Reason.CREDENTIAL_INVALID, _TOLD[Reason.CREDENTIAL_INVALID])
+    text = _TOLD.get(error.reason)
+    return error if text is None else type(error)(error.reason, text)
+
+
+_TOLD: Final = {
+    Reason.CREDENTIAL_MISSING: "a credential is needed here",
+    Reason.CREDENTIAL_INVALID: "the credential was not accepted",
+    Reason.AGENT_UNMATCHED: "no agent is configured for this credential",
+    Reason.ACTOR_UNKNOWN: "somebody who acts here is not known to this gateway",
+    Reason.BLOCKED: "this is blocked",
+    Reason.IDENTITY_UNAVAILABLE: "it cannot be found out now who this is",
+}
 
 
 def _status(reason: Reason, era: Era | None, *, answered: bool) -> int:
@@ -239,11 +288,12 @@ def _status(reason: Reason, era: Era | None, *, answered: bool) -> int:
     return 200 if alone and era is Era.LEGACY else FORMS[reason].status
 
 
-def _headers(reason: Reason) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(reason: Reason, challenges: Challenges, endpoint: str | None) -> tuple[tuple[bytes, bytes], ...]:
     status = FORMS[reason].status
     if status == 401:
-        error = b"" if reason is Reason.CREDENTIAL_MISSING else b', error="invalid_token"'
-        return (JSON, (b"www-authenticate", b'Bearer realm="doorward"' + error))
+        return (JSON, challenges.unauthorized(reason, endpoint))
+    if reason is Reason.CREDENTIAL_AMBIGUOUS:
+        return (JSON, challenges.malformed(endpoint))
     if status == 503:
         return (JSON, (b"retry-after", b"1"))
     return (JSON,)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from doorward.backends.memory.sessions import MemorySessions
 from doorward.model.call import Credential, Inbound
+from doorward.model.principal import Principal
 from doorward.pipeline import batch
 from doorward.wire import versions
-from tests.playbook.house import BOT, House
+from tests.playbook.house import BOT, OTHER
 
 
 @pytest.mark.spec("DW-390")
@@ -24,15 +25,18 @@ def test_anything_else_does_not(body: bytes) -> None:
 
 
 def split(
-    body: bytes, *, version: str = versions.BATCH_VERSION, secret: str = "bot", header: bool = True
+    body: bytes,
+    *,
+    version: str = versions.BATCH_VERSION,
+    asks: Principal = BOT,
+    header: bool = True,
 ) -> list[bytes]:
-    house = House()
     sessions = MemorySessions()
     session = sessions.open(BOT, "bank", version, {}, {})
     headers = {b"mcp-session-id": session.id.encode()} if header else {}
-    credential = Credential(secret, "192.0.2.1", local=False, proxied=False)
+    credential = Credential("bot", "192.0.2.1", local=False, proxied=False)
     inbound = Inbound("http", "bank", credential, headers, body, None, 0.0)
-    return [part.body for part in batch.split(inbound, house.gateway, sessions)]
+    return [part.body for part in batch.split(inbound, asks, sessions)]
 
 
 @pytest.mark.spec("DW-390")
@@ -53,8 +57,7 @@ def test_the_largest_batch() -> None:
 
 @pytest.mark.spec("DW-393")
 def test_who_may_not_send_one() -> None:
-    assert split(b"[1]", secret="nobody") == []
-    assert split(b"[1]", secret="other") == []
+    assert split(b"[1]", asks=OTHER) == []
     assert split(b"[1]", header=False) == []
     assert split(b"[1]", version="2025-11-25") == []
 

@@ -11,7 +11,10 @@ from doorward.model.errors import CallerError, DoorwardError, GatewayError, Poli
 from doorward.model.reasons import REASONS, Blame, Reason
 from doorward.model.verdict import Deny, Hold
 from doorward.pipeline import rescue
+from doorward.pipeline.challenges import Challenges
 from doorward.pipeline.rescue import FORMS, Answer
+from doorward.policy.bounds import insufficient
+from tests.support.calls import call_of
 from tests.unit.catalog.build import call
 
 FAMILIES = {Blame.CALLER: CallerError, Blame.POLICY: PolicyError, Blame.OURSELVES: GatewayError}
@@ -44,6 +47,18 @@ EXPECTED = {
 }
 
 
+UNTOLD = dict.fromkeys(
+    (
+        Reason.CREDENTIAL_EXPIRED,
+        Reason.CREDENTIAL_REVOKED,
+        Reason.KEY_SUSPENDED,
+        Reason.NETWORK_FORBIDDEN,
+    ),
+    Reason.CREDENTIAL_INVALID,
+)
+"""What a caller is told instead: nothing of why."""
+
+
 def blamed(reason: Reason) -> DoorwardError:
     if REASONS[reason].blame is Blame.UPSTREAM:
         return UpstreamError(reason, "bank", "said no")
@@ -64,9 +79,10 @@ def test_an_error_says_reason_advice_and_whether_to_retry(reason: Reason) -> Non
     assert said["id"] == 5
     assert said["error"]["code"] == FORMS[reason].code
     data = said["error"]["data"]
-    assert data["reason"] == reason.value
-    assert data["retryable"] is REASONS[reason].retryable
-    assert data["advice"] == REASONS[reason].advice
+    told = UNTOLD.get(reason, reason)
+    assert data["reason"] == told.value
+    assert data["retryable"] is REASONS[told].retryable
+    assert data["advice"] == REASONS[told].advice
     assert data["decision_id"] == "d1"
     assert data.get("server") == ("bank" if REASONS[reason].blame is Blame.UPSTREAM else None)
 
@@ -180,3 +196,80 @@ def test_an_exception_that_is_a_bug_says_nothing_of_itself() -> None:
 
     assert (error.reason, error.message) == (Reason.INTERNAL_ERROR, "internal error")
     assert rescue.as_error(error) is error
+
+
+SCHEME = Challenges("https://gw.example/.well-known/oauth-protected-resource/mcp", {"crm": ("a", "b")})
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIAL_INVALID, *UNTOLD])
+def test_all_refused_credentials_are_answered_byte_for_byte_alike(reason: Reason) -> None:
+    def answer(of: Reason, text: str) -> Answer:
+        error = CallerError(of, text)
+        return rescue.failed(error, request_id=None, era=None, call=None, decision_id=None, challenges=SCHEME)
+
+    assert answer(reason, "the key of anna was revoked on Monday") == answer(Reason.CREDENTIAL_INVALID, "x")
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.AGENT_UNMATCHED, Reason.ACTOR_UNKNOWN, Reason.BLOCKED, Reason.IDENTITY_UNAVAILABLE]
+)
+def test_what_stands_in_the_record_of_an_identity_is_not_told(reason: Reason) -> None:
+    error = FAMILIES[REASONS[reason].blame](reason, "issuer https://secret.example timed out", data={"x": 1})
+    answer = failed(error, decision_id=None)
+    assert b"secret.example" not in answer.body
+    assert "x" not in json.loads(answer.body)["error"]["data"]
+    assert not [name for name, _ in answer.headers if name == b"www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "endpoint", "field"),
+    [
+        (
+            Reason.CREDENTIAL_MISSING,
+            "crm",
+            (
+                b'Bearer resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/crm", '
+                b'scope="a b"'
+            ),
+        ),
+        (
+            Reason.CREDENTIAL_INVALID,
+            None,
+            (
+                b'Bearer resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp", '
+                b'error="invalid_token"'
+            ),
+        ),
+        (
+            Reason.CREDENTIAL_AMBIGUOUS,
+            "crm",
+            (
+                b'Bearer resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/crm", '
+                b'error="invalid_request"'
+            ),
+        ),
+    ],
+)
+def test_a_refusal_says_where_to_get_in(reason: Reason, endpoint: str | None, field: bytes) -> None:
+    answer = rescue.failed(
+        CallerError(reason, "no"), request_id=None, era=None, call=None, decision_id=None,
+        challenges=SCHEME, endpoint=endpoint,
+    )  # fmt: skip
+    assert dict(answer.headers)[b"www-authenticate"] == field
+
+
+@pytest.mark.parametrize("method", ["tools/call", "resources/read", "prompts/get", "completion/complete"])
+def test_a_missing_scope_is_answered_by_http_and_never_as_a_result(method: str) -> None:
+    asked = call_of(method, {"name": "t"}, Era.MODERN, endpoint="crm")
+    answer = rescue.refused(asked, insufficient(("b", "c")), "d1", see_rules=True, challenges=SCHEME)
+    said = json.loads(answer.body)
+    assert answer.status == 403
+    assert "result" not in said
+    assert said["id"] == asked.id
+    assert said["error"]["data"]["scopes"] == ["b", "c"]
+    assert said["error"]["data"]["reason"] == "insufficient_scope"
+    assert dict(answer.headers)[b"www-authenticate"] == (
+        b'Bearer error="insufficient_scope", scope="b c", '
+        b'resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/crm", '
+        b'error_description="this needs a token with more scopes"'
+    )
