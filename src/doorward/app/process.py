@@ -56,10 +56,13 @@ from doorward.ports.store import StoreFacts
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
+    from doorward.app.identity import Issuers
     from doorward.app.listener import SecureListener
+    from doorward.identity.proven import Tokens
 
 Say = Callable[[str], None]
 Secure = Callable[[GatewayTls, Say], "SecureListener"]
+MakeIssuers = Callable[[Callable[[], None]], "Issuers"]
 ROLL_UP_S = 10.0
 CAME_UP_S = 0.5
 
@@ -68,7 +71,14 @@ class Process:
     """Open with `open`, stop with `drain` and `close`."""
 
     def __init__(
-        self, loaded: Loaded, lock: StateLock, store: SqlStore, ring: FileRing, log: OpenLog
+        self,
+        loaded: Loaded,
+        lock: StateLock,
+        store: SqlStore,
+        ring: FileRing,
+        log: OpenLog,
+        *,
+        make_issuers: MakeIssuers | None = None,
     ) -> None:
         self._lock = lock
         self._store = store
@@ -104,8 +114,19 @@ class Process:
         self.settling = Settling()
         self._warden = Warden()
         told, warden, asking = self._on_notification, self._warden, self.asking
+        self._make_issuers = make_issuers
+        self._issuers: Issuers | None = None
+        """Once a configuration has any."""
         self._lasting = Lasting(
-            self.sessions, self.calls, self.recorder, ring, told, self.listens, warden, asking
+            self.sessions,
+            self.calls,
+            self.recorder,
+            ring,
+            told,
+            self.listens,
+            warden,
+            asking,
+            None if make_issuers is None else self._tokens_of,
         )
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
@@ -126,8 +147,9 @@ class Process:
         self._last_use = LastUse(store)
 
     @classmethod
-    async def open(cls, loaded: Loaded) -> "Process":
-        """Takes the lock, recovers the log, reads the keys, starts the servers.
+    async def open(cls, loaded: Loaded, make_issuers: MakeIssuers | None = None) -> "Process":
+        """Takes the lock, recovers the log, reads the keys, starts the servers. `make_issuers`: given, not
+        imported, as what verifies tokens takes a quarter of a second to load.
 
         Raises GatewayError for a state directory that is in use or cannot be used, OSError for TLS files,
         ValueError for a server that cannot be built.
@@ -145,7 +167,8 @@ class Process:
         try:
             store = open_sqlite(where.database)
             ring = open_ring(where, store)
-            process = cls(loaded, lock, store, ring, open_log(where, ring, loaded.settings.audit.anchor))
+            log = open_log(where, ring, loaded.settings.audit.anchor)
+            process = cls(loaded, lock, store, ring, log, make_issuers=make_issuers)
             await process._start()
         except BaseException:
             lock.release()
@@ -159,6 +182,7 @@ class Process:
         await self._care.look()
         await self._care.admit(self.world.loaded)
         await self.world.recorder.lifecycle("started", config=self.world.loaded.digest)
+        self._keep_issuers()
         await self.world.start()  # after everything that can fail: nobody would end what it starts
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
@@ -236,6 +260,7 @@ class Process:
             raise
         # Nothing is awaited from here to the swap, so that no revocation falls between the two worlds.
         new.directory.replace(self._facts.keys, self._facts.operators)
+        new.directory.revoked = old.directory.revoked
         self._last_use.note(old.directory.take_used())
         self.world = new
         self.door.swap(new.gateway)
@@ -247,6 +272,7 @@ class Process:
             self._announce_certificate(listener)
         if loaded.settings.audit.anchor != old.loaded.settings.audit.anchor:
             self.sealer.place_anchor(loaded.settings.audit.anchor)
+        self._keep_issuers()
         self.wishes.pass_on(old.servers, new.servers)
         self._spawn(self._announce(old, new))
         for server in new.servers:
@@ -282,6 +308,8 @@ class Process:
         if self._retiring:
             await asyncio.wait(self._retiring)
         await self._warden.close()
+        if self._issuers is not None:
+            await self._issuers.close()
         self._last_use.note(self.world.directory.take_used())
         await self._last_use.tell()
         try:
@@ -378,6 +406,19 @@ class Process:
 
         self.streams.close_where(ended)
         self.listens.close_where(ended)
+
+    def _tokens_of(self, loaded: Loaded) -> "Tokens":
+        if self._issuers is None:
+            assert self._make_issuers is not None  # or nobody was told to ask here
+            self._issuers = self._make_issuers(self._distrust_tokens)
+        return self._issuers.tokens(loaded)
+
+    def _distrust_tokens(self) -> None:
+        self.world.directory.distrust_tokens()
+
+    def _keep_issuers(self) -> None:
+        if self._issuers is not None:
+            self._issuers.keep(self.world.loaded)
 
     def _facts_confirmed(self) -> None:
         self.world.directory.confirm()

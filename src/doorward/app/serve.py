@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from doorward import __version__
 from doorward.app import garbage
 from doorward.app.changes import Told
-from doorward.app.process import Process, Secure
+from doorward.app.process import MakeIssuers, Process, Secure
 from doorward.app.runner import run
 from doorward.app.stdio import serve_stdio
 from doorward.app.surroundings import judged, surroundings
@@ -23,17 +23,23 @@ from doorward.model.errors import DoorwardError, GatewayError
 CONFIG_POLL_S = 0.5
 
 
-def serve(loaded: Loaded, *, stdio: bool, secure: Secure | None = None) -> int:
+def serve(
+    loaded: Loaded,
+    *,
+    stdio: bool,
+    secure: Secure | None = None,
+    make_issuers: MakeIssuers | None = None,
+) -> int:
     """Exit code 0 after a drained stop, 2 for a configuration that cannot be served here. `secure`: as
-    `Process.listen` takes it."""
-    return run(_serve(loaded, stdio, secure))
+    `Process.listen` takes it; `make_issuers`: as `Process.open` does."""
+    return run(_serve(loaded, stdio, secure, make_issuers))
 
 
-async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None) -> int:
+async def _serve(loaded: Loaded, stdio: bool, secure: Secure | None, make_issuers: MakeIssuers | None) -> int:
     garbage.begin()
     try:
         remarks = judged(surroundings(loaded))
-        process = await Process.open(loaded)
+        process = await Process.open(loaded, make_issuers)
     except ConfigError as error:
         say(error.render())
         return 2

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward import __version__
+from doorward.app.callers import TokensOf, directory
 from doorward.app.servers import server_settings, tool_rules, way_of
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
@@ -19,7 +20,6 @@ from doorward.catalog.snapshot import Listing, Snapshot, describe, unknown
 from doorward.config.load import Loaded
 from doorward.config.policy import policy_spec
 from doorward.config.settings import Settings
-from doorward.identity.directory import KeyDirectory
 from doorward.model.principal import Principal
 from doorward.model.target import Kind
 from doorward.pipeline.dispatch import Dispatch
@@ -64,6 +64,8 @@ class Lasting:
     """Ends child processes that we cannot end any more."""
     asks: Asks | None = None
     """Carries what servers ask of their clients."""
+    tokens_of: TokensOf | None = None
+    """Knows the tokens of issuers, where there are any."""
 
 
 class World:
@@ -90,11 +92,7 @@ class World:
         rules = {name: tool_rules(server) for name, server in loaded.settings.servers.items()}
         self._shares = Shares()
         self._keeper = Keeper(self.servers, rules, self._listing_changed, kept, self._shares)
-        self.directory = KeyDirectory(
-            mode="keys" if loaded.settings.requires_key else "none",
-            ring=lasting.ring,
-            agents=frozenset(loaded.settings.agents),
-        )
+        self.directory = directory(loaded, lasting.ring, lasting.tokens_of)
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
         self._before, self._after = BeforePhase(BEFORE), AfterPhase(AFTER)
         self.recorder = lasting.recorder.under(

@@ -115,6 +115,12 @@ class KeyDirectory:
         """Take a whole look at every credential when it is next presented."""
         self._mark, self._token_mark = Mark(), Mark()
 
+    def distrust_tokens(self) -> None:
+        """An issuer has withdrawn a key: verify every token again when it is next presented."""
+        if self._tokens is not None:
+            self._tokens.forget()
+        self.doubt()
+
     def take_used(self) -> Mapping[str, float]:
         """Ids of the keys that were used since the last time that this was asked, and when (seconds since
         1970): to within that time, because a connection that goes on is noticed once in it."""

@@ -44,7 +44,7 @@ class VerifyingKey(msgspec.Struct, frozen=True, eq=False):
     """RFC 7638: what it is known by whatever it is called."""
 
     def verifies(self, alg: str, signed: bytes, signature: bytes) -> bool:
-        """Whether `signature` is one of this key over `signed`. False for an algorithm that is not its own."""
+        """Whether `signature` is one of this key over `signed`; not for an algorithm that is not its own."""
         if alg not in self.algorithms:
             return False
         # The registry's own look-up warns at each use of the name that RFC 9864 has replaced.
@@ -151,7 +151,7 @@ def _imported(entry: dict[str, Any]) -> RSAKey | ECKey | OKPKey:
     members: dict[str, Any] = {
         name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry
     }
-    kinds: dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey}
+    kinds: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey}
     try:
         key = kinds.get(members["kty"], OKPKey).import_key(members)
         key.get_op_key("verify")  # whether the point is on its curve

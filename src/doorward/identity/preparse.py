@@ -69,7 +69,7 @@ def is_opaque(token: str) -> bool:
 
 
 def opaque(token: str) -> str:
-    """An opaque token as it may be sent to its issuer. Raises ValueError, whose text repeats nothing of it."""
+    """A token as it may be sent to its issuer. Raises ValueError, whose text repeats nothing of it."""
     if len(token) > MAX_TOKEN or not _OPAQUE.fullmatch(token):
         raise ValueError("the token is too long, or has characters that no token has")
     return token
@@ -89,9 +89,9 @@ def read(token: str) -> Unverified:
         raise ValueError("the token has no signature")
     if len(first) > MAX_HEADER * 4 // 3 + 3:
         raise ValueError(f"the header is longer than {MAX_HEADER} bytes")
-    said = _object(_decoded(first, "header"), "header")
+    said = _object(decoded(first, "header"), "header")
     header = _header(said)
-    payload, signature = _decoded(second, "payload"), _decoded(third, "signature")
+    payload, signature = decoded(second, "payload"), decoded(third, "signature")
     return Unverified(header, claims(payload), first + b"." + second, signature)
 
 
@@ -102,7 +102,7 @@ def claims(payload: bytes) -> dict[str, Any]:
     return found
 
 
-def _decoded(text: bytes, what: str) -> bytes:
+def decoded(text: bytes, what: str) -> bytes:
     """base64url without padding, blanks, line ends or bits that hang over (RFC 7515 section 2)."""
     last = _LAST.get(len(text) % 4)
     if last is None or not text or text[-1] not in last or text.translate(None, _ALPHABET):

@@ -35,6 +35,9 @@ class Tokens(Protocol):
         """For whoever got None."""
         ...
 
+    def forget(self) -> None:
+        """Verify, or ask about, every token again that is presented from now on."""
+
 
 class Certificates(Protocol):
     """Whoever knows which client certificate is which agent."""

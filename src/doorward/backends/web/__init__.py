@@ -1,0 +1,1 @@
+"""Asking others over HTTP, in the background (port: Fetch)."""
