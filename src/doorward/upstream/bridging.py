@@ -18,9 +18,10 @@ from doorward.wire.input_required import InputRequired
 
 MAX_ROUNDS: Final = 8
 """Of one call: as many as the official TypeScript SDK makes for its legacy clients (research brief 3)."""
-CANCEL_AFTER_S: Final = 1.0
+CANCEL_AFTER_S: Final = 5.0
 """From the refusal of a question to the cancellation of its call. Most tools end over the refusal, and
-version 1 of the official Python SDK loses a session in which a cancellation meets the end of its call."""
+version 1 of the official Python SDK loses a session, with all calls in it, in which a cancellation meets the
+end of its call: so a server that was not given the machine for a while must not find both at once."""
 UNASKED: Final = "its client cannot be asked"
 _ALL: Final = tuple(asking.KINDS.values())
 

@@ -1,5 +1,4 @@
 // Version 1 of the official TypeScript SDK as the client of the story.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
@@ -27,10 +26,10 @@ async function open(target) {
     return {
         version: transport.protocolVersion, legacy: true, heard, logged,
         call: (name, given, onprogress) => client.callTool({ name, arguments: given }, undefined, { onprogress }),
-        async cancel(name) {
+        async cancel(name, running) {
             const controller = new AbortController();
             const calling = client.callTool({ name, arguments: {} }, undefined, { signal: controller.signal });
-            await sleep(500);
+            await running();
             controller.abort('the story says so');
             await calling.catch(() => undefined);
         },

@@ -1,5 +1,4 @@
 // `client_v2.mjs MODE`: version 2 of the official TypeScript SDK as the client of the story; legacy, auto or modern.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, LOG_LEVEL_META_KEY, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { main } from './story.mjs';
 
@@ -26,10 +25,10 @@ async function open(target) {
     return {
         version: client.getNegotiatedProtocolVersion(), legacy, heard, logged,
         call: (name, given, onprogress) => client.callTool({ name, arguments: given, _meta }, { onprogress }),
-        async cancel(name) {
+        async cancel(name, running) {
             const controller = new AbortController();
             const calling = client.callTool({ name, arguments: {} }, { signal: controller.signal });
-            await sleep(500);
+            await running();
             controller.abort('the story says so');
             await calling.catch(() => undefined);
         },

@@ -10,7 +10,7 @@ export const asked = { type: 'object', properties: { name: { type: 'string' } },
 export const rhyme = { messages: [{ role: 'user', content: { type: 'text', text: 'a rhyme' } }], maxTokens: 10 };
 
 /** What all sessions of one process share. */
-export const state = { cancelled: 0, grown: false };
+export const state = { begun: 0, cancelled: 0, grown: false };
 
 /**
  * `way` is where the versions differ: completable, ResourceTemplate, the `args` of a prompt, and for the context of a call `signal`, `notify`,
@@ -35,11 +35,12 @@ export function offer(server, way, change) {
         return text('done');
     });
     tool('hang', {}, async (_, context) => {
+        state.begun += 1;
         signal(context).addEventListener('abort', () => { state.cancelled += 1; });
         await sleep(60_000, undefined, { signal: signal(context), ref: false }).catch(() => undefined);
         return text('nobody waits');
     });
-    tool('cancellations', {}, () => text(String(state.cancelled)));
+    tool('cancellations', {}, () => text(`${state.begun} begun, ${state.cancelled} cancelled`));
     tool('say', {}, async (_, context) => {
         await log(context, 'debug', 'a debug');
         await log(context, 'warning', 'a warning');

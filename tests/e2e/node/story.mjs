@@ -103,10 +103,11 @@ class Round {
 
     async cancels() {
         if (!('hang' in this.calls)) return;
-        const count = async () => plain(await this.call('cancellations')).text;
-        const before = await count();
-        await this.client.cancel(this.calls.hang[0]);
-        this.seen.cancelled = await eventually(async () => (await count()) !== before);
+        const count = async () => plain(await this.call('cancellations')).text.split(', ');
+        const [begun, cancelled] = await count();
+        const runs = async () => (await count())[0] !== begun;
+        await this.client.cancel(this.calls.hang[0], () => eventually(runs));
+        this.seen.cancelled = await eventually(async () => (await count())[1] !== cancelled);
     }
 
     async hears() {

@@ -11,7 +11,7 @@ import story
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp import MCPError
-from story import Json, Refused
+from story import Json, Refused, Running
 
 MODE = sys.argv[1]
 
@@ -79,9 +79,9 @@ class Adapter:
     async def call(self, name: str, arguments: Json, progress: Callable[..., Any] | None = None) -> Json:
         return await self.wire(self.client.call_tool_mcp(name, arguments, progress_handler=progress))
 
-    async def cancel(self, name: str) -> None:
+    async def cancel(self, name: str, running: Running) -> None:
         calling = asyncio.create_task(self.client.call_tool_mcp(name, {}))
-        await asyncio.sleep(0.5)
+        await running()
         calling.cancel()
         await asyncio.wait({calling})
 

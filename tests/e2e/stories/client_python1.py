@@ -10,7 +10,7 @@ import story
 from mcp import ClientSession, McpError, types
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import AnyUrl
-from story import Json, Refused
+from story import Json, Refused, Running
 
 
 class Adapter:
@@ -57,10 +57,10 @@ class Adapter:
     async def call(self, name: str, arguments: Json, progress: Callable[..., Any] | None = None) -> Json:
         return await self.wire(self.session.call_tool(name, arguments, progress_callback=progress))
 
-    async def cancel(self, name: str) -> None:
+    async def cancel(self, name: str, running: Running) -> None:
         number = self.session._request_id
         calling = asyncio.create_task(self.session.call_tool(name, {}))
-        await asyncio.sleep(0.5)
+        await running()
         params = types.CancelledNotificationParams(requestId=number, reason="the story says so")
         notification = types.CancelledNotification(params=params)
         await self.session.send_notification(types.ClientNotification(notification))

@@ -12,7 +12,7 @@ import story
 from mcp import Client, MCPError, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
-from story import Json, Refused
+from story import Json, Refused, Running
 
 MODE = sys.argv[1]
 
@@ -78,9 +78,9 @@ class Adapter:
     async def call(self, name: str, arguments: Json, progress: Callable[..., Any] | None = None) -> Json:
         return await self.wire(self.client.call_tool(name, arguments, progress_callback=progress))
 
-    async def cancel(self, name: str) -> None:
+    async def cancel(self, name: str, running: Running) -> None:
         calling = asyncio.create_task(self.client.call_tool(name, {}))
-        await asyncio.sleep(0.5)
+        await running()
         calling.cancel()
         await asyncio.wait({calling})
 

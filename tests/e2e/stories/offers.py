@@ -31,7 +31,7 @@ def starting_with(typed: str) -> list[str]:
 
 def offer(server: Any, Context: Any, say_at: Say) -> None:  # noqa: N803 - the class of the SDK
     """Tools, resources and prompts. `say_at(context, level)` sends a log message."""
-    cancelled = 0
+    begun = cancelled = 0
 
     @server.tool()
     def add(a: int, b: int) -> Sum:
@@ -54,7 +54,8 @@ def offer(server: Any, Context: Any, say_at: Say) -> None:  # noqa: N803 - the c
     @server.tool()
     async def hang() -> str:
         """Ends by being cancelled."""
-        nonlocal cancelled
+        nonlocal begun, cancelled
+        begun += 1
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -64,8 +65,8 @@ def offer(server: Any, Context: Any, say_at: Say) -> None:  # noqa: N803 - the c
 
     @server.tool()
     def cancellations() -> str:
-        """How many calls of `hang` were cancelled."""
-        return str(cancelled)
+        """How many calls of `hang` have begun, and how many were cancelled."""
+        return f"{begun} begun, {cancelled} cancelled"
 
     @server.tool()
     async def say(ctx: Context) -> str:  # type: ignore[valid-type]

@@ -14,6 +14,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 Json = dict[str, Any]
+Running = Callable[[], Awaitable[bool]]
+"""Returns when what was called runs at the server, or after a while."""
 
 WAIT_S = 8.0
 SAYINGS = 7
@@ -40,8 +42,8 @@ class Client(Protocol):
     logs: bool
 
     async def call(self, name: str, arguments: Json, progress: Callable[..., Any] | None = None) -> Json: ...
-    async def cancel(self, name: str) -> None:
-        """Calls the tool and cancels the call when it runs."""
+    async def cancel(self, name: str, running: Running) -> None:
+        """Calls the tool and cancels the call when `running` has returned."""
 
     async def listed(self, what: str) -> list[Json]:
         """All of `tools`, `prompts`, `resources`, `templates`."""
@@ -176,12 +178,19 @@ class Round:
         """The server hears of it; nobody waits for an answer."""
         if "hang" not in self.calls:
             return
-        before = plain(await self.call("cancellations"))["text"]
-        await self.client.cancel(self.calls["hang"][0])
+
+        async def count() -> list[str]:
+            return str(plain(await self.call("cancellations"))["text"]).split(", ")
+
+        begun, cancelled = await count()
+
+        async def runs() -> bool:
+            return (await count())[0] != begun
 
         async def known() -> bool:
-            return plain(await self.call("cancellations"))["text"] != before
+            return (await count())[1] != cancelled
 
+        await self.client.cancel(self.calls["hang"][0], lambda: eventually(runs))
         self.seen["cancelled"] = await eventually(known)
 
     async def hears(self) -> None:
