@@ -15,6 +15,7 @@ import pytest
 from doorward.app import keys as key_commands
 from doorward.app.process import Process
 from doorward.config.load import Loaded, load
+from doorward.control.keys import Wanted
 from tests.attack.hostile_server import http
 from tests.attack.hostile_stream import StreamLab
 from tests.attack.players import PLAYER
@@ -114,7 +115,7 @@ async def gateway(folder: Path, servers: Json) -> AsyncIterator[tuple[Process, C
 
 def _key(loaded: Loaded) -> str:
     with key_commands.open_keys(loaded) as keys:
-        return keys.create("bot", "k", "live", None)[1]
+        return keys.create(Wanted(agent="bot", name="k"))["key"]
 
 
 def check(heard: Heard, key: str, credential: str | None) -> None:

@@ -13,6 +13,7 @@ import httpx2
 from doorward.app import keys as key_commands
 from doorward.app.process import Process
 from doorward.config.load import Loaded, load
+from doorward.control.keys import Wanted
 from tests.spec.peers import LATEST, MODERN, Json, Peer, serving
 
 ALL = {"allow": ["*"]}
@@ -200,4 +201,4 @@ async def world(
 def _keys(loaded: Loaded, agents: list[str]) -> dict[str, str]:
     """As the command line makes them; it runs a loop of its own."""
     with key_commands.open_keys(loaded) as keys:
-        return {agent: keys.create(agent, "k", "live", None)[1] for agent in agents}
+        return {agent: keys.create(Wanted(agent=agent, name="k"))["key"] for agent in agents}

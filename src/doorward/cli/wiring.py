@@ -1,49 +1,39 @@
 """What commands ask of the composition root: a late import for each, as each pulls in another backend."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from msgspec import UnsetType
+
+    from doorward.app.identity import Issuers
     from doorward.app.queries import Wanted
     from doorward.cli.trust import TlsFiles
     from doorward.config.errors import Problem
     from doorward.config.load import Loaded
-
-
-class KeyRow(Protocol):
-    """What is shown of a key."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def agent(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def created_at(self) -> float: ...
-    @property
-    def created_by(self) -> str: ...
-    @property
-    def expires_at(self) -> float | None: ...
-    @property
-    def revoked_at(self) -> float | None: ...
+    from doorward.control.keys import Change as KeyChange
+    from doorward.control.keys import Wanted as WantedKey
 
 
 class Keys(Protocol):
-    """The use cases of `control.keys`."""
+    """The use cases of `control.keys`; see `app.keys.KeyService`."""
 
-    def create(
-        self, agent: str, name: str, environment: str, expires_at: float | None
-    ) -> tuple[KeyRow, str]: ...
+    def create(self, wanted: "WantedKey") -> dict[str, Any]: ...
 
-    def list(self) -> Sequence[KeyRow]: ...
+    def list(self) -> list[dict[str, Any]]: ...
 
-    def revoke(self, key_id: str) -> bool: ...
+    def show(self, key_id: str) -> dict[str, Any]: ...
+
+    def change(self, key_id: str, change: "KeyChange") -> dict[str, Any]: ...
+
+    def rotate(
+        self, key_id: str, overlap_s: float = ..., expires_at: "float | UnsetType | None" = ...
+    ) -> dict[str, Any]: ...
+
+    def revoke(self, key_id: str) -> dict[str, Any]: ...
 
 
 class SecretVersion(Protocol):
@@ -77,10 +67,17 @@ def serve(loaded: "Loaded", *, stdio: bool) -> int:
     from doorward.app import serve as app
 
     if loaded.settings.gateway.tls is None:
-        return app.serve(loaded, stdio=stdio)
+        return app.serve(loaded, stdio=stdio, make_issuers=_issuers)
     from doorward.app.listener import SecureListener
 
-    return app.serve(loaded, stdio=stdio, secure=SecureListener)
+    return app.serve(loaded, stdio=stdio, secure=SecureListener, make_issuers=_issuers)
+
+
+def _issuers(changed: "Callable[[], None]") -> "Issuers":
+    """Called when a configuration names issuers, be it after a reload."""
+    from doorward.app.identity import Issuers
+
+    return Issuers(changed)
 
 
 def check_files(loaded: "Loaded") -> "list[Problem]":

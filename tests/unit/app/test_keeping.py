@@ -17,6 +17,7 @@ from doorward.backends.files.hold import Held, Hold
 from doorward.backends.files.read import read_records
 from doorward.backends.files.segment_lines import segment_files
 from doorward.config.load import Loaded
+from doorward.control.keys import Wanted
 from doorward.model.errors import GatewayError
 from tests.unit.app.real_log import START, configured, written
 
@@ -157,7 +158,7 @@ def test_who_writes_after_a_crash_says_that_there_was_one(loaded: Loaded) -> Non
     with newest.open("ab") as file:
         file.write(b'{"torn' + bytes(1000))
     with open_keys(loaded) as keys:
-        keys.create("bot", "bot", "live", None)
+        keys.create(Wanted(agent="bot"))
     [recovered, created] = list(read_records(log_of(loaded)))[-2:]
     assert b'"log_recovered"' in recovered
     assert b'"key:create"' in created

@@ -10,6 +10,7 @@ from doorward.app.state import paths
 from doorward.backends.files.lock import Holder, StateLock
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.config.load import Loaded, parse
+from doorward.control.keys import Wanted
 
 
 def loaded(folder: Path) -> Loaded:
@@ -23,9 +24,9 @@ def lock(config: Loaded) -> StateLock:
 def test_without_a_gateway_the_change_record_goes_into_the_log(tmp_path: Path) -> None:
     config = loaded(tmp_path)
     with open_keys(config) as keys:
-        record, _ = keys.create("a", "a", "live", None)
+        record = keys.create(Wanted(agent="a"))
     segments = list(paths(config.settings).audit.glob("*.jsonl"))
-    assert [record.id in segment.read_text() for segment in segments] == [True]
+    assert [record["id"] in segment.read_text() for segment in segments] == [True]
 
 
 def test_a_gateway_is_waited_for(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_gateway_is_waited_for(tmp_path: Path) -> None:
         thread = Thread(target=gateway)
         with open_keys(config) as keys:
             thread.start()
-            keys.create("a", "a", "live", None)
+            keys.create(Wanted(agent="a"))
             began = time.monotonic()
         took = time.monotonic() - began
         thread.join()
@@ -54,7 +55,7 @@ def test_a_gateway_that_takes_nothing_is_not_waited_for_for_ever(tmp_path: Path)
     config = loaded(tmp_path)
     with lock(config):
         with open_keys(config) as keys:
-            keys.create("a", "a", "live", None)
+            keys.create(Wanted(agent="a"))
             began = time.monotonic()
         assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + 5
         with open_keys(config) as keys:

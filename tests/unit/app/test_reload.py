@@ -16,6 +16,7 @@ from doorward.app.process import Process
 from doorward.app.serve import following_ended, needs_restart, reload, summary
 from doorward.backends.files.read import last_records
 from doorward.config.load import load
+from doorward.control.keys import Wanted
 from doorward.edge.guard import LOOPBACK_NAMES
 from doorward.model.call import Credential, Inbound
 from doorward.model.errors import CallerError, GatewayError
@@ -54,8 +55,8 @@ async def process(config: Path) -> AsyncIterator[Process]:
 
 def key(process: Process, agent: str = "one", name: str = "k") -> tuple[str, str]:
     with key_commands.open_keys(process.world.loaded) as service:
-        record, text = service.create(agent, name, "live", None)
-    return record.id, text
+        made = service.create(Wanted(agent=agent, name=name, expires_at=None))
+    return made["id"], made["key"]
 
 
 async def ping(process: Process, secret: str) -> tuple[int, str | None]:
@@ -307,13 +308,13 @@ class Stream:
 async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str) -> None:
     ends_at = time.time() + 1.5 if end == "expired" else None
 
-    def create() -> tuple[Any, str]:
+    def create() -> dict[str, Any]:
         with key_commands.open_keys(process.world.loaded) as service:
-            return service.create("one", "k", "live", ends_at)
+            return service.create(Wanted(agent="one", name="k", expires_at=ends_at))
 
-    record, text = await asyncio.to_thread(create)  # as another process: it waits until the gateway knows
+    made = await asyncio.to_thread(create)  # as another process: it waits until the gateway knows
     await process._watch.look()
-    principal = process.world.directory.identify(Credential(text, "x", local=False, proxied=False))
+    principal = process.world.directory.identify(Credential(made["key"], "x", local=False, proxied=False))
     session = process.sessions.open(principal, None, "2025-11-25", {}, {})
     stream: Any = Stream()
     process.streams.open(session, principal, stream)
@@ -322,9 +323,9 @@ async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str
 
     if end == "revoked":
 
-        def revoke() -> bool:
+        def revoke() -> dict[str, Any]:
             with key_commands.open_keys(process.world.loaded) as service:
-                return service.revoke(record.id)
+                return service.revoke(made["id"])
 
         assert await asyncio.to_thread(revoke)
         await process._watch.look()

@@ -13,6 +13,7 @@ from doorward.audit.notes import parse_note, parse_verifier_key, signers
 from doorward.audit.verifier import verify
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.config.load import Loaded, parse
+from doorward.control.keys import Wanted
 from tests.unit.backends.files.logs import until
 
 
@@ -67,7 +68,7 @@ def test_one_after_the_other(config: Loaded) -> None:
                 len(rotated) + 1
             ]
         with open_keys(config) as keys:
-            keys.create("a", "a", "live", None)
+            keys.create(Wanted(agent="a"))
     assert [before for before, _ in rotated[1:]] == [after for _, after in rotated[:-1]]
     assert keys_of(config) == [rotated[0][0], *(after for _, after in rotated)]
     assert faults(config) == []
@@ -87,7 +88,7 @@ def test_a_rotation_that_died_between_ring_and_store_harms_nobody(config: Loaded
     open_ring(paths(config.settings), store).rotate("checkpoints")
     store.close()
     with open_keys(config) as keys:
-        keys.create("a", "a", "live", None)
+        keys.create(Wanted(agent="a"))
     assert keys_of(config) == [before, after]
     with open_secrets(config) as service:
         again = service.rotate_checkpoints()

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from doorward.app.state import open_ring, paths
-from doorward.audit.records import Actor
 from doorward.backends.memory.store import MemoryStore
 from doorward.config.load import parse
 from doorward.control import keys
+from doorward.control.key_rules import Configured
+from doorward.control.roles import Operator, Role
 from doorward.model.errors import GatewayError
+from doorward.model.grants import AgentRules
 from doorward.model.reasons import Reason
 
 
@@ -32,7 +34,9 @@ def test_a_lost_ring_is_an_error_once_there_are_keys(tmp_path: Path) -> None:
     where = paths(parse("version: 1\n", path=tmp_path / "doorward.yaml", environ={}).settings)
     store = MemoryStore()
     ring = open_ring(where, store)
-    keys.create_key(store, ring, agent="a", name="a", actor=Actor("me", "cli"), now=time.time())
+    anna = Operator("", "anna", Role.OWNER, "cli")
+    configured = Configured({"a": AgentRules("a", ())}, ())
+    keys.create_key(store, ring, configured, keys.Wanted(agent="a"), by=anna, now=time.time())
     open_ring(where, store)
 
     where.ring.unlink()

@@ -8,26 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from doorward.audit.records import Actor
 from doorward.backends.files.read import read_records
 from doorward.backends.files.ring import FileRing
 from doorward.backends.files.segments import SegmentLog
 from doorward.backends.sql.sqlite import open_sqlite
-from doorward.control.keys import create_key
+from doorward.control.key_rules import Configured
+from doorward.control.keys import Wanted, create_key
+from doorward.control.roles import Operator, Role
 from doorward.control.watch import StoreWatch
 from doorward.identity.directory import KeyDirectory
 from doorward.model.call import Credential
 from doorward.model.errors import CallerError
+from doorward.model.grants import AgentRules
 from doorward.model.reasons import Reason
 
 REVOKE = """
 import sys, time
 from pathlib import Path
-from doorward.audit.records import Actor
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.control.keys import revoke_key
+from doorward.control.roles import Operator, Role
 store = open_sqlite(Path(sys.argv[1]))
-revoke_key(store, sys.argv[2], actor=Actor("operator", "cli"), now=time.time())
+revoke_key(store, sys.argv[2], by=Operator("", "anna", Role.OWNER, "cli"), now=time.time())
 print(time.time(), flush=True)
 """
 
@@ -37,9 +39,13 @@ async def test_a_key_revoked_by_another_process_stops_working_within_a_second(tm
     store = open_sqlite(tmp_path / "doorward.db")
     ring = FileRing(tmp_path / "secrets.json")
     log = SegmentLog(tmp_path / "audit")
-    made = create_key(store, ring, agent="coder", name="a", actor=Actor("operator", "cli"), now=time.time())
+    configured = Configured({"coder": AgentRules("coder", ())}, ())
+    anna = Operator("", "anna", Role.OWNER, "cli")
+    made = create_key(store, ring, configured, Wanted(agent="coder"), by=anna, now=time.time())
     directory = KeyDirectory(mode="keys", ring=ring, agents=frozenset({"coder"}))
-    watch = StoreWatch(store, log, apply=lambda facts: directory.replace(facts.keys), confirm=directory.confirm)
+    watch = StoreWatch(
+        store, log, apply=lambda facts: directory.replace(facts.keys), confirm=directory.confirm
+    )
     await watch.look()
     credential = Credential(made.text, "127.0.0.1", True, False)
     assert directory.identify(credential).key_id == made.record.id
