@@ -82,9 +82,9 @@ def test_coverage_is_complete(wide: str, narrow: str) -> None:
 
 
 def test_matching_does_not_backtrack() -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process: others may have the machine meanwhile
     assert not Pattern("a*" * 50 + "b").matches("a" * 20_000)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
