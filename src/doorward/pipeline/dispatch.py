@@ -5,7 +5,6 @@ from typing import Any
 
 from doorward.model.call import Reply
 from doorward.model.verdict import Permit
-from doorward.pipeline.aggregate import Aggregate
 from doorward.ports.upstream import Upstream
 
 
@@ -14,12 +13,7 @@ class Dispatch:
 
     def __init__(self, local: Upstream, servers: Mapping[str, Upstream]) -> None:
         self._by_server: dict[str, Upstream] = {**servers, "": local}
-        self._aggregate = Aggregate()
 
     def send(self, permit: Permit) -> Coroutine[Any, Any, Reply]:
-        """A plain function on purpose: one coroutine less on every call to a server's own endpoint."""
-        server = permit.target.server
-        sent = self._by_server[server].send(permit)
-        if permit.call.endpoint is None and server:
-            return self._aggregate.exposed(permit, sent)
-        return sent
+        """A plain function on purpose: one coroutine less on every call."""
+        return self._by_server[permit.target.server].send(permit)

@@ -5,13 +5,14 @@ A reload or a changed tool list builds a new Gateway and swaps one reference; a 
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from doorward.model.call import Call, Inbound, Note, Reply
 from doorward.model.errors import DoorwardError
 from doorward.model.principal import Principal
 from doorward.model.target import Target
+from doorward.pipeline.aggregate import Aggregate
 from doorward.pipeline.challenges import KEYS_ONLY, Challenges
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.trail import Trail
@@ -60,3 +61,4 @@ class Gateway:
     upstream: Upstream
     after: AfterPhase
     challenges: Challenges = KEYS_ONLY
+    aggregate: Aggregate = field(default_factory=Aggregate)

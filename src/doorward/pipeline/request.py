@@ -66,6 +66,8 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> None:
 
     trail.sent = True
     reply = await gw.upstream.send(verdict)  # the only line that leaves the building
+    if call.endpoint is None and gw.aggregate.concerns(verdict, reply):
+        reply = await gw.aggregate.exposed(verdict, reply)  # URIs, as the aggregate shows them
     if gw.after.slots:
         reply = await gw.after.run(verdict, reply, trail)
     await gw.recorder.outcome(trail, reply)

@@ -33,10 +33,9 @@ TARGETS = {
 
 
 async def through(method: str, reply: Reply) -> Reply:
-    async def sent() -> Reply:
-        return reply
-
-    return await Aggregate().exposed(permit(method, TARGETS[method]), sent())
+    """As the spine does it."""
+    aggregate, given = Aggregate(), permit(method, TARGETS[method])
+    return await aggregate.exposed(given, reply) if aggregate.concerns(given, reply) else reply
 
 
 async def test_a_reply_without_uris_is_the_very_same() -> None:
@@ -66,6 +65,16 @@ async def test_an_error_names_the_resource_as_the_caller_did() -> None:
     renamed = msgspec.structs.replace(error, data={"uri": "bank+doc://rates"})
     assert said == Reply(None, renamed, Outcome.INVALID_ARGUMENTS, 0.5)
     assert without.error == RpcError(1, "x")
+
+
+async def test_what_the_gateway_says_itself_is_left_alone() -> None:
+    own = Target("", Kind.GATEWAY, "tools/list", OperationClass.READ)
+
+    for reply in (
+        Reply(LINK, None, Outcome.OK),
+        Reply(None, RpcError(-32002, "not found", {"uri": "doc://rates"}), Outcome.INVALID_ARGUMENTS),
+    ):
+        assert not Aggregate.concerns(permit("tools/call", own), reply)
 
 
 async def test_a_result_of_too_many_parts_is_an_error_that_names_the_server() -> None:
