@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from doorward.app.descriptors import room
+from doorward.app.resource import discovery
 from doorward.config.settings import Settings
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
@@ -49,6 +50,7 @@ def plane_settings(settings: Settings) -> PlaneSettings:
             Networks(settings.gateway.trusted_proxies),
             https=(settings.gateway.public_url or "").startswith("https:"),
         ),
+        discovery=discovery(settings),
     )
 
 

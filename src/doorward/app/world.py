@@ -10,6 +10,7 @@ from typing import Any
 
 from doorward import __version__
 from doorward.app.callers import TokensOf, directory
+from doorward.app.resource import challenges
 from doorward.app.servers import server_settings, tool_rules, way_of
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
@@ -102,6 +103,7 @@ class World:
             {name: way_of(server) for name, server in loaded.settings.servers.items()},
             (*self._before.off, *self._after.off),
         )
+        self._challenges = challenges(loaded.settings)
         self._evidence = Evidence(self.recorder, tuple(slot.stage.id for slot in self._before.slots))
         self._local = Local(
             self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
@@ -186,6 +188,7 @@ class World:
             recorder=self._evidence,
             upstream=Dispatch(self._local, self.servers),
             after=self._after,
+            challenges=self._challenges,
         )
 
 

@@ -5,7 +5,9 @@ the configuration, never from the request (DESIGN section 4).
 """
 
 import ipaddress
+import re
 from typing import Final
+from urllib.parse import unquote_plus
 
 from doorward.edge.exchange import HttpRequest
 from doorward.model.call import Credential
@@ -38,6 +40,10 @@ CORS_ALLOW_HEADERS: Final = (
     b"authorization, content-type, accept, mcp-protocol-version, mcp-session-id, last-event-id, mcp-method, "
     b"mcp-name, x-doorward-key"
 )
+
+MAX_CREDENTIAL: Final = 8 * 1024
+"""Bytes of a key or token."""
+_QUERY: Final = re.compile(r"(?:^|[&;])\s*access_token\s*(?:=|[&;]|$)", re.IGNORECASE)
 
 
 class Guard:
@@ -77,12 +83,14 @@ class Guard:
         )
 
     @staticmethod
-    def preflight(request: HttpRequest) -> tuple[tuple[bytes, bytes], ...]:
+    def preflight(
+        request: HttpRequest, methods: bytes = b"POST, GET, DELETE"
+    ) -> tuple[tuple[bytes, bytes], ...]:
         """Asked headers are echoed when they are MCP parameter headers (brief 4.2)."""
         asked = request.headers.get(b"access-control-request-headers", b"").lower().split(b",")
         extra = b"".join(b", " + name.strip() for name in asked if name.strip().startswith(b"mcp-param-"))
         return (
-            (b"access-control-allow-methods", b"POST, GET, DELETE"),
+            (b"access-control-allow-methods", methods),
             (b"access-control-allow-headers", CORS_ALLOW_HEADERS + extra),
             (b"access-control-max-age", b"600"),
         )
@@ -115,9 +123,14 @@ class Guard:
     ) -> Credential:
         """What was presented; `relayed` by a configured proxy, whatever the head says.
 
-        Raises CallerError(CREDENTIAL_AMBIGUOUS) for a credential in two places.
+        Raises CallerError(CREDENTIAL_AMBIGUOUS) for a credential in two places, in the wrong one, or larger
+        than any is (RFC 6750 section 3.1: `invalid_request`), CallerError(CREDENTIAL_INVALID) for another
+        scheme.
         """
         headers = request.headers
+        if request.query and _QUERY.search(unquote_plus(request.query)):
+            # Section 2.3 of RFC 6750: it ends in logs and in the history of browsers. MCP forbids it.
+            raise CallerError(Reason.CREDENTIAL_AMBIGUOUS, "a token in the query string")
         bearer = headers.get(b"authorization")
         key = headers.get(b"x-doorward-key")
         if bearer is not None and key is not None:
@@ -128,7 +141,7 @@ class Guard:
         if bearer is not None:
             secret = _bearer(bearer)
         elif key is not None:
-            secret = key.decode("latin-1")
+            secret = _single(key, "X-Doorward-Key")
         local = not relayed and (peer in ("127.0.0.1", "::1", "unix") or _is_loopback(peer))
         # Forwarding only matters where locality is the credential; a key is looked at for itself.
         trusting = secret is None or request.path == "/readyz"
@@ -145,9 +158,20 @@ def _is_ours(origin: bytes, host: bytes) -> bool:
 
 def _bearer(field: bytes) -> str:
     scheme, _, secret = field.partition(b" ")
-    if scheme.lower() != b"bearer" or not secret:
-        raise CallerError(Reason.CREDENTIAL_INVALID, "Authorization must be: Bearer KEY")
-    return secret.strip().decode("latin-1")
+    if b"," not in field and (scheme.lower() != b"bearer" or not secret):
+        raise CallerError(Reason.CREDENTIAL_INVALID, "Authorization must be: Bearer CREDENTIAL")
+    return _single(secret if scheme.lower() == b"bearer" else field, "Authorization")
+
+
+def _single(value: bytes, name: str) -> str:
+    """One credential. Neither keys nor tokens have commas or blanks (RFC 6750 section 2.1, b64token), and a
+    field that came twice has both (`parse_head`)."""
+    secret = value.strip()
+    if b"," in value or b" " in secret or b"\t" in secret:
+        raise CallerError(Reason.CREDENTIAL_AMBIGUOUS, f"more than one credential in {name}")
+    if len(secret) > MAX_CREDENTIAL:
+        raise CallerError(Reason.CREDENTIAL_AMBIGUOUS, f"more than {MAX_CREDENTIAL} bytes in {name}")
+    return secret.decode("latin-1")
 
 
 def _hostname(host: bytes) -> str:

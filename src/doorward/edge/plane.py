@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from doorward.edge.discovery import MAX_AGE_S, METHODS, Discovery
 from doorward.edge.exchange import Exchange
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
@@ -28,6 +29,7 @@ from doorward.pipeline import rescue
 from doorward.pipeline.door import Door
 from doorward.pipeline.read import bearing
 from doorward.pipeline.rescue import Answer
+from doorward.pipeline.whoami import described
 from doorward.wire import headers, sse, versions
 
 SSE_HEADERS: Final = (
@@ -45,6 +47,10 @@ OPERATOR: Final = b"x-doorward-operator"
 ELSEWHERE: Final = "/"
 """No server has this name."""
 ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
+ALLOW_READING: Final[Fields] = ((b"allow", METHODS),)
+NOT_STORED: Final = (b"cache-control", b"no-store")
+DISCOVERED: Final[Fields] = (rescue.JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
+WHOAMI_PATH: Final = re.compile("/whoami(?:/([a-z0-9-]{1,16}))?")
 
 
 class PlaneSettings(msgspec.Struct, frozen=True):
@@ -54,6 +60,8 @@ class PlaneSettings(msgspec.Struct, frozen=True):
     """Path to server name; "/mcp" to None."""
     guard: Guard
     proxies: Proxies = NO_PROXIES
+    discovery: Discovery | None = None
+    """Without issuers there is nothing to discover."""
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -175,7 +183,7 @@ class DataPlane:
             if endpoint is not ELSEWHERE:
                 self._dispatch(exchange, endpoint, cors)
             else:
-                self._other(exchange)
+                self._other(exchange, cors)
         except DoorwardError as error:
             self._run(exchange, self._refuse(exchange, None, cors, error))
 
@@ -360,7 +368,9 @@ class DataPlane:
         nobody = Credential(None, exchange.peer, local=False, proxied=False)
         inbound = self._message(exchange, endpoint, nobody, None)
         answer = await self._door.refuse(inbound, error)
-        allow = ALLOW if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED else ()
+        allow: Fields = ()
+        if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED:
+            allow = ALLOW if self._endpoint(exchange.request.path) is not ELSEWHERE else ALLOW_READING
         exchange.respond(answer.status, answer.headers + allow + cors, answer.body)
 
     def _inbound(self, exchange: Exchange, endpoint: str | None) -> Inbound:
@@ -382,8 +392,22 @@ class DataPlane:
             received=monotonic(),
         )
 
-    def _other(self, exchange: Exchange) -> None:
+    def _other(self, exchange: Exchange, cors: Fields) -> None:
         request = exchange.request
+        named = WHOAMI_PATH.fullmatch(request.path)
+        if named is not None:
+            if request.method == b"OPTIONS" and cors:
+                exchange.respond(204, cors + self.settings.guard.preflight(request, METHODS))
+                return
+            if request.method not in (b"GET", b"HEAD"):
+                raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "whoami is asked with GET")
+            self._run(exchange, self._whoami(exchange, named[1], cors))
+            return
+        discovery = self.settings.discovery
+        document = None if discovery is None else discovery.document(request.path)
+        if document is not None:
+            self._discover(exchange, document, cors)
+            return
         if request.method not in (b"GET", b"HEAD") or request.path not in ("/healthz", "/readyz"):
             raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path")
         if request.path == "/healthz":
@@ -398,6 +422,30 @@ class DataPlane:
                 state = {"status": state["status"]}
         status = 200 if state["status"] != "not_ready" else 503
         exchange.respond(status, (rescue.JSON,), msgspec.json.encode(state))
+
+    def _discover(self, exchange: Exchange, document: bytes, cors: Fields) -> None:
+        """No credential is needed: this is where a client learns how to get one (RFC 9728 section 3)."""
+        request = exchange.request
+        if request.method in (b"GET", b"HEAD"):
+            exchange.respond(200, DISCOVERED + cors, document)
+        elif request.method == b"OPTIONS":
+            fields = cors + self.settings.guard.preflight(request, METHODS) if cors else ()
+            exchange.respond(204, ((b"allow", METHODS), *fields))
+        else:
+            raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "metadata is read with GET")
+
+    async def _whoami(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
+        """For the endpoint that a token is made for: it is none anywhere else."""
+        try:
+            who = await self._door.who(self._inbound(exchange, endpoint))
+        except CallerError as error:
+            await self._refuse(exchange, endpoint, cors, error)
+            return
+        if isinstance(who, Answer):
+            exchange.respond(who.status, who.headers + cors, who.body)
+            return
+        said = msgspec.json.encode(described(who, self._door.gateway.policy))
+        exchange.respond(200, (rescue.JSON, NOT_STORED, *cors), said)
 
     def _run(self, exchange: Exchange, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         loop = self._loop

@@ -138,6 +138,10 @@ class Engine:
             )
         )
 
+    def known_to(self, principal: Principal) -> list[str]:
+        """The servers that this caller may know of, by name."""
+        return sorted(server for server in self._books if self.reaches(principal, server))
+
     def _people_know(self, people: tuple[str, ...], server: str) -> bool:
         return self.mode(server) is Mode.AUDIT or any(self._knows(one, server) for one in people)
 
