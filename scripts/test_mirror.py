@@ -48,6 +48,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/config/test_load.py": (
         "config/globs",
         "config/masks",
+        "config/model",
         "config/schema",
         "config/secret",
         "config/settings",
@@ -86,7 +87,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/control/test_watch.py": ("control/outbox",),
     "tests/unit/control/test_operators.py": ("control/operator_proof", "control/operator_rules"),
     "tests/unit/control/test_roles.py": ("control/errors",),
-    "tests/unit/identity/test_directory.py": ("model/principal",),
     # Backends are what their port's suite says, against files and databases.
     "tests/unit/backends/files/test_index.py": (
         "backends/files/index_file",

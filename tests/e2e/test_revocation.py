@@ -57,7 +57,7 @@ def test_a_revoked_key_stops_within_a_second(start: Start, tmp_path: Path) -> No
         until(401, http, url, leaver)
         refused = call(http, url, leaver, "list_files", {})
         assert refused.status_code == 401
-        assert refused.json()["error"]["data"]["reason"] == "credential_revoked"
+        assert refused.json()["error"]["data"]["reason"] == "credential_invalid"
         assert refused.headers["www-authenticate"].startswith("Bearer")
         assert "result" in call(http, url, stayer, "list_files", {}).json()
 

@@ -225,7 +225,7 @@ async def test_keys_live_on_and_a_revocation_holds_in_the_next_world(process: Pr
     await process._watch.look()
     write(config, "one", text=TEXT + "  three: {{grants: []}}\n")
     assert await reload(process)
-    assert await ping(process, secret) == (401, "credential_revoked")
+    assert await ping(process, secret) == (401, "credential_invalid")
 
 
 async def test_a_key_whose_agent_is_gone_is_refused(process: Process, config: Path) -> None:

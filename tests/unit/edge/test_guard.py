@@ -1,5 +1,6 @@
 """What the head of a request decides: Host, Origin, media types, where the credential stands."""
 
+import msgspec
 import pytest
 
 from doorward.edge.exchange import HttpRequest
@@ -185,3 +186,64 @@ def test_every_forwarding_header_marks_the_request_as_proxied(name: bytes) -> No
 )
 def test_local_means_loopback_or_a_unix_socket(peer: str, local: bool) -> None:
     assert Guard.credential(request(), peer).local is local
+
+
+TOKEN = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"authorization": f"Bearer {TOKEN}, Bearer {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN}, Bearer other"},
+        {"authorization": f"Bearer {TOKEN}, "},
+        {"authorization": f", Bearer {TOKEN}"},
+        {"authorization": f"Basic YTpi, Bearer {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN} {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN}\t{TOKEN}"},
+        {"authorization": "Bearer " + "a" * 8193},
+        {"x_doorward_key": "dw_a, dw_a"},
+        {"x_doorward_key": "a" * 8193},
+        {"x_doorward_key": "dw_a", "authorization": "Bearer dw_a"},
+    ],
+)
+def test_one_credential_in_one_place_and_no_more(fields: dict[str, str]) -> None:
+    """`parse_head` joins fields that came twice with a comma and a space."""
+    with pytest.raises(CallerError) as error:
+        guard().credential(request(**fields), "192.0.2.1")
+    assert reason_of(error) is Reason.CREDENTIAL_AMBIGUOUS
+    assert TOKEN not in error.value.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "access_token=x", "a=b&access_token=x", "access_token", "ACCESS_TOKEN=x", "access%5ftoken=x",
+        "a;access_token=x", "+access_token=x", "%61ccess_token=", "access_token&a=b",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fields", [{}, {"authorization": f"Bearer {TOKEN}"}])
+def test_no_token_comes_in_by_the_query(query: str, fields: dict[str, str]) -> None:
+    asked = request(**fields)
+    in_query = HttpRequest(msgspec.structs.replace(asked.head, query=query))
+    with pytest.raises(CallerError) as error:
+        guard().credential(in_query, "192.0.2.1")
+    assert reason_of(error) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+@pytest.mark.parametrize("query", ["", "a=b", "my_access_token=x", "access_tokens=x", "x=access_token"])
+def test_other_queries_are_nobodys_business(query: str) -> None:
+    asked = HttpRequest(msgspec.structs.replace(request(authorization=f"Bearer {TOKEN}").head, query=query))
+    assert guard().credential(asked, "192.0.2.1").secret == TOKEN
+
+
+@pytest.mark.parametrize("field", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER   {TOKEN}  "])
+def test_a_token_is_taken_as_it_stands(field: str) -> None:
+    assert guard().credential(request(authorization=field), "192.0.2.1").secret == TOKEN
+
+
+@pytest.mark.parametrize("field", ["Basic YTpi", "Bearer", "Bearer ", f"DPoP {TOKEN}", TOKEN, ""])
+def test_another_scheme_is_no_credential_of_ours(field: str) -> None:
+    with pytest.raises(CallerError) as error:
+        guard().credential(request(authorization=field), "192.0.2.1")
+    assert reason_of(error) is Reason.CREDENTIAL_INVALID
