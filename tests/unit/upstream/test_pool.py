@@ -245,7 +245,7 @@ async def test_a_call_waits_no_longer_than_its_own_time_or_its_tool_s(dial: Fake
     pool = pool_of(dial, size=1)
     await pool.open()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(4.0):  # less than the usual wait of one
         await refused(pool.open(loop.time() + 0.02))
         await refused(pool.open(Due.of(Timeouts(connect_s=0.02, total_s=60.0), loop.time())))
         await refused(pool.open(loop.time() - 1.0))
