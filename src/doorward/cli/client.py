@@ -66,6 +66,10 @@ class Client:
         operator = self._listener.operator
         return self._exchange("GET", path, None, {"X-Doorward-Operator": operator} if operator else {})
 
+    def whoami(self, server: str | None) -> Answer:
+        """What the gateway sees of our credential. Raises CommandError(UNREACHABLE)."""
+        return self._exchange("GET", "/whoami" if server is None else f"/whoami/{server}", None, {})
+
     def call(
         self, endpoint: str, method: str, params: dict[str, Any], name: str | None = None
     ) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from doorward.cli import (
     status,
     tools,
     version,
+    whoami,
 )
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import report
@@ -29,7 +30,9 @@ from doorward.model.errors import DoorwardError
 from doorward.model.reasons import REASONS, Blame, Reason
 
 # Shown in this order by --help: first what a newcomer needs.
-_COMMANDS: Final = (demo, init, serve, status, servers, tools, keys, secrets, config, audit, bridge, version)
+_COMMANDS: Final = (
+    demo, init, serve, status, servers, tools, whoami, keys, secrets, config, audit, bridge, version,
+)  # fmt: skip
 
 _EXITS: Final = {
     Blame.CALLER: Exit.USAGE,

@@ -98,8 +98,10 @@ def _request(
 def _fail(status: int, code: int, message: str, data: dict[str, Any]) -> NoReturn:
     reason = str(data.get("reason", ""))
     hint = printable(str(data["advice"])) if data.get("advice") else None
-    if status == 401 or code == _UNAUTHORIZED:
+    if status == 401:
         exit_code, hint = Exit.AUTH, "put a key into DOORWARD_KEY: doorward keys create --agent NAME"
+    elif code == _UNAUTHORIZED:
+        exit_code = Exit.AUTH
     elif code in {_DENIED, _HELD} or status == 403:
         exit_code = Exit.DENIED
     elif status == 503 or reason in _UNREACHABLE:
