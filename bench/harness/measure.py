@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,6 +64,13 @@ class Load:
         if done.errors or not done.calls:
             raise Failed(f"{done.errors} errors in {done.calls} calls; the first: {done.first_error}")
         return done
+
+    def stop(self) -> None:
+        """It sends and takes nothing until it may `go_on`; its time goes on."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def _line(self) -> str:
         """The next line, which always comes or ends: the load stops itself by an alarm."""

@@ -16,6 +16,7 @@ from . import plan, sessions, usage
 from .measure import Failed, Pace, charged, load, measure
 from .report import Figures
 from .stage import Stage
+from .turns import Way, taking_turns
 
 STREAMS = 2000
 ADDRESSES = 4
@@ -103,17 +104,17 @@ def half_load(stage: Stage, rounds: int, pace: Pace) -> Figures:
 
 
 def aggregate(stage: Stage, rounds: int, pace: Pace) -> Figures:
-    """One call through the aggregate and through the server's own endpoint, one after the other: what names,
-    URIs and the look at each reply for one add."""
+    """One call through the aggregate and through the server's own endpoint of the same gateway, in turn: what
+    names, URIs and the look at each reply add."""
     stage.choose_replies(JSON_1K.echo_set)
     own = stage.targets["relay"]
-    together = replace(own, paths="/mcp")
+    ways = {
+        "own": Way(own, JSON_1K),
+        "together": Way(replace(own, paths="/mcp"), JSON_1K, {"tool": "echo__echo"}),
+    }
     found = []
-    for number in range(rounds):
-        runs: dict[str, Figures] = {}
-        for way in ("own", "together") if number % 2 else ("together", "own"):
-            target, more = (own, {}) if way == "own" else (together, {"tool": "echo__echo"})
-            runs[way] = charged(stage, target, pace, JSON_1K, connections=16, **more)
+    for _ in range(rounds):
+        runs = taking_turns(stage, ways, pace, connections=16)
         one, other = runs["together"], runs["own"]
         found.append({**one, "own_cpu_us": other["cpu_us"], "added_us": one["cpu_us"] - other["cpu_us"]})
     return _condense(found)
@@ -170,14 +171,13 @@ def cross(stage: Stage, name: str, rounds: int, pace: Pace) -> Figures:
     stage.choose_replies(JSON_1K.echo_set)
     relay, (modern, endpoint) = stage.targets["relay"], plan.CROSS[name]
     ways = {
-        "caller_era": replace(JSON_1K, modern=modern, endpoint="modern" if modern else "echo"),
-        "cross": replace(JSON_1K, modern=modern, endpoint=endpoint),
-        "server_era": replace(JSON_1K, modern=not modern, endpoint=endpoint),
+        "caller_era": Way(relay, replace(JSON_1K, modern=modern, endpoint="modern" if modern else "echo")),
+        "cross": Way(relay, replace(JSON_1K, modern=modern, endpoint=endpoint)),
+        "server_era": Way(relay, replace(JSON_1K, modern=not modern, endpoint=endpoint)),
     }
     found = []
-    for number in range(rounds):
-        order = reversed(ways) if number % 2 else iter(ways)
-        runs = {way: charged(stage, relay, pace, ways[way], connections=16) for way in order}
+    for _ in range(rounds):
+        runs = taking_turns(stage, ways, pace, connections=16)
         same = {f"{way}_cpu_us": runs[way]["cpu_us"] for way in ("caller_era", "server_era")}
         found.append({**runs["cross"], **same, "added_us": runs["cross"]["cpu_us"] - sum(same.values()) / 2})
     return _condense(found)

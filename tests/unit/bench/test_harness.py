@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import docs
-from bench.harness import plan, report, stage, usage
+from bench.harness import plan, report, stage, turns, usage
 
 
 def figures(cpu_us: float, errors: float = 0) -> report.Figures:
@@ -130,3 +130,17 @@ def test_prepared_replies_are_distinct_reproducible_and_say_the_same_twice() -> 
 def test_pages_have_about_the_size_asked_for() -> None:
     for line in docs.page_replies(seed=1, count=3, size=65536):
         assert 64_000 < len(line.encode()) < 68_000
+
+
+def test_turns_are_charged_over_all_calls_of_their_way() -> None:
+    spent = [usage.Spent(0.002, 0.001), usage.Spent(0.004, 0.001)]
+    assert turns.per_call(spent, 100) == pytest.approx(
+        {"cpu_us": 80.0, "user_us": 60.0, "sys_us": 20.0, "errors": 0}
+    )
+
+
+def test_every_way_has_a_turn_in_every_round_and_no_fixed_neighbour() -> None:
+    names = ["own", "together", "other"]
+    orders = [turns.order(names, number) for number in range(20)]
+    assert all(sorted(one) == sorted(names) for one in orders)
+    assert {one[0] for one in orders} == set(names)
