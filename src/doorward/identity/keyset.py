@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from doorward.identity.preparse import KID
+from doorward.identity.preparse import KID, RENAMED
 from doorward.model.errors import CallerError
 from doorward.wire import strict
 
@@ -28,8 +28,6 @@ _LEAST_EXPONENT: Final = 65537
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
 _OF_RSA: Final = frozenset(name for name in ALGORITHMS if name.startswith(("RS", "PS")))
-_RENAMED: Final = {"Ed25519": "EdDSA"}
-"""RFC 9864 gave it a name that says the curve; the signature is the same."""
 
 
 class VerifyingKey(msgspec.Struct, frozen=True, eq=False):
@@ -144,7 +142,7 @@ def _algorithms(entry: dict[str, Any]) -> frozenset[str]:
         return possible
     if type(alg) is not str:
         raise ValueError("its alg is no text")
-    return possible & {_RENAMED.get(alg, alg)}
+    return possible & {RENAMED.get(alg, alg)}
 
 
 def _imported(entry: dict[str, Any]) -> RSAKey | ECKey | OKPKey:

@@ -8,7 +8,7 @@ library sees it. So is every header that brings its own key, or asks for rules t
 
 import binascii
 import re
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,7 @@ MAX_TOKEN: Final = 8 * 1024
 MAX_HEADER: Final = 1024
 """Bytes of a header, decoded."""
 MAX_DEPTH: Final = 8
+"""Arrays and objects within each other, but for what stands in `act`, which nests by its nature."""
 KID: Final = re.compile(r"[A-Za-z0-9._~=-]{1,128}")
 _TYP: Final = re.compile(r"[A-Za-z0-9!#$&^_.+/-]{1,64}")
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
@@ -36,6 +37,9 @@ CLAIMS: Final = frozenset(
     }
 )  # fmt: skip
 """Names that somebody here reads: another spelling of one of them is not somebody else's claim."""
+
+RENAMED: Final = {"Ed25519": "EdDSA"}
+"""RFC 9864 gave an algorithm a name that says the curve; it is the same one."""
 
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -117,9 +121,7 @@ def _object(data: bytes, what: str) -> dict[str, Any]:
         raise ValueError(f"the {what} is not strict JSON: {error.message}") from None
     if type(value) is not dict:
         raise ValueError(f"the {what} is no JSON object")
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and strict.depth(data) > MAX_DEPTH:
-        raise ValueError(f"the {what} is nested deeper than {MAX_DEPTH} levels")
-    _check_twins(value, what)
+    _check_members(value, what, MAX_DEPTH)
     return value
 
 
@@ -134,21 +136,24 @@ def _header(said: dict[str, Any]) -> Header:
         raise ValueError("the header's kid is not one that a key here can have")
     if "typ" in said and (type(typ) is not str or not _TYP.fullmatch(typ)):
         raise ValueError("the header's typ is no media type")
-    return Header(alg, kid, typ.lower() if type(typ) is str else None)
+    return Header(RENAMED.get(alg, alg), kid, typ.lower() if type(typ) is str else None)
 
 
-def _check_twins(value: Any, what: str) -> None:
-    """Two members of an object whose names differ in case only: one reader may take either for the other."""
+def _check_members(value: Any, what: str, room: int) -> None:
+    """No deeper than `room`, and no two members of an object whose names differ in case only: one reader may
+    take either for the other. How long a chain of actors may be is for whoever reads it."""
+    if not room:
+        raise ValueError(f"the {what} is nested deeper than {MAX_DEPTH} levels")
     if type(value) is dict:
         if len({name.casefold() for name in value}) != len(value):
-            _differ(what)
-        for member in value.values():
+            raise ValueError(f"two members of the {what} differ in case only")
+        for name, member in value.items():
             if type(member) is dict or type(member) is list:
-                _check_twins(member, what)
-    elif type(value) is list:
+                _check_members(member, what, room if name == "act" else room - 1)
+    else:
         for member in value:
             if type(member) is dict or type(member) is list:
-                _check_twins(member, what)
+                _check_members(member, what, room - 1)
 
 
 def _check_spelling(value: dict[str, Any], known: frozenset[str], what: str) -> None:
@@ -160,6 +165,3 @@ def _check_spelling(value: dict[str, Any], known: frozenset[str], what: str) -> 
 
 _FOLDED: Final = {names: frozenset(name.casefold() for name in names) for names in (HEADERS, CLAIMS)}
 
-
-def _differ(what: str) -> NoReturn:
-    raise ValueError(f"two members of the {what} differ in case only")
