@@ -19,6 +19,7 @@ import msgspec
 
 from doorward.backends.files.checkpoints import changed
 from doorward.backends.files.disk import Disk, OsDisk
+from doorward.backends.files.gathering import Gathering
 from doorward.backends.files.open_segment import OpenSegment
 from doorward.backends.files.private import make_directory
 from doorward.backends.files.recover import Recovery, recover, segments
@@ -95,8 +96,8 @@ class SegmentLog:
         self._sync_due = False
         self._again = False
         """Whether a sync was asked for while one was running."""
-        self._strict: list[Waiter] = []
-        """Written, and waiting for the next sync."""
+        self._gathering = Gathering(lambda: self._pending, self._sync)
+        """Of those whose record is written and who wait for the next sync."""
         self._suspect = False
         """Whether the open segment may have lost something."""
         self._unproven = False
@@ -201,8 +202,11 @@ class SegmentLog:
         if self._closed:
             return
         self._flush(within=True)
-        while self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        while self._syncing is not None or self._gathering.waiting:
+            if self._syncing is None:
+                self._sync()  # nobody else will come to share it
+            if self._syncing is not None:
+                await asyncio.wait([self._syncing])
             self._flush(within=True)
         self._closed = True
         self._syncer.close()
@@ -285,8 +289,9 @@ class SegmentLog:
         """Those who need not wait for the disk; the others wait from now on."""
         going_on: list[Waiter] = []
         for role, waiter in zip(roles, parked, strict=True):
-            (self._strict if role is _DURABLE else going_on).append(waiter)
-        self._sync()
+            (self._gathering.waiting if role is _DURABLE else going_on).append(waiter)
+        if self._syncing is None:
+            self._gathering.begin()
         return going_on
 
     def _sync(self) -> None:
@@ -295,8 +300,8 @@ class SegmentLog:
             self._again = True
             return
         # From here on a new write starts a new sync: this one may come too early for it.
-        self._sync_due = False
-        waiting, self._strict = self._strict, []
+        self._sync_due = self._again = False
+        waiting = self._gathering.take()
         self._syncing = asyncio.get_running_loop().create_future()
         try:
             self._syncer.sync(self._segment.fd, partial(self._synced, waiting, self._segment))
@@ -308,11 +313,16 @@ class SegmentLog:
         if syncing is not None and not syncing.done():
             syncing.set_result(None)
         if failure is not None:
-            # The kernel reports a lost page once and then forgets it, so this segment is not trusted again.
-            self._suspect, self._unproven = self._suspect or segment is self._segment, True
+            # The kernel reports a lost page once and then forgets it, so this segment is not trusted again,
+            # nor is a later sync for those who wrote into it while this one ran.
+            self._unproven = True
+            if segment is self._segment:
+                self._suspect = True
+                waiting += self._gathering.take()
             self.failure = unavailable(self._directory, failure).message
-        if self._strict or self._again:
-            self._again = False
+        if self._gathering.waiting:
+            self._gathering.begin()
+        elif self._again:
             self._sync()
         if failure is None:
             _wake(waiting)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -195,4 +196,52 @@ async def test_a_disk_that_fills_up_makes_all_calls_wait_then_refuses_changes_th
     log.pressure = Pressure.NONE
     await log.append(decision(5), None, Role.DECISION)
     await log.close()
+    assert len(list(read_records(tmp_path))) == 5
+
+
+class Lying(OsDisk):
+    """Loses what was written before its first sync or during it, says so once, and then says that all is well."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.syncs = 0
+
+    def sync(self, fd: int) -> None:
+        self.syncs += 1
+        if self.syncs == 1:
+            self.begun.set()
+            assert self.go_on.wait(20)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync(fd)
+
+
+@pytest.mark.asyncio
+async def test_who_writes_while_a_sync_fails_is_not_told_of_the_disk_by_the_next_one(tmp_path: Path) -> None:
+    disk = Lying()
+    log = SegmentLog(tmp_path, disk=disk)
+    early = asyncio.ensure_future(log.append(decision(1), None, Role.DURABLE))
+    while not disk.begun.is_set():
+        await asyncio.sleep(0.001)
+    late = asyncio.ensure_future(log.append(decision(2), None, Role.DURABLE))
+    await asyncio.sleep(0.01)
+    assert not late.done()  # it is written, and waits for the sync that runs
+    disk.go_on.set()
+    for refused in (early, late):
+        with pytest.raises(GatewayError):
+            await refused
+    await log.append(decision(3), None, Role.DURABLE)
+    await log.close()
+
+
+@pytest.mark.asyncio
+async def test_closing_waits_for_those_who_wait_for_the_disk(tmp_path: Path) -> None:
+    disk = Failing()
+    log = SegmentLog(tmp_path, disk=disk)
+    waiting = [
+        asyncio.ensure_future(log.append(decision(number), None, Role.DURABLE)) for number in range(5)
+    ]
+    await asyncio.sleep(0)
+    assert not disk.synced
+    await log.close()
+    assert all(each.done() and each.exception() is None for each in waiting)
     assert len(list(read_records(tmp_path))) == 5
