@@ -12,7 +12,7 @@ from typing import Final
 
 from doorward.ports.waits import Waiter
 
-LONGEST: Final = 0.001
+LONGEST: Final = 0.002
 """Seconds that a sync is put off at most: a loop that is never at rest must not keep anybody from the disk."""
 ENOUGH: Final = 32
 """Calls that share a sync whatever the loop has to do: it is 2 to 3 us for each of them."""

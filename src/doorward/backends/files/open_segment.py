@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from doorward.backends.files.ahead import Ahead
 from doorward.backends.files.disk import Disk
 from doorward.backends.files.private import sync_directory
 from doorward.backends.files.recover import segment_path
@@ -21,7 +22,7 @@ STEP: Final = 1024 * 1024
 class OpenSegment:
     """One file, written by nobody else."""
 
-    __slots__ = ("_allocated", "_disk", "_torn", "fd", "number", "path", "size")
+    __slots__ = ("_ahead", "_allocated", "_disk", "_torn", "fd", "number", "path", "size")
 
     def __init__(self, directory: Path, number: int, disk: Disk, *, new: bool) -> None:
         """Raises OSError; then a new one does not exist."""
@@ -29,6 +30,7 @@ class OpenSegment:
         self.number = number
         self._disk = disk
         self._torn = 0
+        self._ahead: Ahead | None = None
         flags = os.O_WRONLY | os.O_NOFOLLOW | (os.O_CREAT | os.O_EXCL if new else 0)
         self.fd = os.open(self.path, flags, 0o600)
         self.size = self._allocated = os.fstat(self.fd).st_size
@@ -62,8 +64,16 @@ class OpenSegment:
                 self._mend()
             raise
 
+    def look_ahead(self) -> Ahead | None:
+        """The next step of room, to be worked on in a thread, if it is time for that."""
+        if self._ahead is not None or self._allocated - self.size > STEP // 2:
+            return None
+        self._ahead = Ahead(self._disk, self.fd, self._allocated, STEP)
+        return self._ahead
+
     def give_back(self) -> None:
         """The room that is left. Raises OSError."""
+        self._stop_ahead()
         if self._allocated > self.size:
             self._disk.truncate(self.fd, self.size)
             self._allocated, self._torn = self.size, 0
@@ -75,6 +85,7 @@ class OpenSegment:
 
     def close(self) -> None:
         """Let go of the file as it is."""
+        self._stop_ahead()
         os.close(self.fd)
 
     def abandon(self) -> None:
@@ -106,6 +117,8 @@ class OpenSegment:
             self._torn = 0
 
     def _make_room(self, end: int) -> None:
+        if end > self._allocated:
+            self._stop_ahead()
         short = end - self._allocated
         if short > 0:
             more = -(-short // STEP) * STEP
@@ -117,3 +130,9 @@ class OpenSegment:
                 more = short  # a disk that is nearly full still has what is needed now
                 self._disk.allocate(self.fd, self._allocated, more)
             self._allocated += more
+
+    def _stop_ahead(self) -> None:
+        """From here on the room behind `_allocated` is nobody else's."""
+        if self._ahead is not None:
+            self._allocated = self._ahead.stop()
+            self._ahead = None

@@ -93,7 +93,8 @@ class SegmentLog:
         """Decisions whose outcome is still to come."""
         self._syncer = Syncer(self._disk)
         self._syncing: asyncio.Future[None] | None = None
-        self._sync_due = False
+        self._due: asyncio.TimerHandle | None = None
+        """The sync of what nobody waits for."""
         self._again = False
         """Whether a sync was asked for while one was running."""
         self._gathering = Gathering(lambda: self._pending, self._sync)
@@ -244,9 +245,8 @@ class SegmentLog:
                 observer.wake()
         if _DURABLE in roles:
             parked = self._hold_back(roles, parked)
-        elif not self._sync_due:
-            self._sync_due = True
-            asyncio.get_running_loop().call_later(SYNC_AFTER, self._sync)
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(SYNC_AFTER, self._sync)
         if within:
             asyncio.get_running_loop().call_soon(_wake, parked)
         else:
@@ -300,13 +300,20 @@ class SegmentLog:
             self._again = True
             return
         # From here on a new write starts a new sync: this one may come too early for it.
-        self._sync_due = self._again = False
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        self._again = False
         waiting = self._gathering.take()
         self._syncing = asyncio.get_running_loop().create_future()
         try:
             self._syncer.sync(self._segment.fd, partial(self._synced, waiting, self._segment))
         except OSError as error:
             self._synced(waiting, self._segment, error)
+            return
+        ahead = self._segment.look_ahead() if waiting else None
+        if ahead is not None:
+            self._syncer.afterwards(ahead.work)
 
     def _synced(self, waiting: list[Waiter], segment: OpenSegment, failure: OSError | None) -> None:
         syncing, self._syncing = self._syncing, None

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from doorward.backends.files.disk import Disk
 
 Done = Callable[[OSError | None], object]
+Work = Callable[[], None]
 
 
 class Syncer:
@@ -22,7 +23,7 @@ class Syncer:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._jobs: SimpleQueue[tuple[int, Done | None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[int, Done | None] | Work | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -39,6 +40,10 @@ class Syncer:
             self._thread = threading.Thread(target=self._run, name="audit-sync", daemon=True)
             self._thread.start()
         self._jobs.put((fd, done))
+
+    def afterwards(self, work: Work) -> None:
+        """Do it in the thread, after the syncs that were asked for; it raises nothing. There was one."""
+        self._jobs.put(work)
 
     def let_go(self, fd: int) -> None:
         """Close `fd` after the syncs that were asked for."""
@@ -57,6 +62,9 @@ class Syncer:
     def _run(self) -> None:
         assert self._loop is not None
         while (job := self._jobs.get()) is not None:
+            if callable(job):
+                job()
+                continue
             fd, done = job
             if done is None:
                 os.close(fd)

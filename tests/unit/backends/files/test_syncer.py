@@ -86,3 +86,19 @@ async def test_a_file_is_let_go_after_its_syncs(tmp_path: Path, synced: bool) ->
         os.fstat(fd)
     await asyncio.sleep(0)
     assert told == [None] * 3 * synced
+
+
+@pytest.mark.asyncio
+async def test_work_is_done_in_the_thread_after_the_syncs_and_hinders_none(tmp_path: Path) -> None:
+    disk, done = Slow(), list[object]()
+    syncer = Syncer(disk)
+    with (tmp_path / "file").open("wb") as file:
+        syncer.sync(file.fileno(), lambda _: done.append("told"))
+        syncer.afterwards(lambda: done.append((threading.current_thread().name, len(disk.threads))))
+        syncer.sync(file.fileno(), lambda _: done.append("told"))
+        async with asyncio.timeout(10):
+            while len(done) < 3:  # noqa: ASYNC110 - it happens in a thread
+                await asyncio.sleep(0.001)
+    assert ("audit-sync", 1) in done
+    assert done.count("told") == 2
+    syncer.close()
