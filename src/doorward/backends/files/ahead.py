@@ -1,9 +1,9 @@
 """Room of the open segment that is written with zeros before any record needs it.
 
-Room that is only allocated is an extent that the file system holds for unwritten. The sync of the first record
-in it has to wait for its journal as well: a third to a half more time of the disk, and of the processor as
-much. Whoever syncs for every call pays that each time; whoever syncs every 50 ms does not, and writing all of
-a log twice would cost more. So it is done for strict calls, one step ahead of them, in the thread that syncs.
+Room that is only allocated is an extent that the file system holds for unwritten: each sync of records in it
+has to wait for its journal as well, which takes half as long again, and as much more of a processor. Whoever
+syncs for every call pays that each time; whoever syncs every 30 ms hardly does, and writing all of a log
+twice would cost more. So it is done for strict calls, one step ahead of them, in the thread that syncs.
 """
 
 import threading

@@ -1,9 +1,9 @@
 """Decides when a sync begins for those who wait for one: late enough that many share it.
 
-A sync costs a processor 50 to 100 us whatever it makes durable, so what a strict call costs is a matter of how
-many share one. To begin it while the event loop still has records to take in gains nobody anything: the calls
-of these records hold the loop, and the thread that syncs would have to wrest the interpreter from it. So it
-begins in the first turn of the loop that brings no record; a call that is alone waits for one empty turn.
+A sync costs a processor 90 to 150 us whatever it makes durable, so what a strict call costs is a matter of
+how many share one. To begin it while the event loop still has records to take in gains nobody anything: the
+calls of these records hold the loop, and the thread that syncs would have to wrest the interpreter from it.
+So it begins in the first turn of the loop that brings no record; a call that is alone waits for an empty one.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from typing import Final
 from doorward.ports.waits import Waiter
 
 LONGEST: Final = 0.002
-"""Seconds that a sync is put off at most: a loop that is never at rest must not keep anybody from the disk."""
+"""Seconds that a sync is put off at most: a loop that never rests must keep nobody from the disk."""
 ENOUGH: Final = 32
-"""Calls that share a sync whatever the loop has to do: it is 2 to 3 us for each of them."""
+"""Calls that share a sync whatever the loop has to do: it is 3 to 5 us for each of them."""
 
 
 class Gathering:

@@ -200,7 +200,7 @@ async def test_a_disk_that_fills_up_makes_all_calls_wait_then_refuses_changes_th
 
 
 class Lying(OsDisk):
-    """Loses what was written before its first sync or during it, says so once, and then says that all is well."""
+    """Loses what was written until the end of its first sync, says so once, and later that all is well."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
@@ -219,10 +219,9 @@ class Lying(OsDisk):
 async def test_who_writes_while_a_sync_fails_is_not_told_of_the_disk_by_the_next_one(tmp_path: Path) -> None:
     disk = Lying()
     log = SegmentLog(tmp_path, disk=disk)
-    early = asyncio.ensure_future(log.append(decision(1), None, Role.DURABLE))
-    while not disk.begun.is_set():
-        await asyncio.sleep(0.001)
-    late = asyncio.ensure_future(log.append(decision(2), None, Role.DURABLE))
+    early = log.append(decision(1), None, Role.DURABLE)
+    await asyncio.to_thread(disk.begun.wait, 20)
+    late = log.append(decision(2), None, Role.DURABLE)
     await asyncio.sleep(0.01)
     assert not late.done()  # it is written, and waits for the sync that runs
     disk.go_on.set()
@@ -237,9 +236,7 @@ async def test_who_writes_while_a_sync_fails_is_not_told_of_the_disk_by_the_next
 async def test_closing_waits_for_those_who_wait_for_the_disk(tmp_path: Path) -> None:
     disk = Failing()
     log = SegmentLog(tmp_path, disk=disk)
-    waiting = [
-        asyncio.ensure_future(log.append(decision(number), None, Role.DURABLE)) for number in range(5)
-    ]
+    waiting = [log.append(decision(number), None, Role.DURABLE) for number in range(5)]
     await asyncio.sleep(0)
     assert not disk.synced
     await log.close()
