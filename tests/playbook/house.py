@@ -212,7 +212,7 @@ class House:
         policy = Engine.build(spec, {name: one.all() for name, one in listings.items()})
         self.offer = Offer(Snapshot(listings), policy)
         before_phase, after_phase = BeforePhase(before), AfterPhase(after)
-        recorder = Recorder(
+        self.recorder = recorder = Recorder(
             self.log,
             Ring(),
             gateway="g",
@@ -231,7 +231,7 @@ class House:
             router=SnapshotRouter(self.offer.snapshot, policy.reaches, policy.weigh),
             policy=policy,
             before=before_phase,
-            recorder=Evidence(recorder, tuple(slot.stage.id for slot in before_phase.slots)),
+            recorder=Evidence(recorder, before_phase.concerning),
             upstream=Dispatch(local, dict.fromkeys(listings, self.servers)),
             after=after_phase,
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from doorward.model.call import Call, Outcome, Reply
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.model.verdict import Deny, Facts, Finding, Hold, Mode, Permit
@@ -26,7 +27,7 @@ class Before:
         self.said = said
         self.seen: list[tuple[Call, Facts]] = []
 
-    async def check(self, call: Call, target: Target, facts: Facts) -> Any:
+    async def check(self, call: Call, principal: Principal, target: Target, facts: Facts) -> Any:
         self.seen.append((call, facts))
         said = self.said(call) if callable(self.said) else self.said
         if isinstance(said, Exception):

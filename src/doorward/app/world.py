@@ -5,7 +5,7 @@ What survives a reload lives in `Process`: the log, the store, the keys, session
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from doorward import __version__
@@ -14,6 +14,7 @@ from doorward.app.resource import challenges
 from doorward.app.servers import server_settings, tool_rules, way_of
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
+from doorward.backends.memory.rates import MemoryRates
 from doorward.catalog.indexes import pair_steps
 from doorward.catalog.keeper import Keeper
 from doorward.catalog.route import SnapshotRouter
@@ -29,7 +30,7 @@ from doorward.pipeline.gateway import Gateway
 from doorward.pipeline.inflight import InFlight
 from doorward.pipeline.listens import Listens
 from doorward.pipeline.local import Local
-from doorward.pipeline.order import AFTER, BEFORE
+from doorward.pipeline.order import AFTER, before
 from doorward.pipeline.read import Reader
 from doorward.pipeline.run import AfterPhase, BeforePhase
 from doorward.pipeline.shares import Shares
@@ -37,9 +38,11 @@ from doorward.pipeline.views import View
 from doorward.policy.engine import Engine
 from doorward.ports.asks import Asks
 from doorward.ports.catalog import Description, Entry
+from doorward.ports.rates import Rates
 from doorward.ports.router import Router
 from doorward.ports.secrets import SecretRing
 from doorward.ports.sessions import Sessions
+from doorward.stages.rate import RateStage
 from doorward.upstream.server import Server
 from doorward.upstream.settings import ServerSettings
 from doorward.upstream.warden import Warden
@@ -67,6 +70,8 @@ class Lasting:
     """Carries what servers ask of their clients."""
     tokens_of: TokensOf | None = None
     """Knows the tokens of issuers, where there are any."""
+    rates: Rates = field(default_factory=MemoryRates)
+    """What keys and agents have used up of their rates."""
 
 
 class World:
@@ -95,7 +100,9 @@ class World:
         self._keeper = Keeper(self.servers, rules, self._listing_changed, kept, self._shares)
         self.directory = directory(loaded, lasting.ring, lasting.tokens_of)
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
-        self._before, self._after = BeforePhase(BEFORE), AfterPhase(AFTER)
+        rates = {name: agent.rate for name, agent in loaded.settings.agents.items() if agent.rate is not None}
+        self._limits, self._agents_limited = RateStage(lasting.rates, rates), bool(rates)
+        self._before, self._after = self._limited(by_keys=False), AfterPhase(AFTER)
         self.recorder = lasting.recorder.under(
             loaded.digest,
             modes,
@@ -104,11 +111,20 @@ class World:
             (*self._before.off, *self._after.off),
         )
         self._challenges = challenges(loaded.settings)
-        self._evidence = Evidence(self.recorder, tuple(slot.stage.id for slot in self._before.slots))
         self._local = Local(
             self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
         )
         self.gateway = self._gateway()
+
+    def limit_keys(self, limited: bool) -> None:
+        """Whether any key has a rate. Where nobody has one, calls do not even pass a stage for it."""
+        wanted = self._limited(by_keys=limited)
+        if len(wanted.slots) != len(self._before.slots):
+            self._before = wanted
+            self.gateway = self._gateway()
+
+    def _limited(self, *, by_keys: bool) -> BeforePhase:
+        return BeforePhase(before(self._limits if by_keys or self._agents_limited else None))
 
     @property
     def listings(self) -> Mapping[str, Listing]:
@@ -185,7 +201,7 @@ class World:
             router=SnapshotRouter(self._snapshot, self.policy.reaches, self.policy.weigh),
             policy=self.policy,
             before=self._before,
-            recorder=self._evidence,
+            recorder=Evidence(self.recorder, self._before.concerning),
             upstream=Dispatch(self._local, self.servers),
             after=self._after,
             challenges=self._challenges,

@@ -15,5 +15,10 @@ def changed_keys(before: StoreFacts, after: StoreFacts) -> frozenset[str]:
     return frozenset(changed | (known.keys() - {key.id for key in after.keys}))
 
 
+def has_rates(facts: StoreFacts) -> bool:
+    """Whether any key that was not revoked has a rate of its own."""
+    return any(key.rate is not None and key.revoked_at is None for key in facts.keys)
+
+
 def _revisions(records: Iterable[KeyRecord] | Iterable[OperatorRecord]) -> Mapping[str, int]:
     return {record.id: record.revision for record in records}

@@ -47,6 +47,8 @@ class Deny(msgspec.Struct, frozen=True):
     """For INSUFFICIENT_SCOPE: every scope that this operation needs, those that the token has included."""
     bound: str | None = None
     """Who denies, if not the agent's own rules: "key", "creator:NAME", "people", "agent:NAME" or "scopes"."""
+    retry_after_s: int | None = None
+    """When the same call may pass, if time is all that it takes."""
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -5,13 +5,14 @@ A message whose caller never became known gets a refusal instead, which the reco
 when there are too many (DESIGN section 9).
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
 
 from doorward.audit.recorder import Recorder
 from doorward.model.call import Outcome, Reply
 from doorward.model.errors import DoorwardError, GatewayError
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Deny, Hold, Permit
 from doorward.pipeline.rescue import FORMS
@@ -38,11 +39,16 @@ OUTCOMES: Final = {
 }
 
 
+def nothing(_principal: Principal) -> tuple[str, ...]:
+    """Of a gateway without stages."""
+    return ()
+
+
 class Evidence:
     """Writes through one recorder; a reload makes a new one."""
 
-    def __init__(self, recorder: Recorder, stages: tuple[str, ...] = ()) -> None:
-        """`stages`: those that a call meets before it is sent, by their ids."""
+    def __init__(self, recorder: Recorder, stages: Callable[[Principal], tuple[str, ...]] = nothing) -> None:
+        """`stages`: those that a principal's call meets before it is sent, by their ids."""
         self._recorder = recorder
         self._stages = stages
 
@@ -156,7 +162,7 @@ class Evidence:
                 target=trail.target,
                 controls=trail.controls(),
                 received=trail.call,
-                not_reached=trail.unreached(self._stages),
+                not_reached=trail.unreached(self._stages(principal)),
                 waiter=trail.drive,
             )
         except Exception:

@@ -53,7 +53,7 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> None:
     if isinstance(verdict, Allow):  # the stages may only tighten, or change arguments
         gw.reader.confirm(inbound, call, target)  # not earlier: it would betray a hidden tool
         if gw.before.slots:
-            call, facts, verdict = await gw.before.run(call, target, verdict, trail)
+            call, facts, verdict = await gw.before.run(call, principal, target, verdict, trail)
 
     if isinstance(verdict, Allow):  # the final word, on what will really be sent
         verdict = gw.policy.conclude(call, principal, target, verdict, facts, trail.decision_id)

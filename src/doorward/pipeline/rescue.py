@@ -169,6 +169,8 @@ def refused(
     }
     if see_rules and verdict.rules:
         denial["rules"] = [{"id": rule.id, "at": str(rule)} for rule in verdict.rules]
+    if isinstance(verdict, Deny) and verdict.retry_after_s is not None:
+        denial["retry_after_s"] = verdict.retry_after_s
     if call.method != "tools/call":
         code = DENIED if isinstance(verdict, Deny) else HELD
         return Answer(200, jsonrpc.encode_error(call.id, code, verdict.message, denial), (JSON,))

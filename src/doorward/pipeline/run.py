@@ -8,9 +8,11 @@ import asyncio
 from asyncio import CancelledError
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Final
 
 from doorward.model.call import Call, Reply
 from doorward.model.errors import PolicyError
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Target
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Permit
@@ -19,27 +21,38 @@ from doorward.pipeline.rescue import attempt
 from doorward.pipeline.trail import Trail
 from doorward.ports.stage import Change, Pass, Replace
 
-FAILED = "this call could not be checked, so it was not sent"
+NOTHING: Final = Facts()
+FAILED: Final = "this call could not be checked, so it was not sent"
 
 
 class BeforePhase:
     """What runs between the rules and the final word."""
 
-    __slots__ = ("off", "slots")
+    __slots__ = ("_waits", "off", "slots")
 
     def __init__(self, slots: Sequence[BeforeSlot]) -> None:
         self.slots = tuple(slot for slot in slots if slot.on)
+        self._waits = any(not slot.instant for slot in self.slots)
         self.off = tuple(slot.stage.id for slot in slots if not slot.on)
         """Those that never run."""
 
+    def concerning(self, principal: Principal) -> tuple[str, ...]:
+        """Ids of the stages that have anything to say of a principal's calls."""
+        return tuple(
+            slot.stage.id for slot in self.slots if slot.concerns is None or slot.concerns(principal)
+        )
+
     async def run(
-        self, call: Call, target: Target, allowed: Allow, trail: Trail
+        self, call: Call, principal: Principal, target: Target, allowed: Allow, trail: Trail
     ) -> tuple[Call, Facts, Allow | Deny | Hold]:
         """The call as the stages leave it, what they learned, and Allow unless one objected."""
-        facts = Facts()
-        await asyncio.sleep(0)  # a stage may use a timeout, and so needs to be within a task (drive.py)
+        facts = NOTHING
+        if self._waits:
+            await asyncio.sleep(0)  # a stage may use a timeout, and so needs to be within a task (drive.py)
         for slot in self.slots:
-            said = await self._ask(slot, call, target, facts, trail)
+            if slot.concerns is not None and not slot.concerns(principal):
+                continue
+            said = await self._ask(slot, call, principal, target, facts, trail)
             if isinstance(said, Deny | Hold):
                 return call, facts, said
             changed = facts.changed
@@ -49,11 +62,11 @@ class BeforePhase:
         return call, facts, allowed
 
     @staticmethod
-    async def _ask(
-        slot: BeforeSlot, call: Call, target: Target, facts: Facts, trail: Trail
+    async def _ask(  # noqa: PLR0917 - as of `run`
+        slot: BeforeSlot, call: Call, principal: Principal, target: Target, facts: Facts, trail: Trail
     ) -> Pass | Change | Deny | Hold:
         began = perf_counter()
-        said = await attempt(slot.stage.check(call, target, facts))
+        said = await attempt(slot.stage.check(call, principal, target, facts))
         if isinstance(said, CancelledError):
             raise said
         trail.ran(slot.stage.id, _verdict_of(said), began, perf_counter())

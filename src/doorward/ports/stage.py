@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from doorward.model.call import Call, Reply
+from doorward.model.principal import Principal
 from doorward.model.target import Target
 from doorward.model.verdict import Deny, Facts, Finding, Hold, Permit
 
@@ -34,7 +35,9 @@ class BeforeStage(Protocol):
 
     id: str
 
-    async def check(self, call: Call, target: Target, facts: Facts) -> Pass | Change | Deny | Hold: ...
+    async def check(
+        self, call: Call, principal: Principal, target: Target, facts: Facts
+    ) -> Pass | Change | Deny | Hold: ...
 
 
 class AfterStage(Protocol):

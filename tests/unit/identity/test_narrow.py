@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from doorward.control.roles import RIGHTS, Right
@@ -11,9 +13,15 @@ from doorward.identity import keys
 from doorward.identity.narrow import HANDS_OUT, Narrowed, Networks, narrow, proves
 from doorward.model.bounds import Narrowing, Rate
 from doorward.model.errors import CallerError, GatewayError
+from doorward.model.grants import AgentRules, PolicySpec
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
+from doorward.model.target import Definition, Kind, OperationClass, Target
+from doorward.model.verdict import Allow, Mode
+from doorward.policy.engine import Engine
 from doorward.ports.store import KeyRecord, OperatorRecord, Previous
 from tests.contract.store import OPERATOR, RECORD
+from tests.unit.policy.build import grant, scope
 
 NOW = 1_790_000_010.0
 ANNA = replace(OPERATOR, role="operator", agents=None, servers=None, expires_at=None)
@@ -174,3 +182,56 @@ def test_any_other_secret_proves_nothing(secret: str) -> None:
 def test_a_missing_pepper_is_an_error_and_no_wrong_secret() -> None:
     with pytest.raises(GatewayError, match="gone"):
         proves(replace(RECORD, pepper_version=7), "new", Ring(), NOW)
+
+
+TOOLS = ("get_issue", "list_issues", "delete_repo")
+SERVERS = ("git", "crm")
+globs = st.sampled_from(["*", "get_*", "delete_repo", "git", "g*", "crm/*", "git/get_*", "c*"])
+limit = st.none() | st.lists(globs, max_size=3).map(tuple)
+
+
+def engine() -> Engine:
+    grants = (
+        grant(
+            servers=["git"], tools=scope(["get_*", "delete_repo"], ["delete_*"]), resources=scope(["doc://*"])
+        ),
+        grant(servers=["crm"], tools=scope(["*"]), prompts=scope(["greet"])),
+    )
+    spec = PolicySpec({"coder": AgentRules("coder", grants)}, dict.fromkeys(SERVERS, Mode.ENFORCE), "r1")
+    return Engine.build(spec, {server: [tool(server, name) for name in TOOLS] for server in SERVERS})
+
+
+def tool(server: str, name: str) -> Definition:
+    listed = {"name": name, "inputSchema": {"type": "object"}}
+    op_class = OperationClass.READ if name.startswith("get_") else OperationClass.WRITE
+    return Definition(server, Kind.TOOL, name, listed, "0" * 64, op_class)
+
+
+ENGINE = engine()
+TARGETS = [
+    *(
+        Target(server, Kind.TOOL, name, tool(server, name).op_class, tool(server, name))
+        for server in SERVERS
+        for name in TOOLS
+    ),
+    Target("git", Kind.RESOURCE, "doc://a", OperationClass.READ),
+]
+
+
+@given(limit, limit, st.booleans(), limit)
+def test_what_a_key_or_its_creator_leaves_is_never_more(
+    servers: tuple[str, ...] | None,
+    tools: tuple[str, ...] | None,
+    read_only: bool,
+    creators: tuple[str, ...] | None,
+) -> None:
+    plain = Principal("default", "alice", "coder", "key", "K")
+    key = replace(HERS, servers=servers, tools=tools, read_only=read_only)
+    wide = replace(plain, bounds=narrowed(replace(HERS, servers=servers, tools=tools), [ANNA]).bounds)
+    held = replace(plain, bounds=narrowed(key, [replace(ANNA, servers=creators)]).bounds)
+    for target in TARGETS:
+        for arguments in (None, {}):
+            before, between, after = (
+                isinstance(ENGINE.decide(who, target, arguments), Allow) for who in (plain, wide, held)
+            )
+            assert after <= between <= before
