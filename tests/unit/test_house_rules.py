@@ -21,6 +21,8 @@ BOUNDARIES = {
     # that came before is spared a frame) and where it has a head screened before its body is here: a bug
     # costs this one connection, is reported, and answered 500 if it still can.
     SOURCE / "edge" / "connection.py": 3,
+    # What the admin process asks: a bug in an answer is reported, and is no end of the channel.
+    SOURCE / "app" / "admin" / "channel.py": 1,
     SOURCE / "cli" / "main.py": 1,  # the process: a bug is exit code 1 with one line, not a traceback
 }
 LONGEST_FUNCTION = 60

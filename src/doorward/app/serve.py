@@ -172,6 +172,7 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
         "gateway.secrets": lambda s: s.gateway.secrets,
         "gateway.proxy_protocol": lambda s: s.gateway.proxy_protocol,
         "gateway.connections": lambda s: s.gateway.connections,
+        "gateway.admin": lambda s: s.gateway.admin,
     }
     return [name for name, of in pairs.items() if of(old) != of(new)]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from doorward.control.key_rules import Configured
 from doorward.control.operator_proof import prove
 from doorward.control.roles import Operator
 from doorward.ports.live import Live
@@ -35,6 +36,12 @@ class Plane:
         if known is None or self.store.epoch() != known.epoch:
             known = self._facts = self.store.facts()
         return known
+
+    def configured(self) -> Configured:
+        """What keys are made of: agents and servers of the configuration in force. Raises Unavailable,
+        GatewayError."""
+        agents = {rules.name: rules for rules in self.live.agents()}
+        return Configured(agents, tuple(row.name for row in self.live.servers()))
 
     def operator(self, token: str) -> Operator:
         """Whose token it is. Raises CallerError(CREDENTIAL_*), GatewayError(STORE_UNAVAILABLE)."""

@@ -33,6 +33,11 @@ class Errand(Drive, eq=False):
     _running: set["Errand"]
     _answering: bool = False
 
+    @property
+    def trail(self) -> Trail:
+        """What is known of the message."""
+        return self._trail
+
     def ended(self) -> None:
         """The spine's own end, or an answer."""
         trail = self._trail

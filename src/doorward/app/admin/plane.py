@@ -18,7 +18,6 @@ from doorward.app.admin.child import Child
 from doorward.upstream.warden import Warden
 
 Say = Callable[[str], None]
-Start = Callable[[socket.socket, socket.socket], Child]
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 LASTING_S: Final = 10.0
@@ -26,7 +25,7 @@ LASTING_S: Final = 10.0
 
 
 class AdminPlane:
-    """Open with `open`, end with `close`; both in the event loop."""
+    """Begins with `attend`, ends with `close`; both in the event loop."""
 
     def __init__(
         self,
@@ -34,32 +33,18 @@ class AdminPlane:
         hello: messages.Hello,
         verbs: Mapping[str, Verb],
         say: Say,
-        start: Start,
+        warden: Warden,
     ) -> None:
+        """`say` takes lines for the operator."""
         self._listening = listening
         self._hello = hello
         self._verbs = verbs
         self._say = say
-        self._start = start
+        self._warden = warden
         self._child: Child | None = None
         self._serving: asyncio.Task[None] | None = None
         self._closing = False
         self._pause_s = 0.0
-
-    @classmethod
-    async def open(
-        cls,
-        listening: socket.socket,
-        hello: messages.Hello,
-        verbs: Mapping[str, Verb],
-        say: Say,
-        warden: Warden,
-    ) -> "AdminPlane":
-        """Waits for somebody from now on. `say` takes lines for the operator."""
-        await warden.ready()
-        plane = cls(listening, hello, verbs, say, lambda ours, far: Child(ours, far, warden.prefix()))
-        plane.attend()
-        return plane
 
     @property
     def address(self) -> str:
@@ -107,9 +92,10 @@ class AdminPlane:
 
     async def _run(self) -> str:
         """What became of it."""
+        await self._warden.ready()
         ours, far = socket.socketpair()
         try:
-            self._child = child = self._start(self._listening, far)
+            self._child = child = Child(self._listening, far, self._warden.prefix())
         except OSError as error:
             ours.close()
             return f"could not be started ({error.strerror})"

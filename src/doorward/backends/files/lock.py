@@ -29,6 +29,8 @@ class Holder(msgspec.Struct, frozen=True):
     """Whoever shows this to /readyz can read this file, and is told what agents are not."""
     preface: bool = False
     """Whether a connection from this machine has to begin with a PROXY header."""
+    admin: str = ""
+    """Where it listens for operators, as in `listen`; empty where it does not."""
 
     def __str__(self) -> str:
         where = f", listening on {', '.join(self.listen)}" if self.listen else ""
@@ -58,9 +60,10 @@ class StateLock:
             os.close(self._fd)
             raise _unavailable(f"{path} cannot be locked: {error.strerror}") from error
 
-    def announce(self, listen: tuple[str, ...], certificate: str = "") -> None:
-        """Say where we listen, once that is known. Raises OSError."""
-        self._write(msgspec.structs.replace(self.holder, listen=listen, certificate=certificate))
+    def announce(self, listen: tuple[str, ...], certificate: str = "", admin: str | None = None) -> None:
+        """Say where we listen, once that is known; None leaves what was said. Raises OSError."""
+        said = msgspec.structs.replace(self.holder, listen=listen, certificate=certificate)
+        self._write(said if admin is None else msgspec.structs.replace(said, admin=admin))
 
     def release(self) -> None:
         """Safe to call twice. The file stays: removing it would race with the next holder."""

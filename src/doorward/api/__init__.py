@@ -1,0 +1,1 @@
+"""The admin API: thin functions over control/, and HTTP around them."""

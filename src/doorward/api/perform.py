@@ -1,0 +1,55 @@
+"""Carries one operation out: the same for a request over HTTP and for a command without a gateway."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from doorward.api.route import Call, NoQuery, Route
+from doorward.control.errors import Unavailable
+from doorward.control.plane import Plane
+from doorward.control.roles import Operator
+from doorward.model.errors import GatewayError
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    status: int
+    body: bytes
+    """JSON."""
+    pending: str | None = None
+    """Why what was changed is not in force yet; it will be as soon as the gateway can."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An operation, and what was said to it."""
+
+    route: Route
+    path: Mapping[str, str]
+    query: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+def perform(plane: Plane, by: Operator, request: Request) -> Done:
+    """Raises Refused, ValueError (which msgspec's are, too), DoorwardError."""
+    route = request.route
+    query: Any = msgspec.convert(dict(request.query), type=route.query or NoQuery, strict=False)
+    body: Any = None
+    if route.body is not None:
+        body = msgspec.json.decode(request.body or b"{}", type=route.body)
+    elif request.body:
+        raise ValueError("this takes no body")
+    said = route.run(plane, by, Call(request.path, query, body))
+    return Done(route.status, _encode(said), _applied(plane) if route.changes else None)
+
+
+def _applied(plane: Plane) -> str | None:
+    """The change stands, so what goes wrong now is no failure of it."""
+    try:
+        plane.live.apply()
+    except (Unavailable, GatewayError) as error:
+        return error.message
+    return None

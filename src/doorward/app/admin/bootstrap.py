@@ -1,0 +1,76 @@
+"""The first operator, and the file from which commands on this machine take a token.
+
+Whoever can read the state directory can do everything with it, so the token that lies there gives nothing
+away. What it adds is a name on every change, and the same rights whether a gateway runs or not.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from doorward.audit.records import Actor
+from doorward.backends.files.private import locked_directory, make_directory, replace_file, require_private
+from doorward.control import operators
+from doorward.model.errors import GatewayError
+from doorward.model.reasons import Reason
+from doorward.ports.secrets import SecretRing
+from doorward.ports.store import Store
+
+TOKEN_FILE: Final = "operator.token"  # noqa: S105 - its name
+_LONGEST: Final = 256
+
+
+def ensure_owner(
+    root: Path, store: Store, ring: SecretRing, *, actor: Actor, now: float, say: Callable[[str], None]
+) -> str | None:
+    """Make the first operator where there has never been one, and say its token, this once. None where there
+    has been one.
+
+    Raises GatewayError(STORE_UNAVAILABLE).
+    """
+    try:
+        make_directory(root)
+        ring.current("pepper")  # made on first use, under the very lock that is taken next
+        with locked_directory(root):
+            if not operators.first_owner(store):
+                return None
+            made = operators.bootstrap(store, ring, actor=actor, now=now)
+    except OSError as error:
+        raise _unavailable(f"{root} cannot be used: {error.strerror}") from error
+    say(f"doorward: made the first operator, {made.record.name}, who may do everything. Its token:")
+    say(f"  {made.text}")
+    say(f"It is shown this once. {keep(root, made.text)}")
+    return made.text
+
+
+def keep(root: Path, token: str) -> str:
+    """Put a token where commands on this machine look for one; what became of that, in words."""
+    path = root / TOKEN_FILE
+    try:
+        replace_file(path, f"{token}\n".encode())
+    except OSError as error:
+        return f"It could not be kept in {path} ({error.strerror}): keep it yourself."
+    return f"Commands on this machine take it from {path}."
+
+
+def kept(path: Path) -> str | None:
+    """The token in a file; None where there is no such file. Raises GatewayError(STORE_UNAVAILABLE) for one
+    that others can read or that holds something else."""
+    try:
+        with path.open("rb") as file:
+            require_private(path, os.fstat(file.fileno()))
+            text = file.read(_LONGEST + 1).decode("ascii").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unavailable(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(text) > _LONGEST or not text.isprintable() or " " in text:
+        raise _unavailable(f"{path} holds no operator's token")
+    return text
+
+
+def _unavailable(message: str) -> GatewayError:
+    return GatewayError(Reason.STORE_UNAVAILABLE, message)
