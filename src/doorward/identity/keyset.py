@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from doorward.identity.preparse import KID, RENAMED
+from doorward.identity.preparse import KID, RENAMED, decoded
 from doorward.model.errors import CallerError
 from doorward.wire import strict
 
@@ -149,20 +149,24 @@ def _imported(entry: dict[str, Any]) -> RSAKey | ECKey | OKPKey:
     members: dict[str, Any] = {
         name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry
     }
+    if members["kty"] == "RSA":
+        _check_size(_number(members.get("n")), _number(members.get("e")))
     kinds: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey}
     try:
         key = kinds.get(members["kty"], OKPKey).import_key(members)
         key.get_op_key("verify")  # whether the point is on its curve
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"it cannot be used ({type(error).__name__})") from None
-    if isinstance(key, RSAKey):
-        _check_size(key)
     return key
 
 
-def _check_size(key: RSAKey) -> None:
-    numbers = key.public_key.public_numbers()
-    if not _FEWEST_BITS <= numbers.n.bit_length() <= _MOST_BITS:
+def _number(text: Any) -> int:
+    """RFC 7518 section 2, Base64urlUInt. Raises ValueError."""
+    return int.from_bytes(decoded(text.encode("utf-8"), "number") if type(text) is str else b"")
+
+
+def _check_size(modulus: int, exponent: int) -> None:
+    if not _FEWEST_BITS <= modulus.bit_length() <= _MOST_BITS:
         raise ValueError(f"an RSA key here has {_FEWEST_BITS} to {_MOST_BITS} bits")
-    if numbers.e < _LEAST_EXPONENT or not numbers.e & 1 or numbers.e.bit_length() > 64:
+    if exponent < _LEAST_EXPONENT or not exponent & 1 or exponent.bit_length() > 64:
         raise ValueError("its exponent is too small, too large, or even")
