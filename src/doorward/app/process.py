@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from doorward.app.admin.answers import Answers
+from doorward.app.admin.beside import open_plane
+from doorward.app.admin.plane import AdminPlane
 from doorward.app.changes import Told, actor_of, changes
 from doorward.app.garbage import Settling
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
@@ -34,7 +37,7 @@ from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
 from doorward.config.values import Listen
-from doorward.control.standing import changed_keys
+from doorward.control.standing import changed_keys, has_rates
 from doorward.control.watch import StoreWatch
 from doorward.edge.plane import DataPlane
 from doorward.edge.replay import Replays
@@ -138,6 +141,8 @@ class Process:
         self.http = serving(self.plane, self._limits, loaded.settings)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
+        self.admin: AdminPlane | None = None
+        """Once it listens, unless the configuration wants none."""
         self._watch = StoreWatch(store, self.log, apply=self._facts_changed, confirm=self._facts_confirmed)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -211,9 +216,22 @@ class Process:
             self.tls = secure(gateway.tls, say)
             face = self.tls.face(self.http)
         bound = [await self._bind(listen, face) for listen in gateway.listen]
-        self._lock.announce(tuple(bound), "" if self.tls is None else self.tls.presents)
+        self.admin = open_plane(
+            self.world.loaded.settings, self._store, self._lasting.ring, self._answers(), self._warden, say
+        )
+        operators = "" if self.admin is None else self.admin.address
+        self._lock.announce(tuple(bound), "" if self.tls is None else self.tls.presents, operators)
         scheme = "http" if face is None else "https"
         return [each if each.startswith("unix:") else f"{scheme}://{each}/mcp" for each in bound]
+
+    def _answers(self) -> Answers:
+        return Answers(
+            lambda: self.world,
+            lambda: self.door.running,
+            self.recorder,
+            state=partial(self.readiness, operator=True),
+            applied=self._watch.applied,
+        )
 
     async def _bind(self, listen: Listen, face: TlsFace | None) -> str:
         """`unix:path` or `host:port`, as bound. Raises OSError."""
@@ -260,6 +278,7 @@ class Process:
             raise
         # Nothing is awaited from here to the swap, so that no revocation falls between the two worlds.
         new.directory.replace(self._facts.keys, self._facts.operators)
+        new.limit_keys(has_rates(self._facts))
         new.directory.revoked = old.directory.revoked
         self._last_use.note(old.directory.take_used())
         self.world = new
@@ -289,6 +308,7 @@ class Process:
         """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
+        unattended = loop.create_task(self._end_administration())
         self.streams.close_all()
         self.listens.close_all()
         ending = loop.create_task(self.http.drain(grace + 1.0))
@@ -296,10 +316,17 @@ class Process:
         await asyncio.wait([ending], timeout=grace)
         cut = await self.plane.drain(max(0.0, until - loop.time()))
         await ending
+        await unattended
         return cut
+
+    async def _end_administration(self) -> None:
+        admin, self.admin = self.admin, None
+        if admin is not None:
+            await admin.close()
 
     async def close(self) -> None:
         """Everything that `open` took, in reverse."""
+        await self._end_administration()
         for task in self._background:
             task.cancel()
         if self._background:
@@ -388,6 +415,8 @@ class Process:
         changed = changed_keys(self._facts, facts)
         self._facts = facts
         self.world.directory.replace(facts.keys, facts.operators)
+        self.world.limit_keys(has_rates(facts))
+        self.door.swap(self.world.gateway)
         # What a stream shows was judged by what its key was worth when it was opened.
         self.streams.close_where(lambda principal: principal.key_id in changed)
         self.listens.close_where(lambda principal: principal.key_id in changed)
