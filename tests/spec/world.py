@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from doorward.app import keys as key_commands
+from doorward.app.identity import Issuers
 from doorward.app.process import Process
 from doorward.config.load import Loaded, load
 from doorward.control.keys import Wanted
@@ -158,6 +159,13 @@ class World:
             await made.open()
         return made
 
+    async def bearer(self, token: str, path: str = "/mcp/lab", version: str = LATEST, **more: Any) -> Client:
+        """A client with a token instead of a key."""
+        made = Client(self.http, path, token, version, more)
+        if version != MODERN:
+            await made.open()
+        return made
+
     async def another_key(self, agent: str) -> str:
         """Of the same name: what a rotation makes."""
         return (await asyncio.to_thread(_keys, self.process.world.loaded, [agent]))[agent]
@@ -165,23 +173,31 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, peers: Mapping[str, Peer], *, agents: Json | None = None, **settings: Json
+    folder: Path,
+    peers: Mapping[str, Peer],
+    *,
+    agents: Json | None = None,
+    more: Json | None = None,
+    **settings: Json,
 ) -> AsyncIterator[World]:
-    """A gateway in front of these servers; `settings` by server, agents with all grants unless given."""
+    """A gateway in front of these servers; `settings` by server, agents with all grants unless given, `more`
+    of the configuration by section (of `gateway` beside what it has)."""
     async with serving(*peers.values()):
         given = {"bot": EVERYTHING, "other": EVERYTHING} if agents is None else agents
-        config = {
+        config: Json = {
             "version": 1,
             "gateway": {"listen": "127.0.0.1:0", "state": "state"},
             "auth": {"keys": True},
             "servers": {name: {"url": peer.url, **settings.get(name, {})} for name, peer in peers.items()},
             "agents": given,
         }
+        for section, said in (more or {}).items():
+            config[section] = {**config[section], **said} if section == "gateway" else said
         file = folder / "doorward.yaml"
         file.write_text(json.dumps(config), encoding="utf-8")
         loaded = load(file)
         secrets = await asyncio.to_thread(_keys, loaded, list(given))
-        process = await Process.open(loaded)
+        process = await Process.open(loaded, Issuers)
         try:
             url = (await process.listen(lambda _: None))[0].removesuffix("/mcp")
             try:

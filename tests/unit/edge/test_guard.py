@@ -191,6 +191,7 @@ def test_local_means_loopback_or_a_unix_socket(peer: str, local: bool) -> None:
 TOKEN = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJl"
 
 
+@pytest.mark.spec("DW-412")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -215,6 +216,7 @@ def test_one_credential_in_one_place_and_no_more(fields: dict[str, str]) -> None
     assert TOKEN not in error.value.message
 
 
+@pytest.mark.spec("DW-407", "DW-412")
 @pytest.mark.parametrize(
     "query",
     [
@@ -231,17 +233,20 @@ def test_no_token_comes_in_by_the_query(query: str, fields: dict[str, str]) -> N
     assert reason_of(error) is Reason.CREDENTIAL_AMBIGUOUS
 
 
+@pytest.mark.spec("DW-407")
 @pytest.mark.parametrize("query", ["", "a=b", "my_access_token=x", "access_tokens=x", "x=access_token"])
 def test_other_queries_are_nobodys_business(query: str) -> None:
     asked = HttpRequest(msgspec.structs.replace(request(authorization=f"Bearer {TOKEN}").head, query=query))
     assert guard().credential(asked, "192.0.2.1").secret == TOKEN
 
 
+@pytest.mark.spec("DW-400")
 @pytest.mark.parametrize("field", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER   {TOKEN}  "])
 def test_a_token_is_taken_as_it_stands(field: str) -> None:
     assert guard().credential(request(authorization=field), "192.0.2.1").secret == TOKEN
 
 
+@pytest.mark.spec("DW-400")
 @pytest.mark.parametrize("field", ["Basic YTpi", "Bearer", "Bearer ", f"DPoP {TOKEN}", TOKEN, ""])
 def test_another_scheme_is_no_credential_of_ours(field: str) -> None:
     with pytest.raises(CallerError) as error:
