@@ -181,7 +181,7 @@ async def world(
     **settings: Json,
 ) -> AsyncIterator[World]:
     """A gateway in front of these servers; `settings` by server, agents with all grants unless given, `more`
-    of the configuration by section (of `gateway` beside what it has)."""
+    of the configuration by section (of `gateway` and `servers` beside what they have)."""
     async with serving(*peers.values()):
         given = {"bot": EVERYTHING, "other": EVERYTHING} if agents is None else agents
         config: Json = {
@@ -192,7 +192,7 @@ async def world(
             "agents": given,
         }
         for section, said in (more or {}).items():
-            config[section] = {**config[section], **said} if section == "gateway" else said
+            config[section] = {**config[section], **said} if section in ("gateway", "servers") else said
         file = folder / "doorward.yaml"
         file.write_text(json.dumps(config), encoding="utf-8")
         loaded = load(file)
