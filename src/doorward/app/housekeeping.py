@@ -42,7 +42,7 @@ PACE: Final = Pace()
 class TurnedOver(Protocol):
     """A log that can close its open segment."""
 
-    def turn_over(self) -> None: ...
+    async def turn_over(self) -> None: ...
 
 
 class Sealed(Protocol):
@@ -98,7 +98,7 @@ class Housekeeping:
         try:
             await self._run(self._inventory.look())
             keep, now = retention(self._keep()), self._clock()
-            self._turn_over(keep, now)
+            await self._turn_over(keep, now)
             covered = self._sealer.checkpoint
             todo = due(self._inventory.spans(covered), keep, now) if prune else []
             _, troubles = await self._retainer.prune(self._inventory, todo, covered)
@@ -107,13 +107,13 @@ class Housekeeping:
             troubles.append(words(error, self._directory))
         self.trouble = troubles[0] if troubles else None
 
-    def _turn_over(self, keep: Retention, now: float) -> None:
+    async def _turn_over(self, keep: Retention, now: float) -> None:
         """Records of an open segment cannot be pruned, however old they are."""
         if not self._inventory.files:
             return
         opening = self._inventory.opening(self._inventory.files[-1].number)
         if now - opening.ts / 1000 > keep.open_for and self._sealer.size > opening.first + 1:
-            self._log.turn_over()
+            await self._log.turn_over()
 
     def _leaving(self, covered: int, keep: Retention, now: float) -> set[int]:
         """Segments that are about to be pruned, sooner or later."""

@@ -24,14 +24,22 @@ class OpenSegment:
 
     __slots__ = ("_ahead", "_allocated", "_disk", "_torn", "fd", "number", "path", "size")
 
-    def __init__(self, directory: Path, number: int, disk: Disk, *, new: bool) -> None:
-        """Raises OSError; then a new one does not exist."""
+    def __init__(
+        self, directory: Path, number: int, disk: Disk, *, new: bool = False, hidden: bool = False
+    ) -> None:
+        """`hidden`: new, and under another name until `publish`.
+
+        Raises OSError; then a new one does not exist.
+        """
         self.path = segment_path(directory, number)
         self.number = number
         self._disk = disk
         self._torn = 0
         self._ahead: Ahead | None = None
         flags = os.O_WRONLY | os.O_NOFOLLOW | (os.O_CREAT | os.O_EXCL if new else 0)
+        if hidden:  # one that a crash has left there is made anew
+            self.path = self.path.with_name(f".{self.path.name}.new")
+            flags |= os.O_CREAT | os.O_TRUNC
         self.fd = os.open(self.path, flags, 0o600)
         self.size = self._allocated = os.fstat(self.fd).st_size
         if new:
@@ -40,6 +48,19 @@ class OpenSegment:
             except OSError:
                 self.abandon()
                 raise
+
+    def reserve(self) -> None:
+        """Room for the first records, so that they need not find any. Raises OSError."""
+        self._make_room(STEP)
+
+    def publish(self) -> None:
+        """Give a hidden one its name, durably. Raises OSError."""
+        path = segment_path(self.path.parent, self.number)
+        if path.exists():  # renaming would replace it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        self.path.rename(path)
+        self.path = path
+        sync_directory(path.parent)
 
     def write(self, data: bytes, promised: int = 0) -> None:
         """All of it or none, with room for `promised` further bytes behind it. Raises OSError."""

@@ -20,6 +20,7 @@ import msgspec
 from doorward.backends.files.checkpoints import changed
 from doorward.backends.files.disk import Disk, OsDisk
 from doorward.backends.files.gathering import Gathering
+from doorward.backends.files.next_segment import NextSegment, NotKept
 from doorward.backends.files.open_segment import OpenSegment
 from doorward.backends.files.private import make_directory
 from doorward.backends.files.recover import Recovery, recover, segments
@@ -103,6 +104,8 @@ class SegmentLog:
         """Whether the open segment may have lost something."""
         self._unproven = False
         """Whether the disk has lost something, and has kept nothing since."""
+        self._changing: asyncio.Future[OSError | None] | None = None
+        """The change to the next segment, for which all records wait."""
         self._closed = False
         self.pressure = Pressure.NONE
         """Set by whoever watches the disk."""
@@ -115,6 +118,7 @@ class SegmentLog:
             self._guard = _lock(directory)
             try:
                 self._segment = self._continue()
+                self._expect_next()
             except BaseException:
                 os.close(self._guard)  # whoever puts right what is wrong may try again in this process
                 raise
@@ -183,34 +187,34 @@ class SegmentLog:
             raise GatewayError(Reason.AUDIT_DISK_LOW, text)
         return _DURABLE
 
-    def turn_over(self) -> None:
+    async def turn_over(self) -> None:
         """Go on in a new segment, so that the one until now is closed.
 
         Raises GatewayError(AUDIT_UNAVAILABLE).
         """
         if self._closed:
             return
-        try:
-            self._rotate()
-        except OSError as error:
-            raise unavailable(self._directory, error) from error
-        observer = self._observer
-        if observer is not None and observer.idle:
-            observer.wake()
+        changing = self._changing or self._change()
+        await asyncio.wait([changing])  # whoever is cancelled here cancels nothing
+        failure = changing.result()
+        if failure is not None:
+            raise unavailable(self._directory, failure) from failure
 
     async def close(self) -> None:
         """Write what is pending, sync, close. Safe to call twice. Raises GatewayError(AUDIT_UNAVAILABLE)."""
         if self._closed:
             return
         self._flush(within=True)
-        while self._syncing is not None or self._gathering.waiting:
-            if self._syncing is None:
+        while self._syncing is not None or self._changing is not None or self._gathering.waiting:
+            if self._syncing is None and self._changing is None:
                 self._sync()  # nobody else will come to share it
-            if self._syncing is not None:
-                await asyncio.wait([self._syncing])
+            if waiting := [each for each in (self._syncing, self._changing) if each is not None]:
+                await asyncio.wait(waiting)
             self._flush(within=True)
         self._closed = True
         self._syncer.close()
+        with suppress(OSError):  # it was hidden, and whoever writes here next makes it anew
+            self._next.drop()
         try:
             self._segment.finish()
         except OSError as error:
@@ -223,15 +227,20 @@ class SegmentLog:
             finally:
                 os.close(self._guard)  # last: nobody else may write while ours are not done
 
-    def _flush(self, *, within: bool = False) -> None:
-        """One write for everything that this turn of the event loop appended. `within`: a task's own step."""
+    def _flush(self, *, within: bool = False, here: bool = False) -> None:
+        """One write for everything that this turn of the event loop appended. `within`: a task's own step.
+        `here`: into the open segment, however full."""
         pending, roles, parked = self._pending, self._roles, self._parked
-        if not pending:
+        if not pending or self._changing is not None:
+            return
+        data = b"\n".join(pending) + b"\n"
+        if self._segment.size + len(data) > self._heed and not here and self._is_full(len(data)):
+            self._change()
             return
         self._pending, self._roles, self._parked = [], [], []
         failure = None
         try:
-            self._write(b"\n".join(pending) + b"\n", self._owed * OUTCOME_BYTES)
+            self._write(data, self._owed * OUTCOME_BYTES)
         except OSError as error:
             failure = error
             pending, roles, parked = self._salvage(pending, roles, parked, error)
@@ -255,10 +264,7 @@ class SegmentLog:
     def _write(self, data: bytes, promised: int) -> None:
         """All of it or none. Raises OSError."""
         if self._suspect:
-            self._rotate()
-        elif self._segment.size and self._segment.size + len(data) > self._segment_bytes:
-            with suppress(OSError):  # then this one grows: room for outcomes was promised in it
-                self._rotate()
+            self._leave_suspect()
         self._segment.write(data, promised)
         if self._unproven:
             self._segment.believe(data)
@@ -296,7 +302,7 @@ class SegmentLog:
 
     def _sync(self) -> None:
         """Make durable what is written, unless that is being done: then once more after it."""
-        if self._syncing is not None or self._closed:
+        if self._syncing is not None or self._changing is not None or self._closed:
             self._again = True
             return
         # From here on a new write starts a new sync: this one may come too early for it.
@@ -327,15 +333,19 @@ class SegmentLog:
                 self._suspect = True
                 waiting += self._gathering.take()
             self.failure = unavailable(self._directory, failure).message
-        if self._gathering.waiting:
-            self._gathering.begin()
-        elif self._again:
-            self._sync()
+        self._sync_again()
         if failure is None:
             _wake(waiting)
             return
         for waiter in waiting:
             self._refuse(waiter, _DURABLE, failure)
+
+    def _sync_again(self) -> None:
+        """Somebody may have asked for it while it could not begin."""
+        if self._gathering.waiting:
+            self._gathering.begin()
+        elif self._again:
+            self._sync()
 
     def _refuse(self, waiter: Waiter, role: Role, error: OSError) -> None:
         """In a turn of its own: it may append again."""
@@ -348,12 +358,61 @@ class SegmentLog:
         self._owed -= (role >= _DECISION) if told else (role is Role.OUTCOME)
         waiter.fail(failure)
 
-    def _rotate(self) -> None:
-        """Go on in a new segment; the old one is on the disk before the new one exists. Raises OSError."""
+    def _is_full(self, more: int) -> bool:
+        """Whether `more` bytes belong into the next segment, which is made ready a little before."""
+        if self._suspect or not self._segment.size:  # a record for which an empty one is too small
+            return False
+        if self._segment.size + more > self._full:
+            return True
+        self._heed = self._full
+        preparing = asyncio.get_running_loop().run_in_executor(None, self._next.prepare)
+        preparing.add_done_callback(asyncio.Future.exception)  # it is told when it is tried again
+        return False
+
+    def _change(self) -> asyncio.Future[OSError | None]:
+        """Go on in the next segment, once the disk has all of this one; until then records wait in memory."""
+        self._changing = asyncio.get_running_loop().create_future()
+        if self._syncing is None:
+            self._follow()
+        else:  # of two syncs at once only one would be told what is lost
+            self._syncing.add_done_callback(self._follow)
+        return self._changing
+
+    def _follow(self, _: object = None) -> None:
+        old = None if self._suspect else self._segment.fd
+        following = asyncio.get_running_loop().run_in_executor(None, self._next.follow, old)
+        following.add_done_callback(self._changed)
+
+    def _changed(self, following: asyncio.Future[OpenSegment]) -> None:
+        changing, self._changing, failure = self._changing, None, None
+        # If it fails this one grows, because room for outcomes was promised in it; it is tried again later.
+        self._heed = self._full = self._segment.size + self._segment_bytes // 64
+        try:
+            self._go_on_in(following.result())
+        except OSError as error:
+            failure = error
+            if isinstance(error, NotKept):
+                self._mistrust(error)
+        finally:
+            if changing is not None:
+                changing.set_result(failure)
+            self._flush(here=True)
+            self._sync_again()
+
+    def _mistrust(self, error: OSError) -> None:
+        """What stands in the open segment is not believed any more, nor told to those who wait for it."""
+        self._suspect = self._unproven = True
+        self.failure = unavailable(self._directory, error).message
+        for waiter in self._gathering.take():
+            self._refuse(waiter, _DURABLE, error)
+
+    def _leave_suspect(self) -> None:
+        """Go on in a new segment at once: of this one nothing is believed any more. Raises OSError."""
+        self._go_on_in(self._next.follow(None))
+
+    def _go_on_in(self, new: OpenSegment) -> None:
+        """Raises OSError; then `new` does not exist."""
         old = self._segment
-        if not self._suspect:
-            self._disk.sync(old.fd)
-        new = OpenSegment(self._directory, old.number + 1, self._disk, new=True)
         try:
             self._begin(new)
         except OSError:
@@ -361,10 +420,21 @@ class SegmentLog:
             raise
         self._segment = new
         self._suspect = False
+        self._expect_next()
         with suppress(OSError):  # only room that nobody needs any more; `recover` would give it back too
             old.give_back()
             self._syncer.sync(old.fd, _ignore)
         self._syncer.let_go(old.fd)
+        observer = self._observer
+        if observer is not None and observer.idle:
+            observer.wake()
+
+    def _expect_next(self) -> None:
+        """Behind the segment that was just opened."""
+        self._next = NextSegment(self._directory, self._segment.number + 1, self._disk)
+        self._full = self._segment_bytes
+        self._heed = self._full - self._full // 8
+        """Size of the segment at which something is to be done."""
 
     def _begin(self, segment: OpenSegment) -> None:
         """Write the first record of a segment that was just opened. Raises OSError."""

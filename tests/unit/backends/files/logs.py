@@ -15,6 +15,7 @@ from doorward.audit.notes import VerifierKey, verifier_key
 from doorward.audit.verifier import Report, verify
 from doorward.backends.files.checkpoints import Checkpoints
 from doorward.backends.files.durable import OsFiles
+from doorward.backends.files.open_segment import OpenSegment
 from doorward.backends.files.sealer import Pace, Sealer
 from doorward.backends.files.segments import SegmentLog
 from doorward.model.errors import GatewayError
@@ -56,6 +57,10 @@ class MemoryRing:
 
 class Dead(Exception):
     """The process is gone: nothing that it does has an effect any more."""
+
+
+def _dead(old: int | None) -> OpenSegment:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 class FaultyFiles(OsFiles):
@@ -168,6 +173,8 @@ class Writer:
         """What the kernel does with the files of a dead process."""
         self.files.dead = True
         self.log._closed = True
+        self.log._pending.clear()
+        self.log._next.follow = _dead  # type: ignore[method-assign]
         self.log._syncer.close()
         for fd in {self.log._segment.fd, self.log._guard, self.sealer._fd} - {-1}:
             with suppress(OSError):

@@ -416,18 +416,18 @@ async def test_an_open_segment_is_closed_on_request(tmp_path: Path) -> None:
     disk = FaultyDisk()
     log = SegmentLog(tmp_path, disk=disk)
     await log.append(b'{"n":1}')
-    log.turn_over()
+    await log.turn_over()
     waiting = log.append(b'{"n":2}')
-    log.turn_over()  # with a record that waits for the end of this turn
+    await log.turn_over()  # with a record that waits for the end of this turn
     await waiting
     assert segments(tmp_path) == [1, 2, 3]
-    disk.sync_error = errno.EIO
+    disk.allocate_error = errno.ENOSPC
     with pytest.raises(GatewayError, match="cannot be written"):
-        log.turn_over()
-    disk.sync_error = None
+        await log.turn_over()
+    disk.allocate_error = None
     await log.append(b'{"n":3}')
     await log.close()
-    log.turn_over()  # nobody writes it any more
+    await log.turn_over()  # nobody writes it any more
     assert list(read_records(tmp_path)) == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
 
 
