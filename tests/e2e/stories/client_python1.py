@@ -60,6 +60,7 @@ class Adapter:
     async def cancel(self, name: str, running: Running) -> None:
         number = self.session._request_id
         calling = asyncio.create_task(self.session.call_tool(name, {}))
+        await asyncio.sleep(0)  # it begins, and takes the number
         await running()
         params = types.CancelledNotificationParams(requestId=number, reason="the story says so")
         notification = types.CancelledNotification(params=params)
