@@ -201,7 +201,7 @@ CASES: Final[dict[str, Case]] = {
     "issuer with its port left out": claims("issuer is not configured", iss="http://127.0.0.1/a"),
     "issuer a list": Case(lambda lab: lab.a.token(iss=[lab.a.issuer]), "issuer is not configured"),
     "an issuer whose metadata names another": of("liar", "is that of another issuer")._replace(status=503),
-    "an issuer that publishes nothing": of("mute", "cannot be had")._replace(status=503),
+    "an issuer that publishes nothing": of("mute", "status 404")._replace(status=503),
     "Entra, a foreign tenant": Case(
         lambda lab: lab.mints["entra"].token("e-rsa", iss=f"{lab.issuer.url}/t3/v2.0", tid="t3"),
         "issuer is not configured",

@@ -134,7 +134,7 @@ class Tokens:
         return hasher.digest()
 
     async def close(self) -> None:
-        """Ask no more; who waits is cancelled."""
+        """Ask no more; who waits is refused."""
         asking = tuple(self._questions.values())
         for question in asking:
             question.cancel()
@@ -201,7 +201,12 @@ class Tokens:
             asking = asyncio.get_running_loop().create_task(self._introspect(token, endpoint, key))
             self._questions[key] = asking
             asking.add_done_callback(lambda _: self._answered(key, peer))
-        return await asyncio.shield(asking)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            if asking.cancelled():  # not who waits, but what it waits for
+                return _unavailable("the gateway is stopping")
+            raise
 
     def _answered(self, key: bytes, peer: str) -> None:
         del self._questions[key]
@@ -271,6 +276,4 @@ def _unavailable(why: str) -> Refusal:
 
 def _no_keys(issuer: IssuerKeys) -> GatewayError:
     why = issuer.failure or "nobody has asked yet"
-    return GatewayError(
-        Reason.IDENTITY_UNAVAILABLE, f"the keys of {issuer.settings.issuer} cannot be had: {why}"
-    )
+    return GatewayError(Reason.IDENTITY_UNAVAILABLE, f"no keys of {issuer.settings.issuer}: {why}")

@@ -29,7 +29,13 @@ class FakeFetch:
         return await self._answer(url, most)
 
     async def post(
-        self, url: str, form: Mapping[str, str], *, most: int, ca: str | None = None, basic: Basic | None = None
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        most: int,
+        ca: str | None = None,
+        basic: Basic | None = None,
     ) -> Fetched:
         self.posted.append((dict(form), basic, ca))
         return await self._answer(url, most)

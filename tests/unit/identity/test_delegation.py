@@ -73,7 +73,7 @@ def test_who_is_not_said_to_be_something_is_unknown(profile: str | None, kind: A
     ],
 )
 def test_a_chain_that_cannot_be_read_is_said_to_be_one(said: Any) -> None:
-    with pytest.raises(ValueError, match="^delegation asserted but unreadable: "):
+    with pytest.raises(ValueError, match=r"^delegation asserted but unreadable: "):
         delegation.chain(said, ISSUER)
 
 
