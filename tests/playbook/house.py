@@ -249,9 +249,7 @@ class House:
     ) -> Answer:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         credential = Credential(secret, "192.0.2.7", local=False, proxied=False)
-        return await self.door.serve(
-            Inbound(transport, endpoint, credential, headers or {}, data, events, 0.0)
-        )
+        return await self.door.serve(Inbound(transport, endpoint, credential, headers or {}, data, events))
 
     def forget(self) -> None:
         """Start a story after its introduction."""

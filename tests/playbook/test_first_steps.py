@@ -52,7 +52,7 @@ async def test_outside_of_any_task_it_is_an_error_of_ours_with_a_record() -> Non
     house, fields, large = await impatient()
     loop, told = asyncio.get_running_loop(), Waiting(asyncio.get_running_loop())
     credential = Credential("bot", "192.0.2.7", local=False, proxied=False)
-    inbound = Inbound("http", "bank", credential, fields, large, None, 0.0)
+    inbound = Inbound("http", "bank", credential, fields, large, None)
     loop.call_soon(house.door.begin, inbound, told)
     async with asyncio.timeout(5):
         await told.told()

@@ -138,7 +138,7 @@ class Scene:
         stream = Answering(self.bank, caller, answers=kind == "asking")
         inbound = Inbound(
             "http", "bank", Credential("bot", "192.0.2.7", local=False, proxied=False), headers,
-            msgspec.json.encode(message), stream, 0.0,
+            msgspec.json.encode(message), stream,
         )  # fmt: skip
         serving = asyncio.create_task(self.bank.house.door.serve(inbound))
         if turns is not None:

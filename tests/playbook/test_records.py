@@ -145,4 +145,4 @@ async def test_a_session_refused_to_a_stream_is_recorded() -> None:
 
 def _inbound(headers: dict[bytes, bytes], secret: str) -> Inbound:
     credential = Credential(secret, "192.0.2.1", local=False, proxied=False)
-    return Inbound("http", "bank", credential, headers, b"", None, 0.0)
+    return Inbound("http", "bank", credential, headers, b"", None)

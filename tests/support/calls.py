@@ -28,7 +28,6 @@ def call_of(
         "progress_token": None,
         "events": None,
         "scope": None,
-        "received": 0.0,
     }
     return Call(**{**usual, **members})
 

@@ -7,7 +7,6 @@ none with `auth: none`.
 import asyncio
 import os
 import sys
-import time
 
 from doorward.app.process import Process
 from doorward.edge.pipes import open_pipes
@@ -51,7 +50,7 @@ class StdioClient:
             self._process.streams.adopt(*found, StdioOutlet(self.edge))
 
     def _inbound(self, line: bytes) -> Inbound:
-        return Inbound("stdio", None, self._credential, self._headers, line, self, time.monotonic())
+        return Inbound("stdio", None, self._credential, self._headers, line, self)
 
 
 class StdioOutlet:

@@ -9,7 +9,6 @@ import asyncio
 import hmac
 import re
 from collections.abc import Callable, Coroutine
-from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -312,7 +311,6 @@ class DataPlane:
                 head.headers,
                 exchange.request.body,
                 stream,
-                monotonic(),
                 admission.bearing,
             ),
             stream,
@@ -389,7 +387,6 @@ class DataPlane:
             headers=exchange.request.headers,
             body=exchange.request.body,
             events=stream,
-            received=monotonic(),
         )
 
     def _other(self, exchange: Exchange, cors: Fields) -> None:

@@ -56,8 +56,6 @@ class Inbound(msgspec.Struct, frozen=True):
     body: bytes
     events: Events | None
     """None where the caller cannot take notifications."""
-    received: float
-    """`time.monotonic()` when the last byte of the message arrived."""
     bearing: tuple[object, ...] | None = None
     """`pipeline.read.bearing` of head and endpoint, where the same head is presented again and again."""
 
@@ -130,7 +128,6 @@ class Call(msgspec.Struct, frozen=True):
     events: Events | None
     scope: str | None
     """What ids are unique in: the session id, "stdio", or None where nothing can refer to a running call."""
-    received: float
     spelled: Spelled | None = None
     """Of `params.arguments`, where they are known. A stage that changes arguments takes it away."""
     series: Series | None = None

@@ -113,7 +113,6 @@ class Reader:
             progress_token=envelope.progress_token,
             events=inbound.events,
             scope=scope,
-            received=inbound.received,
         )
 
     def _session(self, seen: era.Classified, inbound: Inbound, principal: Principal) -> Session | None:
@@ -167,7 +166,7 @@ class Reader:
         return Call(
             request_id, "tools/call", params, shape.meta, era_, series.version, inbound.endpoint, session,
             series.capabilities, series.client, series.log_level, shape.envelope.progress_token,
-            inbound.events, scope, inbound.received, spelled, series,
+            inbound.events, scope, spelled, series,
         )  # fmt: skip
 
     def _begin(
@@ -247,7 +246,6 @@ def _opening(message: jsonrpc.Request, inbound: Inbound) -> Call:
         progress_token=envelope.progress_token,
         events=inbound.events,
         scope=None,
-        received=inbound.received,
     )
 
 

@@ -63,7 +63,7 @@ async def ping(process: Process, secret: str) -> tuple[int, str | None]:
     """HTTP status and reason of a request without a session."""
     credential = Credential(secret, "192.0.2.1", local=False, proxied=False)
     message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
-    answer = await process.door.serve(Inbound("http", None, credential, {}, message, None, time.monotonic()))
+    answer = await process.door.serve(Inbound("http", None, credential, {}, message, None))
     return answer.status, json.loads(answer.body)["error"]["data"]["reason"]
 
 

@@ -80,7 +80,7 @@ async def decide(
     call_id = ""
     for _ in range(times):
         call_id = uuid7()
-        inbound = Inbound("http", "bank", Credential("s", "203.0.113.9", False, False), {}, b"", None, 0.0)
+        inbound = Inbound("http", "bank", Credential("s", "203.0.113.9", False, False), {}, b"", None)
         await recorder.decision(call_id, principal, verdict, inbound=inbound, call=CALL, target=target)
     return call_id
 

@@ -88,7 +88,7 @@ def series_of(client: str = "me") -> Series:
 
 
 def inbound_of(peer: str = "203.0.113.9", transport: str = "http") -> Inbound:
-    return Inbound(transport, "files", Credential("s", peer, False, False), {}, b"", None, 0.0)
+    return Inbound(transport, "files", Credential("s", peer, False, False), {}, b"", None)
 
 
 def decision_of(permit: Permit, inbound: Inbound, controls: Any) -> bytes:

@@ -43,7 +43,7 @@ async def recorded(loaded: Loaded) -> None:
     log = open_log(where, ring, None).records
     recorder = Recorder(log, ring, gateway="g", revision="r", modes={}, large=LargeRecords(Shares()))
     call = tool_call("read", ARGUMENTS)
-    inbound = Inbound("http", None, Credential("s", "192.0.2.7", False, False), {}, b"", None, 0.0)
+    inbound = Inbound("http", None, Credential("s", "192.0.2.7", False, False), {}, b"", None)
     anna = Principal("default", "anna", "bot", "key")
     target = Target("files", Kind.TOOL, "read", OperationClass.READ)
     permit = Permit(call, anna, target, uuid7(), ())

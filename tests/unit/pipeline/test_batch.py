@@ -35,7 +35,7 @@ def split(
     session = sessions.open(BOT, "bank", version, {}, {})
     headers = {b"mcp-session-id": session.id.encode()} if header else {}
     credential = Credential("bot", "192.0.2.1", local=False, proxied=False)
-    inbound = Inbound("http", "bank", credential, headers, body, None, 0.0)
+    inbound = Inbound("http", "bank", credential, headers, body, None)
     return [part.body for part in batch.split(inbound, asks, sessions)]
 
 
