@@ -114,13 +114,14 @@ class Engine:
         decision_id: str,
     ) -> Permit | Deny | Hold:
         """The final step: on what will really be sent. A static `allowed` is asked again."""
-        if allowed.depends and allowed.lacking:
-            return insufficient(allowed.lacking)
-        if facts.changed or (allowed.depends and call.judged() is not None):
-            again = self.decide(principal, target, call.judged())
-            if not isinstance(again, Allow):
-                return again
-            allowed = again
+        if facts.changed or allowed.depends:
+            if allowed.lacking:
+                return insufficient(allowed.lacking)
+            if facts.changed or call.judged() is not None:
+                again = self.decide(principal, target, call.judged())
+                if not isinstance(again, Allow):
+                    return again
+                allowed = again
         if facts.changed:  # what is known of it says what was asked, not what is sent
             call = msgspec.structs.replace(call, spelled=None, series=None)
         return Permit(call, principal, target, decision_id, allowed.rules, allowed.softened)

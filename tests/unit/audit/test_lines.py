@@ -13,8 +13,9 @@ from doorward.audit.build import actor_of, args_of, mcp_of, result_of, ruling_of
 from doorward.audit.digests import DigestKey, DigestKeys
 from doorward.audit.ids import uuid7
 from doorward.audit.lines import CallLines
+from doorward.model.bounds import Bounds
 from doorward.model.call import Credential, Inbound, Outcome, Series
-from doorward.model.principal import Principal
+from doorward.model.principal import Actor, ActorKind, Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import ControlRun, Deny, Mode, Permit, RuleRef
@@ -151,6 +152,11 @@ def test_the_decision_line_is_the_encoded_record(  # noqa: PLR0917
 
 
 ALICE = Principal("default", "alice", "coder", "key", "AAAAAAAAAAAA")
+TOKEN = Principal(
+    "default", "alice", "coder", "jwt", client="app", issuer="https://id.example", human=True,
+    strength="bound token", bounds=Bounds(scopes=frozenset({"read"})), token_id="j", session_id="s",
+    actors=(Actor("https://id.example", "bot \u2028\"", ActorKind.AGENT, "app", "coder"),),
+)  # fmt: skip
 READ = Target("files", Kind.TOOL, "read", OperationClass.READ)
 RULE = (RuleRef("r", "doorward.yaml", 12),)
 RAN = (ControlRun("identity", "pass", 3),)
@@ -165,6 +171,7 @@ def test_nothing_that_differs_is_taken_from_another_call() -> None:
     permits = [
         permit_of(ALICE, READ, RULE, 1, series=mine),
         permit_of(bob, READ, RULE, 1, series=mine),
+        permit_of(TOKEN, READ, RULE, 1, series=mine),
         permit_of(ALICE, write, RULE, 1, series=mine),
         permit_of(ALICE, READ, (), 1, series=mine),
         permit_of(ALICE, READ, RULE, 1, series=mine, softened=deny),

@@ -16,9 +16,10 @@ from doorward.audit.ids import uuid7
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.audit.strictness import Strictness
+from doorward.model.bounds import Bounds
 from doorward.model.call import Call, Credential, Inbound, Outcome, Series, Session, Spelled
 from doorward.model.errors import GatewayError
-from doorward.model.principal import Principal
+from doorward.model.principal import Actor, ActorKind, Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.model.verdict import ControlRun, Deny, Hold, Mode, Permit, RuleRef
@@ -493,3 +494,80 @@ async def test_a_code_of_any_length_is_kept_within_64_bits(
 ) -> None:
     await recorder.outcome(uuid7(), ALICE, Outcome.FAILED, error_code=code, total_s=0.1)
     assert log.last["result"]["error_code"] == kept
+
+
+CHAIN = (
+    Actor("https://id.example", "bot-7", ActorKind.AGENT, "app", "coder"),
+    Actor("https://id.example", "x" * 300),
+)
+TOKEN = Principal(
+    "default", "anna", "coder", "jwt", actors=CHAIN, client="app", issuer="https://id.example", human=True,
+    groups=frozenset({"group-of-9"}), strength="bound token", acr="phr", token_id="jti-1", session_id="sid-1",
+    bounds=Bounds(people=("@people/0",), scopes=frozenset({"read"})),
+)  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_who_stands_behind_a_token_is_on_record(recorder: Recorder, log: Log) -> None:
+    await recorder.decision(
+        uuid7(), TOKEN, permit(principal=TOKEN), inbound=INBOUND, call=CALL, target=TARGET, controls=CONTROLS
+    )
+    assert log.last["actor"] == {
+        "subject": "anna",
+        "method": "jwt",
+        "agent": "coder",
+        "client": "inspector/1.2",
+        "actors": ["bot-7", "x" * 255 + "…"],
+        "issuer": "https://id.example",
+        "client_id": "app",
+        "human": True,
+        "strength": "bound token",
+        "chain": [
+            {
+                "issuer": "https://id.example",
+                "subject": "bot-7",
+                "kind": "agent",
+                "client": "app",
+                "agent": "coder",
+            },
+            {"issuer": "https://id.example", "subject": "x" * 255 + "…", "kind": "unknown"},
+        ],
+    }
+    text = log.lines[-1].decode()
+    assert not [kept for kept in ("jti-1", "sid-1", "group-of-9", "phr", "@people") if kept in text]
+
+
+@pytest.mark.asyncio
+async def test_who_denied_and_what_is_missing_is_on_record(recorder: Recorder, log: Log) -> None:
+    denial = Deny(Reason.INSUFFICIENT_SCOPE, "no", scopes=("read", "write"), bound="scopes")
+    await recorder.decision(uuid7(), TOKEN, denial, inbound=INBOUND, call=CALL, target=TARGET)
+    assert log.last["decision"]["bound"] == "scopes"
+    assert log.last["decision"]["scopes"] == ["read", "write"]
+    softened = Deny(Reason.NO_GRANT, "no", bound="people")
+    permitted = permit(principal=TOKEN, softened=softened)
+    await recorder.decision(uuid7(), TOKEN, permitted, inbound=INBOUND, call=CALL, target=TARGET)
+    assert log.last["decision"]["softened"] == {"reason": "no_grant", "bound": "people"}
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_says_why_in_more_words_than_its_caller_is_told(recorder: Recorder, log: Log) -> None:
+    await recorder.refused(
+        Reason.CREDENTIAL_REVOKED, peer="203.0.113.9", transport="http", endpoint="files", detail="y" * 300
+    )
+    assert log.last["reason"] == "credential_revoked"
+    assert log.last["detail"] == "y" * 255 + "…"
+
+
+@pytest.mark.asyncio
+async def test_the_same_subject_of_two_issuers_is_counted_apart(recorder: Recorder, log: Log) -> None:
+    other = msgspec.structs.replace(TOKEN, issuer="https://other.example")
+    denial = Deny(Reason.NO_GRANT, "no", bound="people")
+    for who in (TOKEN, other):
+        for _ in range(103):
+            await recorder.decision(uuid7(), who, denial, inbound=INBOUND, call=CALL, target=TARGET)
+    await recorder.roll_up()
+    counted = [json.loads(line) for line in log.lines if b'"denials"' in line]
+    assert {(one["actor"]["issuer"], one["actor"]["client_id"], one["count"]) for one in counted} == {
+        ("https://id.example", "app", 3),
+        ("https://other.example", "app", 3),
+    }
