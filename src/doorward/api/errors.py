@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from doorward.control.errors import Conflict, Forbidden, Refused, Unavailable, Unknown
-from doorward.model.errors import DoorwardError
+from doorward.model.errors import CallerError, DoorwardError, GatewayError
 from doorward.model.reasons import REASONS, Reason
 
 
@@ -58,6 +58,29 @@ def problem(error: Exception) -> tuple[int, Problem]:
     if isinstance(error, DoorwardError):
         return _status(error.reason), Problem(error.reason.value, error.message, REASONS[error.reason].advice)
     return 400, Problem("invalid_request", str(error))
+
+
+def raised(told: Problem) -> Exception:
+    """What `problem` was made of, as nearly as whoever asked has to know it."""
+    for kind, (_, reason) in _STATUS.items():
+        if told.reason == reason:
+            return kind(told.message, told.hint)
+    if told.reason in {"invalid_request", "body_too_large"}:
+        return ValueError(told.message)
+    if told.reason in {"credential_missing", "credential_invalid"}:
+        return CallerError(Reason(told.reason), told.message)
+    try:
+        return GatewayError(Reason(told.reason), told.message)
+    except ValueError:  # of a newer gateway, or none of ours
+        return Unavailable(told.message, told.hint)
+
+
+def read(told: object) -> Exception:
+    """`raised`, of what came as `error` in an answer."""
+    try:
+        return raised(msgspec.convert(told, type=Problem))
+    except msgspec.ValidationError:
+        return Unavailable("the admin plane answered with an error that says nothing")
 
 
 def _status(reason: Reason) -> int:

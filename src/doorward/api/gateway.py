@@ -25,7 +25,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class ServerPage(msgspec.Struct, frozen=True):
-    """By name."""
+    """In the order of the configuration."""
 
     servers: list[ServerRow]
     cursor: str | None

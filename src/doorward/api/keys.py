@@ -1,7 +1,5 @@
 """Virtual keys."""
 
-from typing import Any
-
 import msgspec
 
 from doorward.api.pages import cut
@@ -9,7 +7,17 @@ from doorward.api.route import Call, Page
 from doorward.control import key_view, keys
 from doorward.control.plane import Plane
 from doorward.control.roles import Operator
-from doorward.ports.store import KeyRecord
+from doorward.ports.store import KeyRecord, OperatorRecord
+
+
+class EffectiveLimits(msgspec.Struct, frozen=True):
+    """What is left once everybody who has a say has had it."""
+
+    servers: tuple[str, ...]
+    read_only: bool
+    rate: str | None
+    networks: tuple[str, ...] | None
+    expires_at: float | None
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -21,6 +29,8 @@ class KeyRow(msgspec.Struct, frozen=True):
     environment: str
     state: str
     """"live", "revoked", "expired" or "suspended"."""
+    cause: str | None
+    """Why it is suspended."""
     servers: tuple[str, ...] | None
     tools: tuple[str, ...] | None
     read_only: bool
@@ -28,11 +38,15 @@ class KeyRow(msgspec.Struct, frozen=True):
     networks: tuple[str, ...] | None
     created_at: float
     created_by: str
+    creator_id: str | None
     expires_at: float | None
     revoked_at: float | None
     last_used_at: float | None
     previous_until: float | None
     """How long the secret works that was replaced last."""
+    effective: EffectiveLimits
+    limits: list[key_view.Limit]
+    """The agent's first, then the key's, then its creator's. All of them hold."""
 
 
 class KeyWithSecret(KeyRow, frozen=True):
@@ -65,7 +79,8 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def create(plane: Plane, by: Operator, call: Call) -> KeyWithSecret:
-    made = keys.create_key(plane.store, plane.ring, plane.configured(), call.body, by=by, now=plane.clock())
+    configured, now = plane.configured(), plane.clock()
+    made = keys.create_key(plane.store, plane.ring, configured, call.body, by=by, now=now)
     return _with_secret(plane, made)
 
 
@@ -74,24 +89,24 @@ def listed(plane: Plane, by: Operator, call: Call) -> KeyPage:
     found = keys.list_keys(plane.store, by=by)
     if query.agent is not None:
         found = [record for record in found if record.agent == query.agent]
+    operators, configured, now = _operators(plane), plane.configured(), plane.clock()
     if query.state is not None:
-        state = _states(plane)
-        found = [record for record in found if state(record) == query.state]
-    rows, cursor = cut(found, query, lambda row: row.id)
-    state = _states(plane)
-    return KeyPage([KeyRow(**_members(record, state(record))) for record in rows], cursor)
+        found = [
+            record for record in found if key_view.state(record, operators, configured, now) == query.state
+        ]
+    page, cursor = cut(found, query, lambda record: record.id)
+    shown = (key_view.effective(record, operators, configured, now) for record in page)
+    return KeyPage([_row(each) for each in shown], cursor)
 
 
-def show(plane: Plane, by: Operator, call: Call) -> dict[str, Any]:
-    shown = key_view.show_key(plane.store, plane.configured(), call.path["key"], by=by, now=plane.clock())
-    return key_view.as_json(shown)
+def show(plane: Plane, by: Operator, call: Call) -> KeyRow:
+    configured, now = plane.configured(), plane.clock()
+    return _row(key_view.show_key(plane.store, configured, call.path["key"], by=by, now=now))
 
 
 def change(plane: Plane, by: Operator, call: Call) -> KeyRow:
-    record = keys.change_key(
-        plane.store, plane.configured(), call.path["key"], call.body, by=by, now=plane.clock()
-    )
-    return _row(plane, record)
+    configured, wanted, now = plane.configured(), call.path["key"], plane.clock()
+    return _shown(plane, keys.change_key(plane.store, configured, wanted, call.body, by=by, now=now))
 
 
 def rotate(plane: Plane, by: Operator, call: Call) -> KeyWithSecret:
@@ -110,24 +125,21 @@ def rotate(plane: Plane, by: Operator, call: Call) -> KeyWithSecret:
 
 
 def revoke(plane: Plane, by: Operator, call: Call) -> KeyRow:
-    return _row(plane, keys.revoke_key(plane.store, call.path["key"], by=by, now=plane.clock()))
+    return _shown(plane, keys.revoke_key(plane.store, call.path["key"], by=by, now=plane.clock()))
 
 
-def _states(plane: Plane) -> Any:
-    """Says of a record in which state it is."""
-    operators = {record.id: record for record in plane.facts().operators}
-    configured, now = plane.configured(), plane.clock()
-    return lambda record: key_view.state(record, operators, configured, now)
+def _operators(plane: Plane) -> dict[str, OperatorRecord]:
+    return {record.id: record for record in plane.facts().operators}
 
 
-def _row(plane: Plane, record: KeyRecord) -> KeyRow:
-    return KeyRow(**_members(record, _states(plane)(record)))
+def _shown(plane: Plane, record: KeyRecord) -> KeyRow:
+    return _row(key_view.effective(record, _operators(plane), plane.configured(), plane.clock()))
+
+
+def _row(shown: key_view.Effective) -> KeyRow:
+    return msgspec.convert(key_view.as_json(shown), type=KeyRow)
 
 
 def _with_secret(plane: Plane, made: keys.CreatedKey) -> KeyWithSecret:
-    return KeyWithSecret(**_members(made.record, _states(plane)(made.record)), key=made.text)
-
-
-def _members(record: KeyRecord, state: str) -> dict[str, Any]:
-    said = ("created_at", "created_by", "last_used_at")
-    return keys.public(record) | {name: getattr(record, name) for name in said} | {"state": state}
+    shown = key_view.effective(made.record, _operators(plane), plane.configured(), plane.clock())
+    return msgspec.convert(key_view.as_json(shown) | {"key": made.text}, type=KeyWithSecret)

@@ -1,6 +1,6 @@
 """Every operation of /api/v1. The OpenAPI document, the HTTP server and our own commands read this table."""
 
-from typing import Any, Final
+from typing import Final
 
 from doorward.api import blocks, gateway, keys, operators
 from doorward.api.route import Page, Route
@@ -20,7 +20,7 @@ ROUTES: Final = (
     Route("GET", "/calls", gateway.calls, "Calls in flight", gateway.Calls, query=gateway.CallQuery),
     Route("POST", "/calls/cancel", gateway.cancel, "End calls", gateway.Calls, body=Selector),
     Route("GET", "/keys", keys.listed, "Keys", keys.KeyPage, query=keys.KeyQuery),
-    Route("GET", "/keys/{key}", keys.show, "A key, and what it is worth", dict[str, Any]),
+    Route("GET", "/keys/{key}", keys.show, "A key, and what it is worth", keys.KeyRow),
     Route(
         "POST", "/keys", keys.create, "Create a key", keys.KeyWithSecret,
         body=WantedKey, status=201, changes=True,

@@ -2,8 +2,8 @@
 
 import time
 
-from doorward.app.keys import operator
 from doorward.app.outbox import opened
+from doorward.app.terminal import operator
 from doorward.audit.records import Actor
 from doorward.config.load import Loaded
 from doorward.control import hashes

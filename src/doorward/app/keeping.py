@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from doorward.app.keys import operator
 from doorward.app.log import lifecycle, open_log, say_recovered
 from doorward.app.outbox import opened
 from doorward.app.retention import Retainer, retention
 from doorward.app.state import paths
+from doorward.app.terminal import operator
 from doorward.audit.keep import PRUNED, Due, due
 from doorward.audit.records import Actor, clip
 from doorward.backends.files.checkpoints import Checkpoints

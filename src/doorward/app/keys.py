@@ -1,103 +1,71 @@
-"""What `doorward keys` works on: the store of a configuration, opened for one command."""
+"""What `doorward keys` works on: the operations on keys, wherever they are carried out."""
 
-import getpass
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
-from doorward.app.outbox import opened
+from doorward.app.admin.local import Send, administered
 from doorward.config.load import Loaded
-from doorward.config.policy import policy_spec
-from doorward.control import keys
-from doorward.control.key_rules import Configured
-from doorward.control.key_view import as_json, effective
-from doorward.control.keys import Change, Wanted
-from doorward.control.roles import Operator, Role
-from doorward.ports.secrets import SecretRing
-from doorward.ports.store import KeyRecord, Store
+from doorward.control.keys import OVERLAP_S, Change, Wanted, id_of
+
+PAGE = "1000"
 
 
 class KeyService:
-    """The use cases of `control.keys` for one operator. What they return is fit for JSON; a new key stands in
-    it as "key", once. Each raises Refused, ValueError and GatewayError as the use case does."""
+    """What comes back is fit for JSON; a new secret stands in it as "key", once. Each raises Refused,
+    ValueError and DoorwardError as the use case does."""
 
-    def __init__(self, store: Store, ring: SecretRing, configured: Configured, by: Operator) -> None:
-        self._store = store
-        self._ring = ring
-        self._configured = configured
-        self._by = by
+    def __init__(self, send: Send) -> None:
+        self._send = send
 
     def create(self, wanted: Wanted) -> dict[str, Any]:
         """A new key."""
-        made = keys.create_key(
-            self._store, self._ring, self._configured, wanted, by=self._by, now=time.time()
-        )
-        return self._shown(made.record) | {"key": made.text}
+        return self._send("POST", "/keys", msgspec.to_builtins(wanted))
 
     def list(self) -> list[dict[str, Any]]:
         """Oldest first."""
-        operators = {operator.id: operator for operator in self._store.operators()}
-        now = time.time()
-        return [
-            as_json(effective(record, operators, self._configured, now))
-            for record in keys.list_keys(self._store, by=self._by)
-        ]
+        found: list[dict[str, Any]] = []
+        query = {"limit": PAGE}
+        while True:
+            said = self._send("GET", "/keys", query=query)
+            found += said["keys"]
+            if said["cursor"] is None:
+                return found
+            query["cursor"] = said["cursor"]
 
     def show(self, key_id: str) -> dict[str, Any]:
         """One key."""
-        return self._shown(keys.find_key(self._store, key_id, by=self._by))
+        return self._send("GET", _path(key_id))
 
     def change(self, key_id: str, change: Change) -> dict[str, Any]:
         """The key as it is from now on."""
-        record = keys.change_key(self._store, self._configured, key_id, change, by=self._by, now=time.time())
-        return self._shown(record)
+        return self._send("PATCH", _path(key_id), msgspec.to_builtins(change))
 
     def rotate(
-        self,
-        key_id: str,
-        overlap_s: float = keys.OVERLAP_S,
-        expires_at: float | UnsetType | None = UNSET,
+        self, key_id: str, overlap_s: float = OVERLAP_S, expires_at: float | UnsetType | None = UNSET
     ) -> dict[str, Any]:
         """The key with its new secret."""
-        made = keys.rotate_key(
-            self._store,
-            self._ring,
-            self._configured,
-            key_id,
-            by=self._by,
-            now=time.time(),
-            overlap_s=overlap_s,
-            expires_at=expires_at,
-        )
-        return self._shown(made.record) | {"key": made.text}
+        ends = {} if expires_at is UNSET else {"expires_at": expires_at}
+        return self._send("POST", f"{_path(key_id)}/rotate", {"overlap_s": overlap_s, **ends})
 
     def revoke(self, key_id: str) -> dict[str, Any]:
         """The key as it is from now on."""
-        return self._shown(keys.revoke_key(self._store, key_id, by=self._by, now=time.time()))
-
-    def _shown(self, record: KeyRecord) -> dict[str, Any]:
-        operators = {operator.id: operator for operator in self._store.operators()}
-        return as_json(effective(record, operators, self._configured, time.time()))
+        return self._send("DELETE", _path(key_id))
 
 
 @contextmanager
-def open_keys(loaded: Loaded) -> Iterator[KeyService]:
-    """See outbox.opened."""
-    with opened(loaded, "keys") as (store, ring):
-        yield KeyService(store, ring, configured(loaded), Operator("", operator(), Role.OWNER, "cli"))
+def open_keys(loaded: Loaded, token: str | None = None) -> Iterator[KeyService]:
+    """See admin.local.administered."""
+    with administered(loaded, token) as send:
+        yield KeyService(send)
 
 
-def configured(loaded: Loaded) -> Configured:
-    """What keys are made of, by this configuration."""
-    return Configured(policy_spec(loaded).agents, tuple(loaded.settings.servers))
-
-
-def operator() -> str:
-    """Whose terminal this is, for change records."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+def _path(key_id: str) -> str:
+    """Raises ValueError. Of a whole key only the id goes on its way."""
+    wanted = id_of(key_id)
+    if not wanted.isalnum() or not wanted.isascii():
+        raise ValueError("a key's id has letters and digits only: doorward keys list shows them")
+    return f"/keys/{wanted}"

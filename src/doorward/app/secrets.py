@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from doorward.app.keys import operator
 from doorward.app.outbox import begin_log, opened
 from doorward.app.state import paths
+from doorward.app.terminal import operator
 from doorward.audit.notes import VerifierKey, verifier_key
 from doorward.audit.records import Actor
 from doorward.backends.files.checkpoints import Checkpoints

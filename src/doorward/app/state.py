@@ -39,10 +39,10 @@ def paths(settings: Settings) -> StatePaths:
 def open_ring(where: StatePaths, store: Store) -> FileRing:
     """The key ring that belongs to the store.
 
-    Raises GatewayError(STORE_UNAVAILABLE) when it is missing although the store has keys: a new pepper would
-    make every one of them invalid without a word.
+    Raises GatewayError(STORE_UNAVAILABLE) when it is missing although the store has keys or operators: a new
+    pepper would make every one of them invalid without a word.
     """
-    if not where.ring.exists() and store.keys():
-        text = f"{where.ring} is missing, and no key in {where.database} works without it: restore it"
+    if not where.ring.exists() and (store.keys() or store.operators()):
+        text = f"{where.ring} is missing, and nothing in {where.database} works without it: restore it"
         raise GatewayError(Reason.STORE_UNAVAILABLE, text)
     return FileRing(where.ring)

@@ -128,7 +128,7 @@ class _Local(HTTPConnection):
         self.sock.sendall(_LOCAL_HEADER)
 
 
-class _UnixConnection(HTTPConnection):
+class UnixConnection(HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
@@ -141,7 +141,7 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-class _LocalUnixConnection(_UnixConnection):
+class _LocalUnixConnection(UnixConnection):
     def connect(self) -> None:
         super().connect()
         self.sock.sendall(_LOCAL_HEADER)
@@ -154,7 +154,7 @@ class _LocalPinnedConnection(PinnedConnection, _Local):
 def _connection(listener: Listener, timeout: float, files: TlsFiles) -> HTTPConnection:
     address, preface = listener.address, listener.preface
     if address.startswith("unix:"):
-        kind = _LocalUnixConnection if preface else _UnixConnection
+        kind = _LocalUnixConnection if preface else UnixConnection
         return kind(address.removeprefix("unix:"), timeout)
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from doorward.cli import wiring
+from doorward.cli.administration import add_token_flag, open_keys
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.key_flags import add_limits, ends, expiry, limits, overlap
 from doorward.cli.output import Output
@@ -12,6 +12,7 @@ from doorward.cli.parser import Parser, Subparsers, add_command, add_group
 def add_parser(subparsers: Subparsers) -> None:
     group = add_group(subparsers, "keys", "Create, change and revoke virtual keys")
     new = add_command(group, "create", "Create a key for an agent; it is shown once", create)
+    add_token_flag(new)
     new.add_argument("--agent", required=True, help="name under agents: in the configuration")
     new.add_argument("--name", help="what to call it (default: the agent's name)")
     new.add_argument("--test", action="store_true", help="a dw_test_ key instead of a dw_live_ one")
@@ -24,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_limits(changed)
     changed.add_argument("--expires", metavar="90d", type=expiry, help="from now on: h, d, w or y, or never")
     _of_one(group, "show", "Show what a key may do, and who says so").set_defaults(run=show)
-    add_command(group, "list", "List keys, without their secrets", show_all)
+    add_token_flag(add_command(group, "list", "List keys, without their secrets", show_all))
     rotated = _of_one(group, "rotate", "Give a key a new secret; the old one works on for a while")
     rotated.set_defaults(run=rotate)
     rotated.add_argument(
@@ -38,13 +39,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _of_one(group: Subparsers, name: str, summary: str) -> Parser:
     parser = add_command(group, name, summary, None)
+    add_token_flag(parser)
     parser.add_argument("id", help="the key's id, as keys list shows it")
     return parser
 
 
 def create(args: argparse.Namespace) -> int:
     from doorward.cli import key_pages
-    from doorward.cli.refused import refused
     from doorward.cli.settings import loaded
     from doorward.config.errors import did_you_mean
     from doorward.control.keys import Wanted
@@ -55,7 +56,7 @@ def create(args: argparse.Namespace) -> int:
         raise CommandError(Exit.USAGE, f'no agent is named "{args.agent}" in {document.path}', hint)
     environment = "test" if args.test else "live"
     wanted = Wanted(agent=args.agent, name=args.name, environment=environment, **limits(args))
-    with refused(), wiring.open_keys(document) as keys:
+    with open_keys(args) as keys:
         shown = keys.create(wanted)
     ends_at = key_pages.date(shown["effective"]["expires_at"])
     output.say(f"key {shown['id']} for agent {shown['agent']}, expires {ends_at}")
@@ -66,8 +67,6 @@ def create(args: argparse.Namespace) -> int:
 
 def change(args: argparse.Namespace) -> int:
     from doorward.cli import key_pages
-    from doorward.cli.refused import refused
-    from doorward.cli.settings import loaded
     from doorward.control.keys import Change
 
     wanted = limits(args)
@@ -75,7 +74,7 @@ def change(args: argparse.Namespace) -> int:
         message, hint = "doorward keys set: nothing to change", "see doorward keys set --help"
         raise CommandError(Exit.USAGE, message, hint)
     output = Output.of(args)
-    with refused(), wiring.open_keys(loaded(args)) as keys:
+    with open_keys(args) as keys:
         shown = keys.change(args.id, Change(**wanted))
     key_pages.page(output, shown)
     output.result("key", shown)
@@ -84,11 +83,9 @@ def change(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     from doorward.cli import key_pages
-    from doorward.cli.refused import refused
-    from doorward.cli.settings import loaded
 
     output = Output.of(args)
-    with refused(), wiring.open_keys(loaded(args)) as keys:
+    with open_keys(args) as keys:
         shown = keys.show(args.id)
     key_pages.page(output, shown)
     output.result("key", shown)
@@ -97,11 +94,9 @@ def show(args: argparse.Namespace) -> int:
 
 def show_all(args: argparse.Namespace) -> int:
     from doorward.cli import key_pages
-    from doorward.cli.refused import refused
-    from doorward.cli.settings import loaded
 
     output = Output.of(args)
-    with refused(), wiring.open_keys(loaded(args)) as keys:
+    with open_keys(args) as keys:
         found = keys.list()
     if found:
         key_pages.table(output, found)
@@ -113,12 +108,10 @@ def show_all(args: argparse.Namespace) -> int:
 
 def rotate(args: argparse.Namespace) -> int:
     from doorward.cli import key_pages
-    from doorward.cli.refused import refused
-    from doorward.cli.settings import loaded
 
     output = Output.of(args)
     given = ends(args) if args.overlap is None else {"overlap_s": args.overlap, **ends(args)}
-    with refused(), wiring.open_keys(loaded(args)) as keys:
+    with open_keys(args) as keys:
         shown = keys.rotate(args.id, **given)
     until = shown["previous_until"]
     old = (
@@ -133,11 +126,9 @@ def rotate(args: argparse.Namespace) -> int:
 
 
 def revoke(args: argparse.Namespace) -> int:
-    from doorward.cli.refused import refused
-    from doorward.cli.settings import loaded
 
     output = Output.of(args)
-    with refused(), wiring.open_keys(loaded(args)) as keys:
+    with open_keys(args) as keys:
         shown = keys.revoke(args.id)
     output.say(f"revoked {shown['id']}")
     output.result("key", shown)

@@ -15,6 +15,7 @@ from doorward.cli import (
     demo,
     init,
     keys,
+    operators,
     secrets,
     serve,
     servers,
@@ -31,7 +32,8 @@ from doorward.model.reasons import REASONS, Blame, Reason
 
 # Shown in this order by --help: first what a newcomer needs.
 _COMMANDS: Final = (
-    demo, init, serve, status, servers, tools, whoami, keys, secrets, config, audit, bridge, version,
+    demo, init, serve, status, servers, tools, whoami, keys, operators, secrets, config, audit, bridge,
+    version,
 )  # fmt: skip
 
 _EXITS: Final = {

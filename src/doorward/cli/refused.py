@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from doorward.cli.exit import CommandError, Exit
-from doorward.control.errors import Forbidden, Refused
+from doorward.control.errors import Forbidden, Refused, Unavailable
+from doorward.model.errors import CallerError
+
+_PRESENT: Final = "present a token: --admin-token-file FILE, or DOORWARD_ADMIN_TOKEN"
 
 
 @contextmanager
@@ -14,7 +18,13 @@ def refused() -> Iterator[None]:
         yield
     except Forbidden as error:
         raise CommandError(Exit.AUTH, f"doorward: {error.message}", error.hint) from error
+    except Unavailable as error:
+        raise CommandError(Exit.UNREACHABLE, f"doorward: {error.message}", error.hint) from error
     except Refused as error:
         raise CommandError(Exit.USAGE, f"doorward: {error.message}", error.hint) from error
+    except CallerError as error:
+        # Of an operator's token: what agents are advised does not help here.
+        data = {"reason": error.reason.value}
+        raise CommandError(Exit.AUTH, f"doorward: {error.message}", _PRESENT, data=data) from error
     except ValueError as error:
         raise CommandError(Exit.USAGE, f"doorward: {error}") from error

@@ -27,7 +27,7 @@ class Listener(NamedTuple):
 
 def listener(config: str) -> Listener:
     """Of the running gateway. Raises CommandError."""
-    lock = _state(Path(config)) / LOCK
+    lock = state_directory(Path(config)) / LOCK
     try:
         written = lock.read_bytes()
         content: Any = json.loads(written) if written else None
@@ -54,8 +54,8 @@ def not_running(config: str) -> CommandError:
     return CommandError(Exit.UNREACHABLE, f"no gateway runs for {config}", "start it: doorward serve")
 
 
-def _state(config: Path) -> Path:
-    """The state directory. Loading costs 0.3 s, so only a file that may name another directory is loaded."""
+def state_directory(config: Path) -> Path:
+    """Of a configuration. Loading costs 0.3 s, so only a file that may name another directory is loaded."""
     try:
         text = config.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
+    from doorward.app.admin.local import Send
     from doorward.app.identity import Issuers
     from doorward.app.queries import Wanted
     from doorward.cli.trust import TlsFiles
@@ -106,11 +107,62 @@ def demo(arguments: Sequence[str]) -> int:
     return app.demo(arguments)
 
 
-def open_keys(loaded: "Loaded") -> AbstractContextManager[Keys]:
-    """The keys of a configuration's store, closed on leaving."""
+def keys(send: "Send") -> Keys:
+    """The keys, wherever what is asked is carried out."""
     from doorward.app import keys as app
 
-    return app.open_keys(loaded)
+    return app.KeyService(send)
+
+
+def administered(loaded: "Loaded", token: str | None) -> AbstractContextManager["Send"]:
+    """On the store of a configuration; see app.admin.local."""
+    from doorward.app.admin import local
+
+    return local.administered(loaded, token)
+
+
+def admin_address(root: "Path") -> str | None:
+    """Where the gateway that holds a state directory listens for operators; None where none does. Raises
+    GatewayError."""
+    from doorward.app.admin import reach
+
+    return reach.admin_address(root)
+
+
+def kept_token(root: "Path") -> str | None:
+    """The token in a state directory. Raises GatewayError."""
+    from doorward.app.admin import bootstrap
+
+    return bootstrap.kept(root / bootstrap.TOKEN_FILE)
+
+
+def recovered(loaded: "Loaded") -> AbstractContextManager[tuple[str, str]]:
+    """Name and token of one more owner. Raises GatewayError."""
+    from doorward.app.admin import local
+
+    return local.recovered(loaded)
+
+
+def renew_token(root: "Path", operator_id: str, token: str) -> bool:
+    """Whether the token in a state directory was that operator's; it is the new one now. Raises
+    GatewayError."""
+    from doorward.app.admin import bootstrap
+
+    return bootstrap.renew(root, operator_id, token)
+
+
+def token_in(file: "Path") -> str | None:
+    """The token in a file. Raises GatewayError."""
+    from doorward.app.admin import bootstrap
+
+    return bootstrap.kept(file)
+
+
+def raised(told: object) -> Exception:
+    """An error of the admin API as what it was made of."""
+    from doorward.app.admin import reach
+
+    return reach.raised(told)
 
 
 def open_secrets(loaded: "Loaded") -> AbstractContextManager[Secrets]:

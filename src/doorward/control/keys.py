@@ -211,6 +211,12 @@ def public(record: KeyRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names} | {"previous_until": until}
 
 
+def id_of(text: str) -> str:
+    """The id in a key, whole or cut off after its id; any other text as it is."""
+    parts = text.split("_")
+    return parts[2] if len(parts) in (3, 4) and parts[0] == "dw" else text
+
+
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "servers": rules.server_globs,
     "tools": rules.tool_globs,
@@ -234,17 +240,12 @@ def _put(  # noqa: PLR0917 - as of a change record
 
 
 def _find(store: Store, key_id: str) -> KeyRecord:
-    wanted = _id_of(key_id)
+    wanted = id_of(key_id)
     records = store.keys()
     by_id = {record.id: record for record in records}
     if wanted not in by_id:
         raise Unknown("there is no key with this id", "doorward keys list shows them")
     return by_id[wanted]
-
-
-def _id_of(text: str) -> str:
-    parts = text.split("_")
-    return parts[2] if len(parts) in (3, 4) and parts[0] == "dw" else text
 
 
 def _within_agent(

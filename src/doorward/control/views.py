@@ -21,7 +21,7 @@ def status(live: Live, *, by: Operator) -> dict[str, Any]:
 
 
 def servers(live: Live, *, by: Operator) -> list[ServerRow]:
-    """By name. Raises as `status`."""
+    """In the order of the configuration. Raises as `status`."""
     by.require(Right.SERVERS_READ)
     return live.servers()
 

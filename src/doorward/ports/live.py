@@ -90,7 +90,7 @@ class Live(Protocol):
         ...
 
     def servers(self) -> list[ServerRow]:
-        """In the order of their names."""
+        """In the order of the configuration."""
         ...
 
     def tools(self, server: str | None, after: tuple[str, str] | None, limit: int) -> list[ToolRow]:

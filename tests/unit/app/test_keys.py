@@ -31,6 +31,8 @@ def test_without_a_gateway_the_change_record_goes_into_the_log(tmp_path: Path) -
 
 def test_a_gateway_is_waited_for(tmp_path: Path) -> None:
     config = loaded(tmp_path)
+    with open_keys(config) as keys:
+        keys.create(Wanted(agent="a"))  # the first operator comes with the first change
 
     def gateway() -> None:
         store = open_sqlite(paths(config.settings).database)

@@ -78,9 +78,9 @@ class Answers:
         }
 
     def servers(self) -> list[ServerRow]:
-        """By name."""
+        """In the order of the configuration."""
         world = self._world()
-        return [_server(world, name) for name in sorted(world.servers)]
+        return [_server(world, name) for name in world.servers]
 
     def agents(self) -> list[AgentRules]:
         """By name; made once for each world."""

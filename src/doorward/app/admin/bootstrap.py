@@ -6,12 +6,15 @@ away. What it adds is a name on every change, and the same rights whether a gate
 
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 from doorward.audit.records import Actor
 from doorward.backends.files.private import locked_directory, make_directory, replace_file, require_private
 from doorward.control import operators
+from doorward.control.operators import CreatedOperator
+from doorward.identity.operators import ID_PREFIX, PREFIX
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import SecretRing
@@ -42,6 +45,30 @@ def ensure_owner(
     say(f"  {made.text}")
     say(f"It is shown this once. {keep(root, made.text)}")
     return made.text
+
+
+def recover(root: Path, store: Store, ring: SecretRing, *, actor: Actor, now: float) -> CreatedOperator:
+    """One more owner, for whoever has lost all tokens and still has the state directory: they could write
+    into the store as well. Raises GatewayError(STORE_UNAVAILABLE)."""
+    taken = {record.name for record in store.operators()}
+    name = next(name for number in count(1) if (name := _numbered(number)) not in taken)
+    made = operators.bootstrap(store, ring, actor=actor, now=now, name=name)
+    keep(root, made.text)
+    return made
+
+
+def _numbered(number: int) -> str:
+    return operators.FIRST if number == 1 else f"{operators.FIRST}-{number}"
+
+
+def renew(root: Path, operator_id: str, token: str) -> bool:
+    """Keep an operator's new token in the place of its old one, if that is the one that was kept. Raises
+    GatewayError(STORE_UNAVAILABLE)."""
+    old = kept(root / TOKEN_FILE)
+    if old is None or not old.startswith(f"{PREFIX}{operator_id.removeprefix(ID_PREFIX)}_"):
+        return False
+    keep(root, token)
+    return True
 
 
 def keep(root: Path, token: str) -> str:
