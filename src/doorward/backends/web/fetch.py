@@ -9,6 +9,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -81,7 +82,12 @@ class WebFetch:
             if ca not in self._clients:
                 context = await asyncio.to_thread(_context, ca)
                 self._clients[ca] = httpx2.AsyncClient(
-                    verify=context, trust_env=False, follow_redirects=False, limits=_LIMITS, timeout=TIMEOUT_S
+                    verify=context,
+                    trust_env=False,
+                    follow_redirects=False,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                    limits=_LIMITS,
+                    timeout=TIMEOUT_S,
                 )
             return self._clients[ca]
 
