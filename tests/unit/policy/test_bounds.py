@@ -374,6 +374,19 @@ def test_the_order_of_the_bounds_never_matters(
     assert found is (expected(one, target, given_arguments) and expected(other, target, given_arguments))
 
 
+def test_what_was_said_of_a_call_is_not_said_of_another() -> None:
+    asked = engine(
+        grant(tools=scope(["pay"]), conditions=[when("n", "at_most", 5)]),
+        people=[[ALL], [grant(tools=scope(["pay"]), conditions=[when("n", "at_least", 0)])]],
+    )
+    for names, least in ((("@people/0",), -9), (("@people/1",), 0)):
+        who = bound(people=names)
+        for _ in range(3):
+            for number in (5, 6, -1, 4, -1, 6):
+                allowed = isinstance(asked.decide(who, aim("pay"), {"n": number}), Allow)
+                assert allowed is (least <= number <= 5), (names, number)
+
+
 def test_memory_is_bounded_by_the_number_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judged, "MOST_FENCES", 3)
     asked = engine(ALL, offers=OFFERS)
