@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import docs
-from bench.harness import plan, report, stage, turns, usage
+from bench.harness import plan, report, scenes, stage, turns, usage
 
 
 def figures(cpu_us: float, errors: float = 0) -> report.Figures:
@@ -144,3 +144,12 @@ def test_every_way_has_a_turn_in_every_round_and_no_fixed_neighbour() -> None:
     orders = [turns.order(names, number) for number in range(20)]
     assert all(sorted(one) == sorted(names) for one in orders)
     assert {one[0] for one in orders} == set(names)
+
+
+def test_a_bare_sync_is_measured_in_room_of_each_kind(tmp_path: Path) -> None:
+    told = scenes.synced(tmp_path, times=3)
+    assert set(told) == {
+        f"fdatasync_{kind}{what}" for kind in ("", "written_", "spaced_") for what in ("p50_ms", "cpu_us")
+    }
+    assert min(told.values()) > 0
+    assert list(tmp_path.iterdir()) == []
