@@ -1,4 +1,4 @@
-"""Over loopback sockets: what the library does with redirects, sizes and certificates is what has to be right."""
+"""Over loopback sockets: what the library does with redirects, sizes and certificates has to be right."""
 
 import asyncio
 import base64
