@@ -24,38 +24,29 @@ def leaf_hash(record: bytes) -> bytes:
     return _sha256(b"\x00" + record).digest()
 
 
+def leaf_hashes(records: Iterable[bytes]) -> list[bytes]:
+    """As `leaf_hash`, of many: a call of ours for each would cost a tenth of what sealing does."""
+    sha256 = _sha256
+    return [sha256(b"\x00" + record).digest() for record in records]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Of two neighbouring subtrees."""
     return _sha256(b"\x01" + left + right).digest()
 
 
-class Frontier:
-    """A growing tree, known by its largest complete subtrees: one for each bit that is set in its size."""
+def peaks(hashes: Iterable[bytes]) -> list[bytes]:
+    """The largest complete subtrees over these leaf hashes, from left to right; one for a power of two.
 
-    __slots__ = ("peaks", "size")
-
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        """`leaves`: leaf hashes."""
-        self.size = 0
-        self.peaks: list[bytes] = []
-        """Largest first, which is from left to right."""
-        self.extend(leaves)
-
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Append leaf hashes. One loop, because it runs for every record of the log."""
-        size, peaks, sha256 = self.size, self.peaks, _sha256
-        for node in leaves:
-            below = size
-            while below & 1:
-                node = sha256(b"\x01" + peaks.pop() + node).digest()  # noqa: PLW2901 - what a leaf grows into
-                below >>= 1
-            peaks.append(node)
-            size += 1
-        self.size = size
-
-    def root(self) -> bytes:
-        """Of the tree as it is now."""
-        return fold(self.peaks)
+    Row by row, because that is less work for the interpreter than to add them one by one.
+    """
+    sha256, row, found = _sha256, list(hashes), []
+    while len(row) > 1:
+        if len(row) & 1:
+            found.append(row.pop())
+        pairs = iter(row)
+        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+    return [*row, *reversed(found)]
 
 
 def fold(peaks: Sequence[bytes]) -> bytes:
@@ -66,6 +57,11 @@ def fold(peaks: Sequence[bytes]) -> bytes:
     for peak in reversed(peaks[:-1]):
         root = node_hash(peak, root)
     return root
+
+
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    """Root over these leaf hashes."""
+    return fold(peaks(leaves))
 
 
 def root_at(hashes: Hashes, size: int) -> bytes:

@@ -4,13 +4,12 @@ Pure: tiles are bytes and paths are texts here. A tile of level `L` has the hash
 `256 ** L` leaves; a partial one, at the right edge of the tree, has fewer than 256 of them.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from doorward.audit.merkle import HASH_BYTES, Frontier, fold
+from doorward.audit.merkle import HASH_BYTES, fold, leaf_hashes, peaks
 
 HEIGHT: Final = 8
 WIDTH: Final = 1 << HEIGHT
@@ -76,7 +75,7 @@ class TileHashes:
         content = self._read(Tile(level, number, width))
         if len(content) < width * HASH_BYTES:
             raise ValueError(f"{Tile(level, number, width).path} is too short")
-        return fold(Frontier(hashes_of(content)[at : at + (1 << above)]).peaks)
+        return peaks(hashes_of(content)[at : at + (1 << above)])[0]
 
 
 def hashes_of(content: bytes) -> list[bytes]:
@@ -94,27 +93,28 @@ class TiledTree:
         self.size = size
         self.full: list[tuple[Tile, bytes]] = []
         """Tiles that were filled since somebody took them away, in the order in which they were."""
-        self._levels = [_Level(hashes_of(content)) for content in edges]
-        if [len(level.hashes) for level in self._levels] != _widths(size, len(edges)):
+        self._levels = [hashes_of(content) for content in edges]
+        """For every level the hashes of its partial tile. The nodes over them are made all at once, when the
+        tile is full or a root is asked for."""
+        if [len(hashes) for hashes in self._levels] != _widths(size, len(edges)):
             raise ValueError(f"these are no edges of a tree of {size} records")
 
     def extend(self, records: Sequence[bytes]) -> None:
         """Append records."""
-        sha256 = hashlib.sha256  # written out: a call of leaf_hash costs a tenth of what sealing does
-        self.extend_leaves([sha256(b"\x00" + record).digest() for record in records])
+        self.extend_leaves(leaf_hashes(records))
 
     def extend_leaves(self, leaves: Sequence[bytes]) -> None:
         """Append records of which only the leaf hashes are known."""
         done = 0
         while done < len(leaves):
             if not self._levels:
-                self._levels.append(_Level())
+                self._levels.append([])
             lowest = self._levels[0]
-            some = leaves[done : done + WIDTH - len(lowest.hashes)]
-            lowest.extend(some)
+            some = leaves[done : done + WIDTH - len(lowest)]
+            lowest += some
             done += len(some)
             self.size += len(some)
-            if len(lowest.hashes) == WIDTH:
+            if len(lowest) == WIDTH:
                 self._fill()
 
     def taken(self) -> list[tuple[Tile, bytes]]:
@@ -124,38 +124,23 @@ class TiledTree:
 
     def root(self) -> bytes:
         """Of the tree as it is now."""
-        return fold([peak for level in reversed(self._levels) for peak in level.frontier.peaks])
+        return fold([peak for hashes in reversed(self._levels) for peak in peaks(hashes)])
 
     def edge(self) -> list[tuple[Tile, bytes]]:
         """The partial tiles with their content, lowest level first."""
-        return [(tile, b"".join(self._levels[tile.level].hashes)) for tile in edge(self.size)]
+        return [(tile, b"".join(self._levels[tile.level])) for tile in edge(self.size)]
 
     def _fill(self) -> None:
         """The lowest level is full: hand its tile out, and its root to the level above."""
         above = 0
-        while len((level := self._levels[above]).hashes) == WIDTH:
+        while len(hashes := self._levels[above]) == WIDTH:
             number = (self.size >> HEIGHT * (above + 1)) - 1
-            self.full.append((Tile(above, number), b"".join(level.hashes)))
-            self._levels[above] = _Level()
+            self.full.append((Tile(above, number), b"".join(hashes)))
+            self._levels[above] = []
             above += 1
             if above == len(self._levels):
-                self._levels.append(_Level())
-            self._levels[above].extend(level.frontier.peaks)
-
-
-class _Level:
-    """The partial tile of one level: its hashes, and the tree over them."""
-
-    __slots__ = ("frontier", "hashes")
-
-    def __init__(self, hashes: Sequence[bytes] = ()) -> None:
-        self.hashes: list[bytes] = []
-        self.frontier = Frontier()
-        self.extend(hashes)
-
-    def extend(self, hashes: Sequence[bytes]) -> None:
-        self.hashes += hashes
-        self.frontier.extend(hashes)
+                self._levels.append([])
+            self._levels[above] += peaks(hashes)
 
 
 def _widths(size: int, levels: int) -> list[int]:

@@ -79,24 +79,22 @@ def source(leaves: Sequence[bytes]) -> merkle.Hashes:
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_the_published_roots(size: int) -> None:
-    tree = merkle.Frontier(map(merkle.leaf_hash, LEAVES[:size]))
-    assert tree.root().hex() == ROOTS[size - 1]
+    assert merkle.root_of(merkle.leaf_hashes(LEAVES[:size])).hex() == ROOTS[size - 1]
     assert merkle.root_at(source(LEAVES), size).hex() == ROOTS[size - 1]
 
 
 def test_the_empty_tree() -> None:
     assert merkle.EMPTY.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert merkle.Frontier().root() == merkle.root_at(source(()), 0) == merkle.fold([]) == merkle.EMPTY
+    assert merkle.root_of(()) == merkle.root_at(source(()), 0) == merkle.fold([]) == merkle.EMPTY
 
 
 @pytest.mark.parametrize("size", range(MOST))
-def test_a_growing_tree_has_the_root_of_the_definition(size: int) -> None:
+def test_leaves_have_the_root_of_the_definition(size: int) -> None:
     leaves = records(size)
-    tree = merkle.Frontier()
-    for leaf in leaves:
-        tree.extend([merkle.leaf_hash(leaf)])
-    assert (tree.size, tree.root()) == (size, mth(leaves))
-    assert len(tree.peaks) == size.bit_count()
+    hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
+    assert merkle.leaf_hashes(leaves) == hashes
+    assert merkle.root_of(hashes) == mth(leaves)
+    assert len(merkle.peaks(hashes)) == size.bit_count()
 
 
 @given(st.integers(0, MOST), st.integers(0, MOST))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward.audit.merkle import Frontier, inclusion_proof, leaf_hash
+from doorward.audit.merkle import inclusion_proof, leaf_hash, root_of
 from doorward.audit.receipts import receipt
 from doorward.audit.tiles import TiledTree
 from doorward.audit.verifier import Key, Receipt, main
@@ -16,7 +16,7 @@ KEY = Key.parse(verifier_key(signing_key(0)))
 
 def made(book: Logbook, number: int) -> str:
     def hashes(height: int, index: int) -> bytes:
-        return Frontier(book.leaves[index << height : index + 1 << height]).root()
+        return root_of(book.leaves[index << height : index + 1 << height])
 
     steps = inclusion_proof(hashes, number, len(book.leaves))
     return receipt(book.lines[number], number, steps, book.note())
@@ -81,6 +81,6 @@ def test_the_verifier_alone_judges_it(
 def test_a_tree_grown_by_tiles_is_the_one_of_the_definition(book: Logbook) -> None:
     tree = TiledTree()
     tree.extend(book.lines)
-    assert tree.root() == Frontier(book.leaves).root()
+    assert tree.root() == root_of(book.leaves)
     assert tree.size == len(book.lines) == 38
     assert sha256(b"").digest() != tree.root()

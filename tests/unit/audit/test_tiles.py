@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from doorward.audit.merkle import (
     EMPTY,
-    Frontier,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     root_at,
+    root_of,
     verify_consistency,
     verify_inclusion,
 )
@@ -70,10 +70,10 @@ def test_tiles_hold_what_the_definition_says(size: int) -> None:
             part = hashes[at : at + 256]
             assert tiles.pop(Tile(level, at // 256, len(part))) == b"".join(part)
         whole = range(0, len(hashes) - len(hashes) % 256, 256)
-        hashes = [Frontier(hashes[at : at + 256]).root() for at in whole]
+        hashes = [root_of(hashes[at : at + 256]) for at in whole]
         level += 1
     assert tiles == {}
-    assert (tree.size, tree.root()) == (size, Frontier(LEAVES[:size]).root())
+    assert (tree.size, tree.root()) == (size, root_of(LEAVES[:size]))
 
 
 @given(st.integers(0, 3000), st.lists(st.integers(0, 700), max_size=6))
@@ -84,7 +84,7 @@ def test_a_tree_goes_on_from_its_edge(size: int, steps: list[int]) -> None:
         levels = max(edges, default=-1) + 1
         tree = TiledTree(tree.size, [edges.get(level, b"") for level in range(levels)])
         tree.extend(ALL[tree.size : tree.size + step])
-    assert tree.root() == Frontier(LEAVES[: size + sum(steps)]).root()
+    assert tree.root() == root_of(LEAVES[: size + sum(steps)])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_proofs_from_tiles(size: int) -> None:
     for index in {0, size // 3, size // 2, size - 1}:
         proof = inclusion_proof(hashes, index, size)
         assert verify_inclusion(LEAVES[index], index, size, proof, tree.root())
-        past = Frontier(LEAVES[: index + 1]).root()
+        past = root_of(LEAVES[: index + 1])
         assert verify_consistency(
             index + 1, past, size, tree.root(), consistency_proof(hashes, index + 1, size)
         )

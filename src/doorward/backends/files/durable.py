@@ -7,7 +7,6 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -94,26 +93,28 @@ class OsFiles:
 
 def _put(files: Sequence[tuple[Path, bytes]]) -> None:
     """Written, then synced, then named: the first sync takes most of what the others would wait for."""
-    made: list[tuple[FileIO, Path, Path]] = []
+    made: list[tuple[int, str, str]] = []
     try:
         for path, content in files:
-            temporary = path.with_name(f".{path.name}.new")
+            # Texts, because a busy log puts eighty a second and the calls wait for this thread meanwhile.
+            directory, name = os.path.split(path)
+            temporary = f"{directory}/.{name}.new"
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            file = FileIO(fd, "wb")
-            made.append((file, temporary, path))
-            if file.write(content) != len(content):
+            made.append((fd, temporary, f"{directory}/{name}"))
+            if os.write(fd, content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        for file, _, _ in made:
-            os.fsync(file.fileno())
-        for _, temporary, path in made:
-            temporary.replace(path)
+        for fd, _, _ in made:
+            os.fsync(fd)
+        for _, temporary, final in made:
+            os.replace(temporary, final)  # noqa: PTH105 - see above
     except OSError:
         for _, temporary, _ in made:
-            temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)  # noqa: PTH108 - see above
         raise
     finally:
-        for file, _, _ in made:
-            file.close()
+        for fd, _, _ in made:
+            os.close(fd)
 
 
 def make_directories(path: Path) -> None:

@@ -20,10 +20,15 @@ class TileFiles:
         """`directory`: of the log."""
         self._directory = directory
         self._files = files
+        self._partial: set[tuple[int, int]] | None = None
+        """Level and number of tiles that may have partial ones; None while any may, left by others."""
 
     def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
         """Durably. Raises OSError."""
-        self._files.put([(self._directory / tile.path, content) for tile, content in tiles])
+        written = list(tiles)
+        if self._partial is not None:
+            self._partial.update(tile[:2] for tile, _ in written if tile.width < WIDTH)
+        self._files.put([(self._directory / tile.path, content) for tile, content in written])
 
     def read(self, tile: Tile) -> bytes:
         """As many hashes as the tile is wide; of a partial one those of the full one, if only that is there.
@@ -55,7 +60,10 @@ class TileFiles:
 
     def forget_partial(self, grown: Iterable[Tile]) -> None:
         """Remove the smaller partial tiles that grew into these. Raises OSError."""
-        for tile in grown:
+        tiles = list(grown)
+        for tile in tiles:
+            if self._partial is not None and tile[:2] not in self._partial:
+                continue
             directory = (self._directory / tile._replace(width=1).path).parent
             if not directory.is_dir():
                 continue
@@ -64,3 +72,7 @@ class TileFiles:
                     self._files.remove(path)
             if tile.width == WIDTH:
                 self._files.remove(directory)
+                if self._partial is not None:
+                    self._partial.discard(tile[:2])
+        if self._partial is None:
+            self._partial = {tile[:2] for tile in tiles if tile.width < WIDTH}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward.audit.merkle import Frontier, leaf_hash
+from doorward.audit.merkle import leaf_hash, root_of
 from doorward.audit.notes import parse_checkpoint, parse_note, signers
 from doorward.backends.files.checkpoints import Checkpoints
 from doorward.backends.files.sealer import SLICE_BYTES, SLICE_RECORDS, Pace
@@ -54,7 +54,7 @@ async def test_a_log_is_sealed_when_it_is_closed(directory: Path, ring: MemoryRi
     report = judged(directory)
     assert (faults(directory), report.records, report.sealed) == ([], 601, 601)
     newest = parse_checkpoint(parse_note(content(directory / "checkpoint")).text)
-    assert newest.root == Frontier(map(leaf_hash, lines_of(directory))).root()
+    assert newest.root == root_of(map(leaf_hash, lines_of(directory)))
     assert files_of(directory) == [
         "00000001.jsonl", "checkpoint", "checkpoints/00000001.jsonl", "keys",
         "tile/0/000", "tile/0/001", "tile/0/002.p/89", "tile/1/000.p/2",
@@ -76,7 +76,7 @@ async def test_the_first_record_of_a_log_and_of_each_further_segment(
     assert {each["gateway"] for each in first} == {"here"}
     everything = lines_of(directory)
     for each in first:
-        root = Frontier(map(leaf_hash, everything[: each["first"]])).root()
+        root = root_of(map(leaf_hash, everything[: each["first"]]))
         assert each["root"] == base64.b64encode(root).decode()
         assert json.loads(everything[each["first"]]) == each
     # Each closed segment ends with a checkpoint of its own, issued while it was the open one.
