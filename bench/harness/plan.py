@@ -111,11 +111,16 @@ CROSS = {"cross_l2m_1k_c16": (False, "modern"), "cross_m2l_1k_c16": (True, "echo
 """The same call by a caller of the other era: whether that one is modern, and the endpoint it calls."""
 LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
 """Of 200 servers with 65 tools each: listing.py."""
+IDENTITY = ("key_cached", "token_cached", "jwt_cold", "token_flood")
+"""Who is asking: identity.py."""
 EVIDENCE = {"audit_buffered": "cost", "audit_verify_1m": "verify", "audit_query_1m": "query"}
 """Parts of the audit log alone: evidence.py."""
 STRICT = "strict_json_1k_c16"
 """The call of relay_json_1k_c16 at a server all of whose calls wait for the disk, beside it."""
-SCENES = (*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, STRICT, *CROSS, *LISTS, *EVIDENCE)
+SCENES = (
+    *(*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, STRICT, *CROSS),
+    *(*LISTS, *IDENTITY, *EVIDENCE),
+)
 """Figures that are no single run of calls at one target: scenes.py."""
 
 
@@ -146,6 +151,6 @@ def subset(wanted: list[str]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
 def gateways(pairs: Iterable[Pair], scenes: Iterable[str] = ()) -> list[str]:
     """Those that have to run. The refused key of one is a good key of the other."""
     used = {one.place for pair in pairs for one in pair.measurements(reverse=False)}
-    if set(scenes) - {*IDLE, *LISTS, *EVIDENCE}:
+    if set(scenes) - {*IDLE, *LISTS, *IDENTITY, *EVIDENCE}:
         used |= {"relay", "governed"}
     return [name for name in GATEWAYS if name in used]

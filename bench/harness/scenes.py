@@ -40,6 +40,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
         found.update(idle_streams(stage, pace))
     if set(scenes) & set(plan.LISTS):
         found.update(lists(stage, rounds))
+    if set(scenes) & set(plan.IDENTITY):
+        found.update(identity(stage))
     for name in scenes:
         if name in plan.REFUSED:
             found[name] = _condense([refused(stage, name, pace) for _ in range(rounds)])
@@ -211,16 +213,29 @@ def lists(stage: Stage, rounds: int) -> dict[str, Figures]:
         runs.append(json.loads(done.stdout))
     told = _condense(runs)
     return {
-        "list_13000_cold": _lists_figures(told, ms="cold_ms", cpu_ms="cold_cpu_ms"),
-        "list_13000_warm": _lists_figures(
-            told, ms="warm_ms", cpu_ms="warm_cpu_ms", asked_again_ms="asked_again_ms"
-        ),
-        "list_13000": _lists_figures(told, rss_mb="rss_mb"),
+        "list_13000_cold": _told(told, ms="cold_ms", cpu_ms="cold_cpu_ms"),
+        "list_13000_warm": _told(told, ms="warm_ms", cpu_ms="warm_cpu_ms", asked_again_ms="asked_again_ms"),
+        "list_13000": _told(told, rss_mb="rss_mb"),
     }
 
 
-def _lists_figures(told: Figures, **names: str) -> Figures:
+def _told(told: Figures, **names: str) -> Figures:
     return {**{name: told[source] for name, source in names.items()}, "errors": 0, "rounds": told["rounds"]}
+
+
+def identity(stage: Stage) -> dict[str, Figures]:
+    """Once, in a process of its own: 100,000 tokens take their time; each figure is the least of many."""
+    done = subprocess.run(stage.identity, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        raise Failed(f"identity.py: {done.stderr.strip()}")
+    told: Figures = {**json.loads(done.stdout), "rounds": 1}
+    told["cold_us"] = max(told["es256_us"], told["rs256_us"])
+    return {
+        "key_cached": _told(told, cpu_us="key_us", again_us="key_again_us"),
+        "token_cached": _told(told, cpu_us="token_us", again_us="token_again_us"),
+        "jwt_cold": _told(told, cpu_us="cold_us", es256_us="es256_us", rs256_us="rs256_us"),
+        "token_flood": _told(told, rss_mb="rss_mb", grown_mb="grown_mb"),
+    }
 
 
 def beside(stage: Stage, name: str, pace: Pace) -> Figures:

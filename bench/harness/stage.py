@@ -45,6 +45,8 @@ class Stage:
     load: Path
     listing: tuple[str, ...]
     """The command that measures lists."""
+    identity: tuple[str, ...]
+    """The command that measures keys and tokens."""
     evidence: tuple[str, ...]
     """The command that measures parts of the audit log."""
     place: Path
@@ -188,6 +190,7 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
             targets,
             place / "load",
             (str(doorward.with_name("python")), str(bench / "listing.py")),
+            (str(doorward.with_name("python")), str(bench / "identity.py")),
             (str(doorward.with_name("python")), str(bench / "evidence.py")),
             place,
             lambda: gateway("relay", doorward, bench, place, upstream, alone=True, keys=4),

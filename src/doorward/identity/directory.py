@@ -28,6 +28,8 @@ from doorward.ports.store import KeyRecord, OperatorRecord
 ANONYMOUS: Final = Principal(TENANT, "anonymous", "anonymous", "none")
 KEY_PREFIX: Final = "dw_"
 OPERATOR_PREFIX: Final = "dwa_"
+_keep = msgspec.structs.force_setattr
+"""What was found out, with the credential it was found out about: as frozen as it is, that belongs to us."""
 
 
 class Proof(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -185,10 +187,13 @@ class KeyDirectory:
         if proven.networks is not None and credential.peer not in proven.networks:
             message = f"the key was presented from {credential.peer}, which is in none of its networks"
             raise CallerError(Reason.NETWORK_FORBIDDEN, message)
-        principal = self._judged(proven)
+        if proven.judged is not self._revoked:
+            self._judge(proven)
+        principal = proven.principal
         if principal.key_id is not None:
             self._used[principal.key_id] = now
-        return _keep(credential, Proof(self._mark, principal, proven.until))
+        _keep(credential, "proof", Proof(self._mark, principal, proven.until))
+        return principal
 
     def _admit_token(self, credential: Credential, proven: Proven, endpoint: str | None) -> Principal:
         wanted = proven.thumbprint
@@ -197,8 +202,11 @@ class KeyDirectory:
             if shown is None or shown.thumbprint != wanted:
                 message = "the token is bound to a client certificate that this connection did not present"
                 raise CallerError(Reason.CREDENTIAL_INVALID, message)
-        principal = self._judged(proven)
-        return _keep(credential, Proof(self._token_mark, principal, proven.until, endpoint))
+        if proven.judged is not self._revoked:
+            self._judge(proven)
+        principal = proven.principal
+        _keep(credential, "proof", Proof(self._token_mark, principal, proven.until, endpoint))
+        return principal
 
     def _without_secret(self, credential: Credential) -> Principal:
         if self._certificates is None or credential.certificate is None:
@@ -207,15 +215,16 @@ class KeyDirectory:
         proven = self._certificates.identify(credential)
         if self._clock() >= proven.until:
             raise CallerError(Reason.CREDENTIAL_EXPIRED, "the client certificate has expired")
-        return _keep(credential, Proof(self._mark, self._judged(proven), proven.until))
-
-    def _judged(self, proven: Proven) -> Principal:
-        if proven.judged is not self._revoked:
-            reason = self._revoked.holds(proven.principal)
-            if reason is not None:
-                raise CallerError(reason, "the caller, or what it calls with, is revoked or blocked")
-            proven.judged = self._revoked
+        self._judge(proven)
+        _keep(credential, "proof", Proof(self._mark, proven.principal, proven.until))
         return proven.principal
+
+    def _judge(self, proven: Proven) -> None:
+        """By what is revoked now; once for each credential and each change of that."""
+        reason = self._revoked.holds(proven.principal)
+        if reason is not None:
+            raise CallerError(reason, "the caller, or what it calls with, is revoked or blocked")
+        proven.judged = self._revoked
 
     def _check_age(self) -> None:
         if self._monotonic() > self._stale_at:
@@ -225,11 +234,6 @@ class KeyDirectory:
         kinds = [("key", self._keys), ("token", self._tokens), ("client certificate", self._certificates)]
         wanted = " or a ".join(name for name, accepted in kinds if accepted is not None)
         return f"this gateway needs a {wanted}, and none was presented"
-
-
-def _keep(credential: Credential, proof: Proof) -> Principal:
-    msgspec.structs.force_setattr(credential, "proof", proof)
-    return proof.principal
 
 
 def _anonymous(credential: Credential) -> Principal:

@@ -164,4 +164,3 @@ def _check_spelling(value: dict[str, Any], known: frozenset[str], what: str) -> 
 
 
 _FOLDED: Final = {names: frozenset(name.casefold() for name in names) for names in (HEADERS, CLAIMS)}
-

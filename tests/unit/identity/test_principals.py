@@ -29,9 +29,7 @@ RULES = Rules(
 SAID = {"sub": "ci", "client_id": "ci"}
 
 
-def make(
-    said: dict[str, Any], of: IssuerSettings = GENERIC, rules: Rules = RULES, **more: Any
-) -> Principal:
+def make(said: dict[str, Any], of: IssuerSettings = GENERIC, rules: Rules = RULES, **more: Any) -> Principal:
     verified = Verified(of, ISSUER, said, 99.0, None, **more)
     return Principals(rules).make(verified, "jwt")
 
