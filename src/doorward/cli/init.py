@@ -50,6 +50,7 @@ agents:
     # resources: { allow: ["file:///srv/docs/*"] }
     # when: { arguments.timezone: { in: [UTC, Europe/Berlin] } }
     see_rules: true              # denials name their rule and line
+    # rate: 100/min              # of all its callers together; a key may have its own: keys create --rate
 """
 
 

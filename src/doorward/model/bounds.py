@@ -11,7 +11,7 @@ _SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Rate(msgspec.Struct, frozen=True, gc=False):
-    """At most `count` calls in any `per_s` seconds, as `100/min` says it."""
+    """`count` calls at once, and `count` more, evenly, in every `per_s` seconds, as `100/min` says it."""
 
     count: int
     per_s: float
