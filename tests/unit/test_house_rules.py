@@ -31,6 +31,7 @@ LONGEST_FILE = 320
 LONGER = {
     "app/process.py": 420,
     "backends/files/sealer.py": 340,
+    "audit/records.py": 340,  # one vocabulary
     "audit/verifier.py": 1500,  # copied to where nothing of ours is: one file on purpose
     "backends/files/segments.py": 420,
     "edge/connection.py": 480,

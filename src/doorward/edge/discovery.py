@@ -10,12 +10,20 @@ from typing import Any, Final
 
 import msgspec
 
+from doorward.edge.exchange import Exchange
+from doorward.edge.guard import Guard
+from doorward.model.errors import CallerError
+from doorward.model.reasons import Reason
 from doorward.pipeline.challenges import WELL_KNOWN
+from doorward.pipeline.rescue import JSON
 
 METHODS: Final = b"GET, HEAD, OPTIONS"
 _ENDPOINT: Final = re.compile("(?:/mcp(?:/([a-z0-9-]{1,16}))?)?")
 MAX_AGE_S: Final = 300
 """How long a client may keep a document: a new issuer is known to all of them after that."""
+
+Fields = tuple[tuple[bytes, bytes], ...]
+_HEAD: Final[Fields] = (JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
 
 
 class Discovery(msgspec.Struct, frozen=True):
@@ -31,6 +39,21 @@ class Discovery(msgspec.Struct, frozen=True):
     when one of them is called."""
     bound: bool = False
     """Whether tokens may be bound to the client certificates of our listener (RFC 8705)."""
+
+    def answer(self, exchange: Exchange, cors: Fields, guard: Guard) -> bool:
+        """Whether there is something of ours at this path: then it is answered. No credential is needed, for
+        this is where a client learns how to get one.
+
+        Raises CallerError(HTTP_METHOD_NOT_ALLOWED).
+        """
+        document = self.document(exchange.request.path)
+        if document is None:
+            return False
+        if exchange.request.method in (b"GET", b"HEAD"):
+            exchange.respond(200, _HEAD + cors, document)
+        else:
+            preflight(exchange, cors, guard)
+        return True
 
     def document(self, path: str) -> bytes | None:
         """What stands at a path; None where there is nothing of ours. The root is that of all servers."""
@@ -50,3 +73,14 @@ class Discovery(msgspec.Struct, frozen=True):
             "resource_name": "Doorward" if server is None else f"Doorward: {server}",
             **({"tls_client_certificate_bound_access_tokens": True} if self.bound else {}),
         }
+
+
+def preflight(exchange: Exchange, cors: Fields, guard: Guard) -> None:
+    """OPTIONS of what is only read; what pages may ask only where `cors` says that they may ask at all.
+
+    Raises CallerError(HTTP_METHOD_NOT_ALLOWED) for any other method.
+    """
+    if exchange.request.method != b"OPTIONS":
+        raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "this is read with GET")
+    asked = cors + guard.preflight(exchange.request, METHODS) if cors else ()
+    exchange.respond(204, ((b"allow", METHODS), *asked))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from doorward.edge.discovery import MAX_AGE_S, METHODS, Discovery
+from doorward.edge.discovery import METHODS, Discovery, preflight
 from doorward.edge.exchange import Exchange
 from doorward.edge.forwarded import Proxies
 from doorward.edge.guard import Guard
@@ -46,9 +46,7 @@ OPERATOR: Final = b"x-doorward-operator"
 ELSEWHERE: Final = "/"
 """No server has this name."""
 ALLOW: Final[Fields] = ((b"allow", b"POST, GET, DELETE"),)
-ALLOW_READING: Final[Fields] = ((b"allow", METHODS),)
 NOT_STORED: Final = (b"cache-control", b"no-store")
-DISCOVERED: Final[Fields] = (rescue.JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
 WHOAMI_PATH: Final = re.compile("/whoami(?:/([a-z0-9-]{1,16}))?")
 
 
@@ -364,17 +362,17 @@ class DataPlane:
     ) -> None:
         """Answer what never gets to the door; the door keeps the record all the same."""
         nobody = Credential(None, exchange.peer, local=False, proxied=False)
-        inbound = self._message(exchange, endpoint, nobody, None)
-        answer = await self._door.refuse(inbound, error)
+        answer = await self._door.refuse(self._message(exchange, endpoint, nobody, None), error)
         allow: Fields = ()
         if error.reason is Reason.HTTP_METHOD_NOT_ALLOWED:
-            allow = ALLOW if self._endpoint(exchange.request.path) is not ELSEWHERE else ALLOW_READING
+            allow = (
+                ALLOW if self._endpoint(exchange.request.path) is not ELSEWHERE else ((b"allow", METHODS),)
+            )
         exchange.respond(answer.status, answer.headers + allow + cors, answer.body)
 
     def _inbound(self, exchange: Exchange, endpoint: str | None) -> Inbound:
         """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_AMBIGUOUS)."""
-        credential = self._credential(exchange)
-        return self._message(exchange, endpoint, credential, None)
+        return self._message(exchange, endpoint, self._credential(exchange), None)
 
     @staticmethod
     def _message(
@@ -393,17 +391,12 @@ class DataPlane:
         request = exchange.request
         named = WHOAMI_PATH.fullmatch(request.path)
         if named is not None:
-            if request.method == b"OPTIONS" and cors:
-                exchange.respond(204, cors + self.settings.guard.preflight(request, METHODS))
-                return
-            if request.method not in (b"GET", b"HEAD"):
-                raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "whoami is asked with GET")
-            self._run(exchange, self._whoami(exchange, named[1], cors))
+            if request.method in (b"GET", b"HEAD"):
+                self._run(exchange, self._whoami(exchange, named[1], cors))
+            else:
+                preflight(exchange, cors, self.settings.guard)
             return
-        discovery = self.settings.discovery
-        document = None if discovery is None else discovery.document(request.path)
-        if document is not None:
-            self._discover(exchange, document, cors)
+        if self.settings.discovery and self.settings.discovery.answer(exchange, cors, self.settings.guard):
             return
         if request.method not in (b"GET", b"HEAD") or request.path not in ("/healthz", "/readyz"):
             raise CallerError(Reason.PATH_NOT_FOUND, "nothing is served at this path")
@@ -420,17 +413,6 @@ class DataPlane:
         status = 200 if state["status"] != "not_ready" else 503
         exchange.respond(status, (rescue.JSON,), msgspec.json.encode(state))
 
-    def _discover(self, exchange: Exchange, document: bytes, cors: Fields) -> None:
-        """No credential is needed: this is where a client learns how to get one (RFC 9728 section 3)."""
-        request = exchange.request
-        if request.method in (b"GET", b"HEAD"):
-            exchange.respond(200, DISCOVERED + cors, document)
-        elif request.method == b"OPTIONS":
-            fields = cors + self.settings.guard.preflight(request, METHODS) if cors else ()
-            exchange.respond(204, ((b"allow", METHODS), *fields))
-        else:
-            raise CallerError(Reason.HTTP_METHOD_NOT_ALLOWED, "metadata is read with GET")
-
     async def _whoami(self, exchange: Exchange, endpoint: str | None, cors: Fields) -> None:
         """For the endpoint that a token is made for: it is none anywhere else."""
         try:
@@ -441,8 +423,8 @@ class DataPlane:
         if isinstance(who, Answer):
             exchange.respond(who.status, who.headers + cors, who.body)
             return
-        said = msgspec.json.encode(described(who, self._door.gateway.policy))
-        exchange.respond(200, (rescue.JSON, NOT_STORED, *cors), said)
+        said = described(who, self._door.gateway.policy)
+        exchange.respond(200, (rescue.JSON, NOT_STORED, *cors), msgspec.json.encode(said))
 
     def _run(self, exchange: Exchange, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         loop = self._loop
