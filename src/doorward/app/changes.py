@@ -43,15 +43,26 @@ def _parts(old: Settings, new: Settings) -> Iterator[Changed]:
             yield Changed("mode:set", f"server:{name}", was, now)
         if old.servers.get(name) != new.servers.get(name):
             yield _changed("server:replace", f"server:{name}", old.servers.get(name), new.servers.get(name))
+    if old.auth != new.auth or old.gateway.public_url != new.gateway.public_url:
+        yield Changed("identity:replace", "auth", _callers(old), _secretly(_callers(old), _callers(new)))
     if old.gateway.tls != new.gateway.tls:
         yield _changed("tls:replace", "gateway.tls", old.gateway.tls, new.gateway.tls)
 
 
 def _changed(action: str, name: str, old: BaseModel | None, new: BaseModel | None) -> Changed:
-    before, after = _shown(old), _shown(new)
-    if before is not None and before == after:  # secrets are masked before anything is digested
-        after = {**before, "secrets": "replaced"}
-    return Changed(action, name, before, after)
+    before = _shown(old)
+    return Changed(action, name, before, _secretly(before, _shown(new)))
+
+
+def _secretly(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Secrets are masked before anything is digested."""
+    return {**before, "secrets": "replaced"} if before is not None and before == after else after
+
+
+def _callers(settings: Settings) -> dict[str, Any]:
+    """How callers are known, and for which URL their tokens are made."""
+    auth = settings.auth if isinstance(settings.auth, str) else settings.auth.model_dump(mode="json")
+    return {"digest": _digest({"auth": auth, "public_url": settings.gateway.public_url})}
 
 
 def _shown(part: BaseModel | None) -> dict[str, Any] | None:
@@ -63,9 +74,12 @@ def _mode(settings: Settings, name: str) -> dict[str, Any] | None:
 
 
 def _policy(settings: Settings) -> str:
-    """Of all that decides: agents with their grants, the mode of each server, and what a tool may do."""
+    """Of all that decides: agents and people with their grants, the mode of each server, what a tool may do,
+    and which scopes it needs."""
     return _digest(
         {
+            "people": [person.model_dump(mode="json") for person in settings.people],
+            "scopes": {name: server.scopes for name, server in settings.servers.items()},
             "agents": {name: agent.model_dump(mode="json") for name, agent in settings.agents.items()},
             "modes": {name: str(settings.mode_of(name)) for name in settings.servers},
             "tools": {

@@ -16,6 +16,7 @@ from doorward.app.stdio import serve_stdio
 from doorward.app.surroundings import judged, surroundings
 from doorward.app.watch import FileWatch
 from doorward.config.errors import ConfigError, Problem
+from doorward.config.identity import Auth
 from doorward.config.load import Loaded, load
 from doorward.config.settings import Settings
 from doorward.model.errors import DoorwardError, GatewayError
@@ -180,9 +181,18 @@ def needs_restart(old: Settings, new: Settings) -> list[str]:
 def summary(settings: Settings) -> str:
     """What an operator wants to see at the first glance."""
     names = ", ".join(settings.servers) or "none yet"
-    auth = "keys" if settings.requires_key else "none (loopback only)"
     agents = ", ".join(settings.agents) or "none yet"
-    return f"mode {settings.mode} · auth {auth} · servers {names} · agents {agents}"
+    return f"mode {settings.mode} · auth {_known_by(settings)} · servers {names} · agents {agents}"
+
+
+def _known_by(settings: Settings) -> str:
+    auth = settings.auth
+    if not isinstance(auth, Auth):
+        return "none (loopback only)"
+    issuers = len(auth.issuers)
+    tokens = f"tokens of {issuers} issuer{'s' if issuers > 1 else ''}" if issuers else ""
+    kinds = ("keys" if auth.keys else "", tokens, "certificates" if auth.certificates else "")
+    return ", ".join(filter(None, kinds))
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

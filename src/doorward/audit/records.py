@@ -270,7 +270,7 @@ class Change(Record, frozen=True, gc=False, omit_defaults=True, tag="change", kw
     action: str
     """"key:create", "key:change", "key:rotate", "key:revoke", "operator:create" and so on for operators,
     "secret:rotate", "audit:hash", or, of a new configuration, "config:replace", "policy:replace",
-    "mode:set", "server:replace" or "tls:replace"."""
+    "mode:set", "server:replace", "identity:replace" or "tls:replace"."""
     actor: Actor
     object: str
     before: dict[str, Any] | None = None

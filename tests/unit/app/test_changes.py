@@ -99,3 +99,40 @@ def test_who_it_was_is_said_as_far_as_it_is_known(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "owner", nameless)
     assert actor_of("file", file).subject == "unknown"
+
+
+TOKENS = """\
+version: 1
+gateway: {{listen: "127.0.0.1:0", state: state, public_url: "https://{host}"}}
+auth:
+  issuers:
+    - issuer: https://id.example
+      skew: {skew}
+      introspection: {{client_id: us, client_secret: "${{env:{secret}}}"}}
+servers: {{bank: {{url: 'http://127.0.0.1:1/mcp', scopes: {{"*": [{scope}]}}}}}}
+people: [{{issuer: https://id.example, sub: anna, servers: [bank], tools: {{allow: [{tool}]}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "actions"),
+    [
+        ({"skew": "31s"}, {"identity:replace"}),
+        ({"host": "other.example"}, {"identity:replace"}),
+        ({"secret": "B"}, {"identity:replace"}),
+        ({"tool": "put"}, {"policy:replace"}),
+        ({"scope": "write"}, {"policy:replace", "server:replace"}),
+    ],
+)
+def test_who_comes_in_is_named_as_what_it_is(what: dict[str, str], actions: set[str]) -> None:
+    def of(**changed: str) -> Loaded:
+        usual = {"host": "gw.example", "skew": "30s", "secret": "A", "scope": "read", "tool": "get"}
+        text = TOKENS.format(**usual | changed)
+        return parse(text, environ={"A": f"{CANARY}-a", "B": f"{CANARY}-b"})
+
+    found = said(of(), of(**what))
+    assert found.keys() == {"config:replace", *actions}
+    if "secret" in what:
+        after = found["identity:replace"].after
+        assert after is not None
+        assert after["secrets"] == "replaced"

@@ -15,7 +15,7 @@ from doorward.app.http_face import plane_settings
 from doorward.app.process import Process
 from doorward.app.serve import following_ended, needs_restart, reload, summary
 from doorward.backends.files.read import last_records
-from doorward.config.load import load
+from doorward.config.load import load, parse
 from doorward.control.keys import Wanted
 from doorward.edge.guard import LOOPBACK_NAMES
 from doorward.model.call import Credential, Inbound
@@ -423,6 +423,20 @@ async def test_what_an_operator_sees_first(process: Process) -> None:
 
     assert summary(settings) == "mode enforce · auth keys · servers none yet · agents one"
     assert needs_restart(settings, settings) == []
+
+
+async def test_how_callers_are_known_is_part_of_it(tmp_path: Path) -> None:
+    def auth(text: str) -> str:
+        more = "gateway: {public_url: https://gw.example, tls: {cert: c, key: k, client_ca: a}}"
+        loaded = parse(f"version: 1\n{more}\nauth: {text}", path=tmp_path / "doorward.yaml", environ={})
+        return summary(loaded.settings).split(" · ")[1]
+
+    one, two = [f"{{issuer: https://{name}.example}}" for name in "ab"]
+    assert auth("none") == "auth none (loopback only)"
+    assert auth(f"{{issuers: [{one}]}}") == "auth tokens of 1 issuer"
+    assert auth(f"{{keys: true, certificates: true, issuers: [{one}, {two}]}}") == (
+        "auth keys, tokens of 2 issuers, certificates"
+    )
 
 
 PROXIED = """\
