@@ -1,4 +1,4 @@
-"""Makes evidence of what the log has written (segments.Observer): a tree over the records, which it signs.
+"""Makes evidence of what the log has written (observer.Observer): a tree over the records, which it signs.
 
 A call pays for none of this: the log only adds lists to `lines`. They are hashed on the event loop in slices
 of less than a millisecond, because a thread would hold the interpreter against the calls (adr/0016);
@@ -119,7 +119,7 @@ class Sealer:
         }
 
     def resume(self) -> None:
-        """See segments.Observer. Raises GatewayError(STORE_UNAVAILABLE) too, for the ring, and OSError."""
+        """See observer.Observer. Raises GatewayError(STORE_UNAVAILABLE) too, for the ring, and OSError."""
         found = self._issuer.resume()
         self._tree, self._headed = found.tree, found.sealed
         self._rotations = list(found.rotations)
@@ -128,12 +128,12 @@ class Sealer:
             self._fd = os.open(segment_path(self._directory, found.segment), os.O_RDONLY)
 
     def wake(self) -> None:
-        """See segments.Observer."""
+        """See observer.Observer."""
         self.idle = False
         asyncio.get_running_loop().call_later(self._pace.seal_s, self._seal)
 
     def first_record(self, number: int) -> bytes:
-        """See segments.Observer."""
+        """See observer.Observer."""
         self._take()
         self._extend(self._todo)
         self._todo = []
@@ -152,7 +152,7 @@ class Sealer:
         )
 
     def opened(self, number: int) -> None:
-        """See segments.Observer. Raises OSError; then the segment is not opened."""
+        """See observer.Observer. Raises OSError; then the segment is not opened."""
         fd = os.open(segment_path(self._directory, number), os.O_RDONLY)
         if self._segment:
             self._head(closes=True)
@@ -164,7 +164,7 @@ class Sealer:
         self._start()
 
     async def close(self) -> None:
-        """See segments.Observer."""
+        """See observer.Observer."""
         self._closing = True
         self._take()
         self._extend(self._todo)

@@ -7,26 +7,26 @@ records and, after a crash, at most one torn tail, which `SegmentLog` cuts off w
 """
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from doorward.backends.files.checkpoints import changed
+from doorward.backends.files.claim import claim
 from doorward.backends.files.disk import Disk, OsDisk
 from doorward.backends.files.gathering import Gathering
 from doorward.backends.files.next_segment import NextSegment, NotKept
+from doorward.backends.files.observer import Observer
 from doorward.backends.files.open_segment import OpenSegment
 from doorward.backends.files.private import make_directory
 from doorward.backends.files.recover import Recovery, recover, segments
 from doorward.backends.files.segment_lines import segment_files
 from doorward.backends.files.syncer import Syncer
 from doorward.backends.files.trouble import unavailable
+from doorward.backends.files.waiting import Told, wake
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.audit import OUTCOME_BYTES, Pressure, Role
@@ -38,35 +38,6 @@ _DURABLE: Final = Role.DURABLE
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 SYNC_AFTER: Final = 0.03
 """Seconds from the first unsynced write to its sync; leaves room to keep 50 ms under load."""
-
-
-class Observer(Protocol):
-    """Who makes evidence of what the log has written (`sealer.py`). Calls wait for none of it."""
-
-    lines: list[list[bytes]]
-    """The log adds the records of each write that succeeded, in order."""
-    idle: bool
-    """Whether `wake` has to be called after adding: an attribute, because nearly always it has not."""
-
-    def wake(self) -> None:
-        """There are new `lines`. Called in the event loop."""
-        ...
-
-    def resume(self) -> None:
-        """Catch up with the files, which are whole by now. Raises GatewayError(AUDIT_UNAVAILABLE)."""
-        ...
-
-    def first_record(self, number: int) -> bytes:
-        """What segment `number` has to begin with, if it follows on all `lines` so far."""
-        ...
-
-    def opened(self, number: int) -> None:
-        """Segment `number` holds its first record, which comes in `lines` next; the one before is closed."""
-        ...
-
-    async def close(self) -> None:
-        """All is written. Raises GatewayError(AUDIT_UNAVAILABLE)."""
-        ...
 
 
 class SegmentLog:
@@ -115,7 +86,7 @@ class SegmentLog:
         """What opening had to cut off; None when the log was whole."""
         try:
             make_directory(directory)
-            self._guard = _lock(directory)
+            self._guard = claim(directory)
             try:
                 self._segment = self._continue()
                 self._expect_next()
@@ -173,7 +144,7 @@ class SegmentLog:
             return PARK
         assert self._loop is not None
         written = self._loop.create_future()
-        self._parked.append(_Told(written))
+        self._parked.append(Told(written))
         return written
 
     def forsake(self) -> None:
@@ -257,14 +228,14 @@ class SegmentLog:
         elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(SYNC_AFTER, self._sync)
         if within:
-            asyncio.get_running_loop().call_soon(_wake, parked)
+            asyncio.get_running_loop().call_soon(wake, parked)
         else:
-            _wake(parked)
+            wake(parked)
 
     def _write(self, data: bytes, promised: int) -> None:
         """All of it or none. Raises OSError."""
         if self._suspect:
-            self._leave_suspect()
+            self._go_on_in(self._next.follow(None))  # at once: of this one nothing is believed any more
         self._segment.write(data, promised)
         if self._unproven:
             self._segment.believe(data)
@@ -335,7 +306,7 @@ class SegmentLog:
             self.failure = unavailable(self._directory, failure).message
         self._sync_again()
         if failure is None:
-            _wake(waiting)
+            wake(waiting)
             return
         for waiter in waiting:
             self._refuse(waiter, _DURABLE, failure)
@@ -354,7 +325,7 @@ class SegmentLog:
     def _fail(self, waiter: Waiter, role: Role, failure: GatewayError) -> None:
         """A decision that its call is told of promises nothing. A call that was cancelled meanwhile hears of
         nothing: the outcome of its decision is on its way, its outcome is not tried once more."""
-        told = not (isinstance(waiter, _Told) and waiter.written.done())
+        told = not (isinstance(waiter, Told) and waiter.written.done())
         self._owed -= (role >= _DECISION) if told else (role is Role.OUTCOME)
         waiter.fail(failure)
 
@@ -406,10 +377,6 @@ class SegmentLog:
         for waiter in self._gathering.take():
             self._refuse(waiter, _DURABLE, error)
 
-    def _leave_suspect(self) -> None:
-        """Go on in a new segment at once: of this one nothing is believed any more. Raises OSError."""
-        self._go_on_in(self._next.follow(None))
-
     def _go_on_in(self, new: OpenSegment) -> None:
         """Raises OSError; then `new` does not exist."""
         old = self._segment
@@ -447,44 +414,5 @@ class SegmentLog:
         observer.lines.append([first])
 
 
-class _Told(msgspec.Struct, eq=False):
-    """Waits for a future, as a task does."""
-
-    written: asyncio.Future[None]
-
-    def step(self) -> None:
-        if not self.written.done():  # it was cancelled while it waited
-            self.written.set_result(None)
-
-    def pace(self) -> None:
-        self.step()
-
-    def fail(self, failure: Exception) -> None:
-        if not self.written.done():
-            self.written.set_exception(failure)
-
-
 def _ignore(failure: OSError | None) -> None:
     """Its records were durable before."""
-
-
-def _wake(waiting: list[Waiter]) -> None:
-    """Last, because those who go on may append again."""
-    left = iter(waiting)
-    try:
-        for waiter in left:
-            waiter.step()
-    except BaseException:  # a bug of one of them, or the end of the process: the others are not to blame
-        asyncio.get_running_loop().call_soon(_wake, list(left))
-        raise
-
-
-def _lock(directory: Path) -> int:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(fd)
-        message = f"{directory} is being written by another process"
-        raise GatewayError(Reason.AUDIT_UNAVAILABLE, message) from error
-    return fd
