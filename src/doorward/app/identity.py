@@ -57,7 +57,9 @@ class Issuers:
             self._running.pop(gone).cancel()
         self._known = {one: keys for one, keys in self._known.items() if one in wanted}
         for one in wanted - self._running.keys():
-            self._running[one] = asyncio.get_running_loop().create_task(self._keys_of(one).run())
+            task = asyncio.get_running_loop().create_task(self._keys_of(one).run())
+            task.add_done_callback(_ended)
+            self._running[one] = task
 
     def troubles(self) -> dict[str, str]:
         """By issuer, why its keys could not be had when it was last asked."""
@@ -78,6 +80,14 @@ class Issuers:
         if found is None:
             found = self._known[wanted] = IssuerKeys(wanted, self._fetch, self._changed)
         return found
+
+
+def _ended(running: asyncio.Task[None]) -> None:
+    """A bug must not end in silence: these keys would grow old unnoticed."""
+    error = None if running.cancelled() else running.exception()
+    if error is not None:
+        message = "an issuer's keys are no longer kept recent: restart"
+        running.get_loop().call_exception_handler({"message": message, "exception": error, "task": running})
 
 
 def issuers_of(loaded: Loaded) -> list[IssuerSettings]:

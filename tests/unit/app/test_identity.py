@@ -168,3 +168,16 @@ async def test_a_key_that_an_issuer_withdraws_is_told(tmp_path: Path) -> None:
     await keys.refresh()
     assert stage.lost == 1
     await stage.issuers.close()
+
+
+@pytest.mark.asyncio
+async def test_a_bug_in_the_background_is_told(tmp_path: Path) -> None:
+    stage, told = Stage(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    stage.fetch.documents[f"{A}/keys"] = RuntimeError("a bug")
+    wanted = loaded(tmp_path, {"issuer": A})
+    stage.issuers.tokens(wanted)
+    stage.issuers.keep(wanted)
+    await turns()
+    assert told == ["an issuer's keys are no longer kept recent: restart"]
+    await stage.issuers.close()

@@ -305,7 +305,7 @@ async def test_no_token_is_in_memory() -> None:
     stage.active()
     await settle(stage, "CANARY")
     assert all(b"CANARY" not in key for key in stage.tokens._proven._young)
-    assert all(len(key) == 16 for key in stage.tokens._proven._young)
+    assert all(len(key) == 32 for key in stage.tokens._proven._young)
 
 
 @pytest.mark.asyncio

@@ -23,11 +23,37 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _LIMITS: Final = httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30.0)
 
 
+class _Trust:
+    """A client that trusts some authorities, closed once it is not used any more."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+        self._users = 0
+        self._retired = False
+
+    async def __aenter__(self) -> httpx2.AsyncClient:
+        self._users += 1
+        return self.client
+
+    async def __aexit__(self, *_failed: object) -> None:
+        self._users -= 1
+        await self._close()
+
+    async def retire(self) -> None:
+        """Whoever is in the middle of a question gets its answer."""
+        self._retired = True
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._retired and not self._users:
+            await self.client.aclose()
+
+
 class WebFetch:
     """One for a process. Belongs to the event loop in which it is first asked."""
 
     def __init__(self) -> None:
-        self._clients: dict[str | None, httpx2.AsyncClient] = {}
+        self._trusts: dict[str | None, _Trust] = {}
         self._making = asyncio.Lock()
 
     async def get(self, url: str, *, most: int, ca: str | None = None) -> Fetched:
@@ -49,9 +75,9 @@ class WebFetch:
 
     async def close(self) -> None:
         """See ports.Fetch."""
-        clients, self._clients = [*self._clients.values()], {}
-        for client in clients:
-            await client.aclose()
+        trusts, self._trusts = [*self._trusts.values()], {}
+        for trust in trusts:
+            await trust.retire()
 
     async def _ask(
         self,
@@ -67,8 +93,8 @@ class WebFetch:
         fields |= {"accept": "application/json", "accept-encoding": "identity"}
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                client = await self._client(ca)
-                async with client.stream(method, url, headers=fields, data=form) as answer:
+                trust = await self._trust(ca)
+                async with trust as client, client.stream(method, url, headers=fields, data=form) as answer:
                     return await _read(answer, most)
         except TimeoutError:
             raise FetchFailed(f"no complete answer within {TIMEOUT_S:g} s") from None
@@ -77,11 +103,11 @@ class WebFetch:
             # Of the exception's text some may be the peer's; its kind says what to look at.
             raise FetchFailed(f"it cannot be asked ({type(error).__name__})") from None
 
-    async def _client(self, ca: str | None) -> httpx2.AsyncClient:
+    async def _trust(self, ca: str | None) -> _Trust:
         async with self._making:
-            if ca not in self._clients:
+            if ca not in self._trusts:
                 context = await asyncio.to_thread(_context, ca)
-                self._clients[ca] = httpx2.AsyncClient(
+                client = httpx2.AsyncClient(
                     verify=context,
                     trust_env=False,
                     follow_redirects=False,
@@ -89,12 +115,13 @@ class WebFetch:
                     limits=_LIMITS,
                     timeout=TIMEOUT_S,
                 )
-            return self._clients[ca]
+                self._trusts[ca] = _Trust(client)
+            return self._trusts[ca]
 
     async def _renew(self, ca: str | None) -> None:
         """Read the authorities again before the next question: they may be why this one failed."""
-        if ca is not None and (client := self._clients.pop(ca, None)) is not None:
-            await client.aclose()
+        if ca is not None and (trust := self._trusts.pop(ca, None)) is not None:
+            await trust.retire()
 
 
 def _check(url: str) -> None:

@@ -27,6 +27,7 @@ class Stage:
         self.bodies: list[str] = []
         self.hold = asyncio.Event()
         self.hold.set()
+        self.asked = asyncio.Event()
         self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,6 +36,7 @@ class Stage:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 self.heads.append(head)
+                self.asked.set()
                 length = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
                 if length:
                     self.bodies.append((await reader.readexactly(int(length[0].split(":")[1]))).decode())
@@ -195,3 +197,19 @@ async def test_tls_is_checked_against_the_authorities_as_they_are_now(tmp_path: 
         with pytest.raises(FetchFailed):
             await web.get(at.url.replace("127.0.0.1", "127.0.0.2"), most=9, ca=ca)
         assert len(at.heads) == 1
+
+
+@pytest.mark.asyncio
+async def test_one_failure_does_not_cut_off_another_question(tmp_path: Path) -> None:
+    """Authorities are read again after a failure; who is in the middle of a question keeps its connection."""
+    ca = write(tmp_path / "ca.pem", Authority().pem)
+    async with stage() as gone:
+        nobody = gone.url
+    async with stage() as slow, fetching() as web:
+        slow.hold.clear()
+        asking = asyncio.create_task(web.get(slow.url, most=9, ca=ca))
+        await slow.asked.wait()
+        with pytest.raises(FetchFailed):
+            await web.get(nobody, most=9, ca=ca)
+        slow.hold.set()
+        assert (await asking).status == 200
