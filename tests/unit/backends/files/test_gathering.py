@@ -9,6 +9,12 @@ from doorward.backends.files import gathering
 from doorward.backends.files.gathering import ENOUGH, LONGEST, Gathering
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a turn may take longer than a sync is put off."""
+    monkeypatch.setattr(gathering, "LONGEST", 60.0)
+
+
 class Waiting:
     """A waiter; here they are only counted."""
 
@@ -84,6 +90,7 @@ async def test_enough_are_enough() -> None:
 async def test_a_loop_without_rest_keeps_nobody_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log()
     monkeypatch.setattr(gathering, "ENOUGH", 1_000_000)
+    monkeypatch.setattr(gathering, "LONGEST", LONGEST)
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout(20):
         while not log.groups:
