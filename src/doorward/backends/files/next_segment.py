@@ -6,10 +6,11 @@ that nobody reads, and `follow` when it is.
 """
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from doorward.backends.files.disk import Disk
-from doorward.backends.files.open_segment import OpenSegment
+from doorward.backends.files.open_segment import STEP, OpenSegment
 
 
 class NotKept(OSError):
@@ -33,20 +34,20 @@ class NextSegment:
         with self._one:
             self._prepare()
 
-    def follow(self, old: int | None) -> OpenSegment:
+    def follow(self, old: OpenSegment | None, promised: int = 0) -> OpenSegment:
         """The next segment, empty and under its name.
 
-        `old`: the segment before it, which the disk has from now on; None when it is known that it has not.
+        `old`: the one before it, into which nobody writes meanwhile. Once this one has room for `promised`
+        bytes the disk has `old`, without the room behind it. None when the disk has lost it.
 
-        Raises NotKept when `old` cannot be synced: then it is not to be trusted any more.
+        When this raises `old` may be without room too. Raises NotKept when `old` cannot be synced: it is then
+        not to be trusted any more.
         """
         with self._one:
             ready = self._prepare()
+            ready.reserve(promised)
             if old is not None:
-                try:
-                    self._disk.sync(old)
-                except OSError as error:
-                    raise NotKept(error.errno, error.strerror) from error
+                self._finish(old)
             self._ready = None
             try:
                 ready.publish()
@@ -62,11 +63,19 @@ class NextSegment:
                 self._ready.abandon()
                 self._ready = None
 
+    def _finish(self, old: OpenSegment) -> None:
+        with suppress(OSError):  # room that nobody needs any more; `recover` would give it back too
+            old.give_back()
+        try:
+            self._disk.sync(old.fd)
+        except OSError as error:
+            raise NotKept(error.errno, error.strerror) from error
+
     def _prepare(self) -> OpenSegment:
         if self._ready is None:
             made = OpenSegment(self._directory, self._number, self._disk, hidden=True)
             try:
-                made.reserve()
+                made.reserve(STEP)
             except OSError:
                 made.abandon()
                 raise

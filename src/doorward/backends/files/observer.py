@@ -15,8 +15,12 @@ class Observer(Protocol):
         """There are new `lines`. Called in the event loop."""
         ...
 
+    def catch_up(self) -> None:
+        """`first_record` is going to be asked for, and should not have much to do by then."""
+        ...
+
     def resume(self) -> None:
-        """Catch up with the files, which are whole by now. Raises GatewayError(AUDIT_UNAVAILABLE)."""
+        """Go on from the files, which are whole by now. Raises GatewayError(AUDIT_UNAVAILABLE)."""
         ...
 
     def first_record(self, number: int) -> bytes:

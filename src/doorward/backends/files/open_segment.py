@@ -49,9 +49,9 @@ class OpenSegment:
                 self.abandon()
                 raise
 
-    def reserve(self) -> None:
-        """Room for the first records, so that they need not find any. Raises OSError."""
-        self._make_room(STEP)
+    def reserve(self, promised: int) -> None:
+        """Room of so many bytes behind the last record. Raises OSError."""
+        self._make_room(self.size + promised)
 
     def publish(self) -> None:
         """Give a hidden one its name, durably. Raises OSError."""

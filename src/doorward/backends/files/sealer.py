@@ -75,6 +75,8 @@ class Sealer:
         self._tree = TiledTree()
         self._todo: list[bytes] = []
         self._rotations: list[VerifierKey] = []
+        self._next_slice: asyncio.Handle | None = None
+        """Of hashing: there is exactly one unless we are idle."""
         self._segment = 0
         self._fd = -1
         self._headed = 0
@@ -130,7 +132,13 @@ class Sealer:
     def wake(self) -> None:
         """See observer.Observer."""
         self.idle = False
-        asyncio.get_running_loop().call_later(self._pace.seal_s, self._seal)
+        self._next_slice = asyncio.get_running_loop().call_later(self._pace.seal_s, self._seal)
+
+    def catch_up(self) -> None:
+        """See segments.Observer."""
+        if not self.idle and self._next_slice is not None:
+            self._next_slice.cancel()
+            self._next_slice = asyncio.get_running_loop().call_soon(self._seal)
 
     def first_record(self, number: int) -> bytes:
         """See observer.Observer."""
@@ -198,9 +206,9 @@ class Sealer:
         del self._todo[: len(some)]
         loop = asyncio.get_running_loop()
         if self._todo:
-            loop.call_soon(self._seal)
+            self._next_slice = loop.call_soon(self._seal)
         elif self.lines:
-            loop.call_later(self._pace.seal_s, self._seal)
+            self._next_slice = loop.call_later(self._pace.seal_s, self._seal)
         else:
             self.idle = True
         self._consider()

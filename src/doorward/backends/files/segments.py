@@ -343,6 +343,8 @@ class SegmentLog:
     def _change(self) -> asyncio.Future[OSError | None]:
         """Go on in the next segment, once the disk has all of this one; until then records wait in memory."""
         self._changing = asyncio.get_running_loop().create_future()
+        if self._observer is not None:
+            self._observer.catch_up()
         if self._syncing is None:
             self._follow()
         else:  # of two syncs at once only one would be told what is lost
@@ -350,8 +352,9 @@ class SegmentLog:
         return self._changing
 
     def _follow(self, _: object = None) -> None:
-        old = None if self._suspect else self._segment.fd
-        following = asyncio.get_running_loop().run_in_executor(None, self._next.follow, old)
+        old = None if self._suspect else self._segment
+        promised = self._owed * OUTCOME_BYTES
+        following = asyncio.get_running_loop().run_in_executor(None, self._next.follow, old, promised)
         following.add_done_callback(self._changed)
 
     def _changed(self, following: asyncio.Future[OpenSegment]) -> None:
@@ -362,6 +365,8 @@ class SegmentLog:
             self._go_on_in(following.result())
         except OSError as error:
             failure = error
+            with suppress(OSError):  # then the next decision is refused
+                self._segment.reserve(self._owed * OUTCOME_BYTES)
             if isinstance(error, NotKept):
                 self._mistrust(error)
         finally:

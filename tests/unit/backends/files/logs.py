@@ -59,7 +59,7 @@ class Dead(Exception):
     """The process is gone: nothing that it does has an effect any more."""
 
 
-def _dead(old: int | None) -> OpenSegment:
+def _dead(old: OpenSegment | None, promised: int = 0) -> OpenSegment:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

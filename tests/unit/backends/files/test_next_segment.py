@@ -16,6 +16,7 @@ from doorward.backends.files.read import read_records
 from doorward.backends.files.recover import segments
 from doorward.backends.files.segments import SegmentLog
 from doorward.ports.audit import Role
+from tests.unit.backends.files.logs import QUICK, MemoryRing, Writer, faults, notes
 
 SLOW_S = 0.1
 
@@ -105,7 +106,7 @@ def test_it_does_not_follow_on_one_that_the_disk_has_lost(tmp_path: Path) -> Non
     following = NextSegment(tmp_path, 2, disk)
     disk.lost = True
     with pytest.raises(NotKept):
-        following.follow(old.fd)
+        following.follow(old)
     assert segments(tmp_path) == [1]
     following.follow(None).close()  # nothing of the old one is believed: no reason to wait
     assert segments(tmp_path) == [1, 2]
@@ -214,3 +215,41 @@ async def test_who_waits_for_the_disk_at_a_change_is_told_what_became_of_his_seg
     await log.append(b'{"last":1}', None, Role.DURABLE)
     await log.close()
     assert list(read_records(tmp_path))[-1] == b'{"last":1}'
+
+
+def test_room_is_promised_in_the_new_one_before_the_old_one_gives_its_own_back(tmp_path: Path) -> None:
+    disk = WatchedDisk()
+    old = OpenSegment(tmp_path, 1, disk, new=True)
+    old.write(b"{}\n", promised=100)
+    following = NextSegment(tmp_path, 2, disk)
+    following.prepare()
+    disk.full = True
+    with pytest.raises(OSError, match="No space"):
+        following.follow(old, 2 * STEP)
+    assert old.path.stat().st_size == STEP
+    disk.full = False
+    following.follow(old, 2 * STEP).close()
+    assert old.path.read_bytes() == b"{}\n"
+    assert (tmp_path / "00000002.jsonl").stat().st_size == 2 * STEP
+    old.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_written_before_a_change_is_hashed_while_it_is_prepared(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "audit", MemoryRing(), pace=QUICK._replace(seal_s=60.0))
+    await writer.append(*notes(300))
+    assert writer.sealer.size == 0
+    left: list[int] = []
+    first_record = writer.sealer.first_record
+
+    def asked(number: int) -> bytes:
+        left.append(len(writer.sealer._todo) + sum(map(len, writer.sealer.lines)))
+        return first_record(number)
+
+    writer.sealer.first_record = asked  # type: ignore[method-assign]
+    await writer.log.turn_over()
+    await writer.append(*notes(20, start=300))
+    await writer.log.close()
+    assert len(left) == 1
+    assert left[0] < 300
+    assert faults(tmp_path / "audit") == []
