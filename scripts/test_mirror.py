@@ -45,6 +45,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "config/explain",
         "config/identity_check",
         "config/outbound_check",
+        "config/rates",
     ),
     "tests/unit/config/test_outbound.py": ("config/proxies",),
     "tests/unit/config/test_load.py": (
@@ -111,6 +112,26 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     # Wiring, sockets and processes are tested with real ones.
     "tests/unit/app/test_keys.py": ("app/outbox",),
     "tests/unit/app/admin/test_channel.py": ("app/admin/messages", "app/admin/remote"),
+    "tests/unit/app/admin/test_local.py": ("app/terminal",),
+    "tests/unit/api/test_app.py": ("api/guard",),
+    "tests/unit/api/test_routes.py": (
+        "api/blocks",
+        "api/gateway",
+        "api/keys",
+        "api/operators",
+        "api/perform",
+    ),
+    "tests/e2e/test_admin.py": (
+        "app/admin/beside",
+        "app/admin/child",
+        "app/admin/main",
+        "app/admin/plane",
+        "app/admin/reach",
+        "cli/admin_client",
+        "cli/administration",
+        "cli/operators",
+    ),
+    "tests/attack/test_admin.py": ("app/admin/http",),
     "tests/unit/app/test_housekeeping.py": ("app/retention",),
     "tests/unit/app/test_reload.py": (
         "app/http_face",

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ from doorward.app.admin.plane import AdminPlane
 from doorward.app.changes import Told, actor_of, changes
 from doorward.app.garbage import Settling
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
-from doorward.app.last_use import TELL_S, LastUse
 from doorward.app.log import OpenLog, gateway_name, open_log
 from doorward.app.log_care import LogCare
-from doorward.app.readiness import readiness, traffic
+from doorward.app.readiness import issuers_state, readiness, traffic
+from doorward.app.standing import Standing
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
 from doorward.app.world import KINDS, Lasting, World
@@ -37,7 +36,6 @@ from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
 from doorward.config.values import Listen
-from doorward.control.standing import changed_keys, has_rates
 from doorward.control.watch import StoreWatch
 from doorward.edge.plane import DataPlane
 from doorward.edge.replay import Replays
@@ -55,7 +53,6 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
-from doorward.ports.store import StoreFacts
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -143,13 +140,12 @@ class Process:
         """Once it listens, when it does so with TLS."""
         self.admin: AdminPlane | None = None
         """Once it listens, unless the configuration wants none."""
-        self._watch = StoreWatch(store, self.log, apply=self._facts_changed, confirm=self._facts_confirmed)
+        self.standing = Standing(store, lambda: self.world, self.door.swap, self.streams, self.listens)
+        """Of the keys that callers present."""
+        self._watch = StoreWatch(store, self.log, apply=self.standing.apply, confirm=self.standing.confirm)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
-        self._facts = StoreFacts(0)
-        """As the store last said."""
-        self._last_use = LastUse(store)
 
     @classmethod
     async def open(cls, loaded: Loaded, make_issuers: MakeIssuers | None = None) -> "Process":
@@ -192,7 +188,7 @@ class Process:
         self._spawn(self._watch.run())
         self._spawn(self._keep_house())
         self._spawn(self._ask_who_came_up())
-        self._spawn(self._tell_last_use())
+        self._spawn(self.standing.run())
         for caring in self._care.tasks():
             self._spawn(caring)
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
@@ -277,10 +273,7 @@ class Process:
             await new.retire(old, 0.0)
             raise
         # Nothing is awaited from here to the swap, so that no revocation falls between the two worlds.
-        new.directory.replace(self._facts.keys, self._facts.operators)
-        new.limit_keys(has_rates(self._facts))
-        new.directory.revoked = old.directory.revoked
-        self._last_use.note(old.directory.take_used())
+        self.standing.pass_on(old, new)
         self.world = new
         self.door.swap(new.gateway)
         self.plane.settings = plane_settings(loaded.settings)
@@ -337,8 +330,7 @@ class Process:
         await self._warden.close()
         if self._issuers is not None:
             await self._issuers.close()
-        self._last_use.note(self.world.directory.take_used())
-        await self._last_use.tell()
+        await self.standing.tell()
         try:
             await self.recorder.roll_up()
             await self.world.recorder.lifecycle("stopped")
@@ -352,6 +344,8 @@ class Process:
         tls = None if self.tls is None else self.tls.state()
         said = readiness(self.world, self._care.blocked, self._care.trouble, tls, operator=operator)
         said["config"] = self.unadopted
+        if self._issuers is not None:
+            said |= issuers_state(said["status"], self._issuers.troubles(), operator=operator)
         if operator:
             said |= {"http": traffic(self.http, self._limits), "log": self.sealer.figures()}
         return said
@@ -411,31 +405,6 @@ class Process:
             server.want(session.id, None)
             server.close_conversation(session.id)
 
-    def _facts_changed(self, facts: StoreFacts) -> None:
-        changed = changed_keys(self._facts, facts)
-        self._facts = facts
-        self.world.directory.replace(facts.keys, facts.operators)
-        self.world.limit_keys(has_rates(facts))
-        self.door.swap(self.world.gateway)
-        # What a stream shows was judged by what its key was worth when it was opened.
-        self.streams.close_where(lambda principal: principal.key_id in changed)
-        self.listens.close_where(lambda principal: principal.key_id in changed)
-
-    def _end_streams(self) -> None:
-        """Of keys that are revoked or have expired: nothing else asks an open stream who listens."""
-        now = time.time()
-        live = {
-            key.id
-            for key in self._facts.keys
-            if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-        }
-
-        def ended(principal: Principal) -> bool:
-            return principal.key_id not in {None, *live}
-
-        self.streams.close_where(ended)
-        self.listens.close_where(ended)
-
     def _tokens_of(self, loaded: Loaded) -> "Tokens":
         if self._issuers is None:
             assert self._make_issuers is not None  # or nobody was told to ask here
@@ -449,9 +418,6 @@ class Process:
         if self._issuers is not None:
             self._issuers.keep(self.world.loaded)
 
-    def _facts_confirmed(self) -> None:
-        self.world.directory.confirm()
-
     async def _ask_who_came_up(self) -> None:
         """What a server offers, as soon as it is up: a client that kept its tools calls without a list."""
         asked: set[str] = set()
@@ -462,19 +428,13 @@ class Process:
                 self._spawn(self.world.refresh_server(name))
             asked = unlisted
 
-    async def _tell_last_use(self) -> None:
-        while True:
-            await asyncio.sleep(TELL_S)
-            self._last_use.note(self.world.directory.take_used())
-            await self._last_use.tell()
-
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(ROLL_UP_S)
             self.sessions.sweep(self.streams.sessions | self.calls.scopes)
             self.streams.sweep()
             self.replays.sweep()
-            self._end_streams()
+            self.standing.end_expired()
             for name in self.world.unlisted():
                 self._spawn(self.world.refresh_server(name))
             try:

@@ -19,6 +19,7 @@ from doorward.config.local import Processes
 from doorward.config.model import STRICT, one_of
 from doorward.config.outbound import Dns, Pool, Timeout, Timeouts
 from doorward.config.proxies import ProxyText
+from doorward.config.rates import RateText
 from doorward.config.secret import Secret
 from doorward.config.sessions import Sessions
 from doorward.config.tls import GatewayTls
@@ -33,7 +34,6 @@ from doorward.config.values import (
     One,
     Origin,
     PublicUrl,
-    RateText,
     Url,
     Word,
 )

@@ -25,7 +25,6 @@ from pydantic import (
 
 from doorward.config import globs
 from doorward.config.secret import Secret
-from doorward.model.bounds import Rate
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -237,12 +236,6 @@ def _different(listeners: tuple[Listen, ...]) -> tuple[Listen, ...]:
     return listeners
 
 
-def _rate(value: object) -> Rate:
-    if isinstance(value, Rate):
-        return value
-    return Rate.parse(_text(value, "expected a rate such as 100/min"))
-
-
 def _one(value: object) -> object:
     if type(value) is not int or value != 1:
         raise ValueError("expected 1")
@@ -287,14 +280,6 @@ Term = Annotated[
     ),
 ]
 """Seconds that records are kept."""
-RateText = Annotated[
-    Rate,
-    PlainValidator(_rate),
-    PlainSerializer(str),
-    WithJsonSchema(
-        {"type": "string", "pattern": "^[1-9][0-9]{0,8}/(s|min|h|d)$", "examples": ["100/min", "10/s"]}
-    ),
-]
 ListenAddress = Annotated[
     Listen,
     PlainValidator(_listen),

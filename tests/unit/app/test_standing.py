@@ -1,4 +1,4 @@
-"""What the store says of keys, in a running process: limits in force, streams that end, last use."""
+"""What the store says of callers, put in force: limits, streams that end, last use (app/standing.py)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
