@@ -1,5 +1,6 @@
 """What /readyz says: the state of the whole, and each server by name."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from doorward.app.world import World
@@ -45,6 +46,13 @@ def _server(world: World, name: str, *, operator: bool) -> dict[str, Any]:
         # What a server has said may hold anything: an agent on this machine is not told.
         **({"details": state.details, "note": state.note} if operator else {}),
     }
+
+
+def issuers_state(status: str, troubles: Mapping[str, str], *, operator: bool) -> dict[str, Any]:
+    """Issuers whose keys could not be had when they were last asked: their tokens count as long as the last
+    good keys do, so the whole is degraded. Why is for operators alone."""
+    said = {name: why if operator else "its keys cannot be had" for name, why in sorted(troubles.items())}
+    return {"status": "degraded" if said and status == "ready" else status, "issuers": said}
 
 
 def traffic(http: H1Server, limits: HttpLimits) -> dict[str, Any]:

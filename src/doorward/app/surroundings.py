@@ -22,7 +22,7 @@ _MEMBERS: Final = ("ca", "cert", "key")
 
 def surroundings(loaded: Loaded) -> list[Problem]:
     """Everything that is missing or of no use here, but for `gateway.tls` (see `tls_files`)."""
-    found = [*_state(loaded), *_anchor(loaded), *_socket(loaded)]
+    found = [*_state(loaded), *_anchor(loaded), *_socket(loaded), *_issuers(loaded)]
     for name, server in loaded.settings.servers.items():
         if server.command is not None:
             found += _program(loaded, name, server)
@@ -123,6 +123,22 @@ def _tls(loaded: Loaded, name: str, server: Server) -> Iterator[Problem]:
             message = f"{tls.cert} and {tls.key} cannot be used together: {said(error)}"
             hint = "PEM: the certificate first in cert, its key without a passphrase in key"
             yield loaded.problem((*at, "cert"), message, hint)
+
+
+def _issuers(loaded: Loaded) -> Iterator[Problem]:
+    """Without its authorities an issuer cannot be asked, and none of its callers is let in."""
+    for index, issuer in enumerate(loaded.settings.issuers):
+        if issuer.ca is None:
+            continue
+        at = ("auth", "issuers", index, "ca")
+        fault = _unreadable(issuer.ca)
+        if fault is not None:
+            yield loaded.problem(at, fault)
+            continue
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(issuer.ca)
+        except ssl.SSLError:
+            yield loaded.problem(at, f"{issuer.ca} holds no PEM certificates")
 
 
 def _unreadable(path: Path) -> str | None:

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if state.get("config"):
         output.say(f"  {config_path(args)} is not in force as it is now: {state['config']}")
     _show_tls(output, state.get("tls"))
+    _show_issuers(output, state.get("issuers"))
     _show_refused(output, state.get("http"))
     show_servers(output, state)
     output.result("status", {"listen": listen, **state})
@@ -62,6 +63,12 @@ def _show_refused(output: Output, http: Any) -> None:
     if isinstance(refused, dict) and refused:
         most = sorted(refused.items(), key=lambda each: (-each[1], each[0]))
         output.say(f"  refused: {', '.join(f'{reason} {count}' for reason, count in most)}")
+
+
+def _show_issuers(output: Output, issuers: Any) -> None:
+    """Those that could not be asked; their last good keys count for a day."""
+    for name, why in issuers.items() if isinstance(issuers, dict) else ():
+        output.say(f"  issuer {name}: {output.style('yellow', str(why))}")
 
 
 def _show_tls(output: Output, tls: Any) -> None:

@@ -1,5 +1,6 @@
 """What a configuration names must be there; what is missing is said with its place in the file."""
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -182,3 +183,22 @@ def test_warnings_alone_are_handed_back_and_errors_come_with_them(tmp_path: Path
     with pytest.raises(ConfigError) as caught:
         judged(warnings + look(tmp_path, remote(ca="gone.pem")))
     assert [problem.severity for problem in caught.value.problems] == ["warning", "error"]
+
+
+def test_the_authorities_of_an_issuer_have_to_be_there(tmp_path: Path) -> None:
+    (tmp_path / "odd.pem").write_text("not a certificate")
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY.pem)
+    issuers = [
+        {"issuer": f"https://{name}.example.com", "ca": f"{name}.pem"} for name in ("ca", "odd", "gone")
+    ]
+    path = tmp_path / "doorward.yaml"
+    document = {
+        "version": 1,
+        "gateway": {"public_url": "https://gw.example.com"},
+        "auth": {"issuers": [{"issuer": "https://plain.example.com"}, *issuers]},
+    }
+    path.write_text(json.dumps(document))
+    assert told(surroundings(load(path))) == [
+        ("auth.issuers[2].ca", "error", f"{tmp_path}/odd.pem holds no PEM certificates"),
+        ("auth.issuers[3].ca", "error", f"cannot read {tmp_path}/gone.pem: No such file or directory"),
+    ]
