@@ -1,0 +1,161 @@
+"""Official clients sign in at a real authorization server and call through the gateway: 401, metadata of the
+resource and of the issuer, registration, login, consent, token, call, refresh, and more scopes when needed."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.e2e.support.actors import SDK1, script
+from tests.e2e.support.browser import CALLBACK, Browser
+from tests.e2e.support.provider import DESK, Provider, provider, public
+from tests.e2e.support.resource import ADMIN, EVERYTHING, READ, ResourceServer, crm, resource_server
+
+Json = dict[str, Any]
+
+DOCUMENT = "https://client.example/story.json"
+TTL_S = 4
+PATIENCE_S = 240.0
+"""Seconds for all of them together."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A client, and how the issuer comes to know it."""
+
+    name: str
+    environment: str
+    file: str
+    mode: str = ""
+    known: str = "registers"
+    """`registers` itself (RFC 7591), is `described` at a URL of its own, or is registered `before`."""
+
+    def command(self, target: Json) -> list[str]:
+        arguments = [self.mode] if self.mode else []
+        return script(self.environment, self.file, *arguments, json.dumps(target))
+
+
+PROGRAMS = [
+    Program("py1", SDK1, "oauth_python1.py"),
+    Program("py2-legacy", "", "oauth_python2.py", "legacy", "before"),
+    Program("py2-modern", "", "oauth_python2.py", "2026-07-28", "described"),
+    Program("ts1", "node", "oauth_v1.mjs"),
+    Program("ts2-legacy", "node", "oauth_v2.mjs", "legacy", "before"),
+    Program("ts2-modern", "node", "oauth_v2.mjs", "modern", "described"),
+]
+VICTIMS = {program.name: number for number, program in enumerate(PROGRAMS, 2)}
+"""Whom each deletes; the first customer is whom they all look for."""
+KNOWN: dict[str, Json] = {"registers": {}, "described": {"document": DOCUMENT}, "before": {"client": DESK}}
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    described = {**public(DOCUMENT), "client_name": "story"}
+    with provider(
+        tmp_path_factory.mktemp("issuer"),
+        f"{READ} {ADMIN}",
+        ttl=TTL_S,
+        clients=[public()],
+        documents={DOCUMENT: described},
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gw(tmp_path_factory: pytest.TempPathFactory, issuer: Provider) -> Iterator[ResourceServer]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with ExitStack() as stack:
+        entry = stack.enter_context(crm(folder))
+        desk = {"match": [{"issuer": issuer.url, "client_id": "*"}], "grants": [EVERYTHING]}
+        people = [{"issuer": issuer.url, "sub": "*", "grants": [EVERYTHING]}]
+        # As strict as can be: a token that has expired is refused, and the client has to notice.
+        issuers = [{"issuer": issuer.url, "skew": "0s"}]
+        yield stack.enter_context(resource_server(folder, entry, issuers, {"desk": desk}, people))
+
+
+def tell(program: Program, gw: ResourceServer, issuer: Provider, victim: int) -> list[Json]:
+    """Runs it to its end, and signs in for it as often as it asks; the lines that it says."""
+    target = {"url": gw.crm, "callback": CALLBACK, "issuer": issuer.url, "rest": TTL_S + 1, "victim": victim}
+    browser, lines = Browser(f"{program.name}@people"), []
+    running = subprocess.Popen(
+        program.command({**target, **KNOWN[program.known]}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+    try:
+        for text in running.stdout:
+            lines.append(json.loads(text))
+            if "authorize" in lines[-1]:
+                running.stdin.write(browser.visit(lines[-1]["authorize"]) + "\n")
+                running.stdin.flush()
+        _, said = running.communicate(timeout=PATIENCE_S)
+        assert running.returncode == 0, f"{said[-4000:]}\n{issuer.said()[-2000:]}"
+    finally:
+        running.kill()
+        browser.close()
+    return lines
+
+
+@pytest.fixture(scope="module")
+def told(gw: ResourceServer, issuer: Provider) -> Iterator[dict[str, Future[list[Json]]]]:
+    """What every client said, by name. Most of their time they wait, so they run together."""
+    with ThreadPoolExecutor(len(PROGRAMS)) as pool:
+        yield {
+            program.name: pool.submit(tell, program, gw, issuer, VICTIMS[program.name])
+            for program in PROGRAMS
+        }
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_the_whole_flow(told: dict[str, Future[list[Json]]], program: Program, gw: ResourceServer) -> None:
+    lines = told[program.name].result(PATIENCE_S)
+    steps = [next(iter(line)) for line in lines]
+    assert steps == ["authorize", "tools", "found", "again", "authorize", "deleted", "scopes"]
+    said = {name: value for line in lines for name, value in line.items()}
+    assert said["tools"] == ["delete_customer", "find_customers", "get_customer", "update_email"]
+    assert said["found"] == said["again"]
+    assert "Ada Quill" in said["found"]["text"]
+    assert said["deleted"] == {"text": f"deleted customer {VICTIMS[program.name]}", "error": False}
+    assert set(said["scopes"]) >= {READ, ADMIN}
+
+    first, second = (parse_qs(urlsplit(line["authorize"]).query) for line in lines if "authorize" in line)
+    assert first["resource"] == second["resource"] == [gw.crm]
+    assert first["code_challenge_method"] == ["S256"]
+    assert READ in first["scope"][0].split()
+    assert ADMIN not in first["scope"][0].split(), "more was asked for than what everything there needs"
+    assert set(second["scope"][0].split()) >= {READ, ADMIN}
+    assert first["client_id"] == [said["client"]]
+    wanted = {"described": DOCUMENT, "before": DESK}
+    assert said["client"] == wanted.get(program.known, said["client"])
+
+
+def test_refreshed_and_stepped_up_and_all_of_it_written_down(
+    told: dict[str, Future[list[Json]]], gw: ResourceServer, issuer: Provider
+) -> None:
+    for future in told.values():
+        future.result(PATIENCE_S)
+    granted = issuer.tell("granted")
+    assert granted["authorization_code"] == 2 * len(PROGRAMS)
+    assert granted["refresh_token"] >= len(PROGRAMS), "somebody did not have to refresh"
+
+    calls = [call for call in gw.calls() if call["mcp"]["name"] == "delete_customer"]
+    for program in PROGRAMS:
+        mine = [call for call in calls if call["actor"]["subject"] == f"{program.name}@people"]
+        said = [(call["decision"]["effect"], call["decision"].get("reason")) for call in mine]
+        assert said == [("deny", "insufficient_scope"), ("permit", None)]
+        actor = mine[1]["actor"]
+        assert (actor["issuer"], actor["human"], actor["agent"]) == (issuer.url, True, "desk")
+        ids = {rule["id"] for rule in mine[1]["decision"]["rules"]}
+        assert ids == {"agents.desk.grants[0].tools.allow[0]", "people[0].grants[0].tools.allow[0]"}
+    reasons = {refusal["reason"] for refusal in gw.refusals()}
+    assert reasons == {"credential_missing", "credential_expired"}
