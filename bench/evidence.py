@@ -97,7 +97,6 @@ def permit(number: int) -> Permit:
         progress_token=None,
         events=None,
         scope=None,
-        received=0.0,
         spelled=SPELLED,
         series=SERIES,
     )

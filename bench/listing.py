@@ -119,7 +119,6 @@ def question() -> Call:
         progress_token=None,
         events=None,
         scope=None,
-        received=0.0,
     )
 
 
