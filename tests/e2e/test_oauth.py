@@ -1,5 +1,5 @@
 """Official clients sign in at a real authorization server and call through the gateway: 401, metadata of the
-resource and of the issuer, registration, login, consent, token, call, refresh, and more scopes when needed."""
+resource and of the issuer, registration, login, consent, token, call, refresh, and more scopes on demand."""
 
 import json
 import subprocess
