@@ -1,4 +1,4 @@
-"""A process whose callers have tokens: what a reload keeps, and what it puts in force. No socket is opened."""
+"""A process whose callers have tokens: what a reload keeps, and what it puts in force. No socket is open."""
 
 import asyncio
 import json
