@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from doorward.app.callers import teams_of
 from doorward.backends.web.fetch import WebFetch
-from doorward.config.identity import Auth, Issuer, claim_path
+from doorward.config.identity import Auth, Introspection, Issuer, claim_path
 from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.identity.claims import Path
@@ -109,15 +109,18 @@ def _issuer(said: Issuer, loaded: Loaded) -> IssuerSettings:
         algorithms=frozenset(said.algorithms),
         jwks_uri=said.jwks_uri,
         single_key=said.single_key,
-        introspection=None
-        if asked is None
-        else IntrospectionSettings(asked.client_id, asked.client_secret.reveal(), asked.endpoint, asked.auth),
+        introspection=None if asked is None else _introspection(asked),
         tenants=said.tenants,
         ca=None if said.ca is None else str(said.ca),
         skew=said.skew,
         known_actors=said.actors == "known",
         uses_groups=_uses_groups(said.issuer, loaded.settings, paths.get("groups", ("groups",))),
     )
+
+
+def _introspection(said: Introspection) -> IntrospectionSettings:
+    secret = said.client_secret.reveal()
+    return IntrospectionSettings(said.client_id, secret, said.endpoint, said.auth, said.cache)
 
 
 def _uses_groups(issuer: str, document: Settings, path: Path) -> bool:

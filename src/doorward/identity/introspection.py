@@ -11,8 +11,6 @@ from doorward.identity.verify import Verified, check_claims
 from doorward.ports.fetch import Basic, Fetched, FetchFailed
 
 MAX_BYTES: Final = 64 * 1024
-ACTIVE_S: Final = 60.0
-"""How long an answer counts: what is revoked at the issuer works no longer than that."""
 INACTIVE_S: Final = 10.0
 """How long a token that does not count is not asked about again."""
 

@@ -24,6 +24,8 @@ class IntrospectionSettings(msgspec.Struct, frozen=True):
     """None: as the issuer's metadata says."""
     method: str = "basic"
     """"basic" or "post"."""
+    cache: float = 60.0
+    """Seconds that an answer counts."""
 
     def __repr__(self) -> str:
         return f"IntrospectionSettings({self.client_id}, ***)"

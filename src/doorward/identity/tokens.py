@@ -17,7 +17,7 @@ import msgspec
 
 from doorward.identity import introspection, preparse, verify
 from doorward.identity.claims import Expired
-from doorward.identity.introspection import ACTIVE_S, INACTIVE_S, Inactive
+from doorward.identity.introspection import INACTIVE_S, Inactive
 from doorward.identity.issuer_keys import IssuerKeys
 from doorward.identity.issuers import IssuerSettings
 from doorward.identity.principals import Principals
@@ -256,9 +256,10 @@ class Tokens:
 
     def _remember(self, verified: Verified, key: bytes) -> Asked:
         """Raises ValueError, CallerError."""
-        now = self._clock()
+        now, asked = self._clock(), verified.settings.introspection
+        assert asked is not None  # or nobody would have answered
         principal = self._principals.make(verified, "introspection")
-        until = min(verified.until, now + ACTIVE_S)
+        until = min(verified.until, now + asked.cache)
         keep_until = min(verified.until, until + self._stale_after)
         found = Asked(principal, until, verified.thumbprint, keep_until=keep_until)
         self._proven.put(key, found)

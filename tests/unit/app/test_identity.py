@@ -42,7 +42,7 @@ def test_what_an_issuer_is_configured_to_be(tmp_path: Path) -> None:
         "typ": ["JWT"],
         "jwks_uri": f"{A}/keys",
         "single_key": True,
-        "introspection": {"client_id": "me", "client_secret": "s", "endpoint": f"{A}/i", "auth": "post"},
+        "introspection": {"client_id": "me", "client_secret": "s", "endpoint": f"{A}/i", "auth": "post", "cache": "5s"},
         "claims": {"groups": "https://x\\.example/groups", "roles": "resource_access.api.roles"},
         "ca": "ca.pem",
         "skew": "5s",
@@ -53,7 +53,7 @@ def test_what_an_issuer_is_configured_to_be(tmp_path: Path) -> None:
     assert found.preset.roles == (("resource_access", "api", "roles"),)
     assert found.preset.client == PRESETS["keycloak"].client
     assert (found.audience, found.algorithms, found.typ) == ({"api"}, {"ES256"}, {"jwt"})
-    assert found.introspection == IntrospectionSettings("me", "s", f"{A}/i", "post")
+    assert found.introspection == IntrospectionSettings("me", "s", f"{A}/i", "post", 5.0)
     assert (found.jwks_uri, found.single_key, found.skew, found.known_actors) == (
         f"{A}/keys",
         True,

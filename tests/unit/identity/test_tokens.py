@@ -24,12 +24,12 @@ MINTS = {A: Mint(A, "https://gw/mcp"), B: Mint(B, "https://gw/mcp")}
 class Stage:
     """Two issuers, each with signed and opaque tokens, and the clock in hand."""
 
-    def __init__(self, *, introspection: bool = True) -> None:
+    def __init__(self, *, introspection: bool = True, cache: float = 60.0) -> None:
         self.now = time.time()
         self.fetch = FakeFetch()
         self.issuers = []
         for name in (A, B):
-            asked = IntrospectionSettings("me", "s", f"{name}/i") if introspection else None
+            asked = IntrospectionSettings("me", "s", f"{name}/i", cache=cache) if introspection else None
             own = settings(name, jwks_uri=f"{name}/keys", introspection=asked)
             self.issuers.append(IssuerKeys(own, self.fetch, lambda: None, self.clock))
             self.fetch.documents[f"{name}/keys"] = json_of(MINTS[name].public())
@@ -191,6 +191,19 @@ async def test_who_is_refused_is_not_asked_about_again_for_ten_seconds() -> None
     stage.active(B)
     stage.now += 10
     assert (await settle(stage, "stranger")).principal.issuer == B
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("cache", [1.0, 60.0, 300.0])
+async def test_what_is_revoked_works_no_longer_than_an_answer_counts(cache: float) -> None:
+    stage = Stage(cache=cache)
+    stage.active()
+    known = await settle(stage, "opaque")
+    stage.fetch.documents[f"{A}/i"] = json_of({"active": False})
+    stage.now += cache - 0.1
+    assert await settle(stage, "opaque") is known
+    stage.now += 0.2
+    assert (await refusal(stage, "opaque")).reason is Reason.CREDENTIAL_INVALID
 
 
 @pytest.mark.asyncio
