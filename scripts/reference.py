@@ -6,13 +6,18 @@ from typing import Any
 
 import msgspec
 
+from doorward.api import errors
+from doorward.api.route import PREFIX
+from doorward.api.routes import ROUTES
 from doorward.audit import records
+from doorward.control.roles import RIGHTS, Right, Role
 from doorward.edge.limits import REFUSALS
 from doorward.model.reasons import REASONS, Blame, Reason
 from doorward.pipeline.rescue import FORMS
 
 ROOT = Path(__file__).resolve().parent.parent
 REASONS_PAGE = ROOT / "docs" / "reference" / "reasons.md"
+ADMIN_PAGE = ROOT / "docs" / "reference" / "admin-api.md"
 RECORD_SCHEMA = ROOT / "docs" / "reference" / "audit-record.schema.json"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 DIGEST = "^[0-9a-f]{64}$"
@@ -103,6 +108,34 @@ def record_schema_text() -> str:
     return json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def admin_page(text: str) -> str:
+    """The page with its tables as the code has them; each stands behind a comment that names it."""
+    for name, rows in (("rights", _rights()), ("operations", _operations()), ("errors", _errors())):
+        before, mark, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->\n")
+        text = before + mark + "\n".join(rows) + "\n" + end + after
+    return text
+
+
+def _rights() -> list[str]:
+    head = [f"| right | {' | '.join(Role)} |", f"| --- |{' --- |' * len(Role)}"]
+    return head + [
+        f"| `{right}` | {' | '.join('yes' if right in RIGHTS[role] else '' for role in Role)} |"
+        for right in Right
+    ]
+
+
+def _operations() -> list[str]:
+    rows = [f"| `{route.method} {PREFIX}{route.path}` | {route.summary} |" for route in ROUTES]
+    return ["| operation | what |", "| --- | --- |", *rows]
+
+
+def _errors() -> list[str]:
+    rows = [f"| `{reason}` | {text} |" for reason, text in errors.OWN.items()]
+    return ["| reason | meaning |", "| --- | --- |", *rows]
+
+
 if __name__ == "__main__":
+    ADMIN_PAGE.write_text(admin_page(ADMIN_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     RECORD_SCHEMA.write_text(record_schema_text(), encoding="utf-8")
     REASONS_PAGE.write_text(reasons_page(), encoding="utf-8")

@@ -61,6 +61,7 @@ def _config(hello: Hello, live: RemoteLive) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # what anybody can cause by sending nonsense is no line for the operator
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.app.admin.answers import selects
-from doorward.model.call import Call, Credential, Inbound
+from doorward.model.call import Call, Credential, Era, Inbound
 from doorward.model.principal import Actor, Principal
 from doorward.model.target import Kind, OperationClass, Target
 from doorward.pipeline.trail import Trail
@@ -13,13 +13,31 @@ ISSUER = "https://id.example.com"
 OTHER = "https://other.example.com"
 
 
+CALL = Call(
+    id=1,
+    method="tools/call",
+    params={},
+    meta={},
+    era=Era.MODERN,
+    version="2026-07-28",
+    endpoint=None,
+    session=None,
+    capabilities={},
+    client={},
+    log_level=None,
+    progress_token=None,
+    events=None,
+    scope=None,
+)
+
+
 def trail(principal: Principal | None = None, *, called: bool = True) -> Trail:
     inbound = Inbound("http", None, Credential(None, "", local=True, proxied=False), {}, b"", None, 0.0)
     made = Trail(inbound, "call-1", 0.0)
     made.principal = principal
     made.target = Target("crm", Kind.TOOL, "find", OperationClass.READ)
     if called:
-        made.call = Call.__new__(Call)
+        made.call = CALL
     return made
 
 
