@@ -40,6 +40,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "tests/unit/policy/test_shape.py": ("policy/compile",),
     "tests/unit/config/test_golden.py": (
+        "config/admin",
         "config/check",
         "config/errors",
         "config/explain",
@@ -125,6 +126,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "app/admin/beside",
         "app/admin/child",
         "app/admin/main",
+        "app/admin/place",
         "app/admin/plane",
         "app/admin/reach",
         "cli/admin_client",
