@@ -21,7 +21,8 @@ MAX_HEADER: Final = 1024
 """Bytes of a header, decoded."""
 MAX_DEPTH: Final = 8
 """Arrays and objects within each other, but for what stands in `act`, which nests by its nature."""
-KID: Final = re.compile(r"[A-Za-z0-9._~=-]{1,128}")
+KID: Final = re.compile(r"(?=.{1,128}$)(?:[A-Za-z0-9._~-]+|[A-Za-z0-9+/_-]+)=*")
+"""URL-safe text, or base64 as some issuers write it. It is looked up in a table and goes nowhere else."""
 _TYP: Final = re.compile(r"[A-Za-z0-9!#$&^_.+/-]{1,64}")
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
 

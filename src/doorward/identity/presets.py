@@ -33,6 +33,7 @@ class Preset(msgspec.Struct, frozen=True):
     roles: tuple[Path, ...] = (("roles",),)
     tenant: tuple[Path, ...] = ()
     actor: tuple[Path, ...] = (("act",),)
+    token_id: tuple[Path, ...] = (("jti",),)
     kind: str | None = None
     """What the claim `typ` has to be, at issuers that say there that it is an access token."""
     roles_are_scopes: bool = False
@@ -78,6 +79,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         client=(("azp",), ("appid",)),
         scopes=(("scp",),),
         tenant=(("tid",),),
+        token_id=(("uti",), ("jti",)),
         roles_are_scopes=True,
     ),
     "okta": Preset(typ=AT_JWT | {"jwt", None}, machine=_okta, client=(("cid",),), scopes=(("scp",),)),

@@ -84,7 +84,7 @@ class Principals:
             acr=optional(claims.get("acr"), "acr"),
             amr=tuple(sorted(names(claims.get("amr"), "amr"))),
             bounds=self._bounded(people, tuple(others), said.scopes),
-            token_id=optional(claims.get("jti"), "jti"),
+            token_id=optional(first(claims, settings.preset.token_id), "the token's id"),
             session_id=optional(claims.get("sid"), "sid"),
             expires_at=verified.until,
         )

@@ -218,9 +218,9 @@ class Tokens:
             del self._askers[peer]
 
     async def _introspect(self, token: str, endpoint: str | None, key: bytes) -> Proven | Refusal:
-        """Ask each issuer that can be asked, until one of them stands for the token."""
-        refusal: Refusal | None = None
-        failure: str | None = None
+        """Ask each issuer that can be asked, until one of them stands for the token: what that one says
+        counts, and no other one gets to see it."""
+        inactive = failure = None
         for issuer, settings in self._asked:
             try:
                 verified = await self._answer(token, endpoint, issuer, settings)
@@ -228,17 +228,19 @@ class Tokens:
             except (FetchFailed, TimeoutError) as error:
                 failure = str(error) or "introspection did not answer in time"
             except Inactive as error:
-                refusal = refusal or Refusal(Reason.CREDENTIAL_INVALID, str(error))
+                inactive = str(error)
             except Expired as error:
-                refusal = Refusal(Reason.CREDENTIAL_EXPIRED, str(error))
+                return self._refuse(key, Reason.CREDENTIAL_EXPIRED, str(error))
             except ValueError as error:
-                refusal = Refusal(Reason.CREDENTIAL_INVALID, str(error))
+                return self._refuse(key, Reason.CREDENTIAL_INVALID, str(error))
             except CallerError as error:
-                refusal = Refusal(error.reason, error.message)
+                return self._refuse(key, error.reason, error.message)
         if failure is not None:
             return self._unasked(key, failure)
-        assert refusal is not None  # somebody was asked, or `_check_opaque` had refused it
-        refusal = msgspec.structs.replace(refusal, until=self._clock() + INACTIVE_S)
+        return self._refuse(key, Reason.CREDENTIAL_INVALID, inactive or "no issuer stands for the token")
+
+    def _refuse(self, key: bytes, reason: Reason, message: str) -> Refusal:
+        refusal = Refusal(reason, message, self._clock() + INACTIVE_S)
         self._proven.drop(key)
         self._refused.put(key, refusal)
         return refusal

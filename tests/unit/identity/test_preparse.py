@@ -26,6 +26,13 @@ def test_what_a_token_says_is_read_as_it_stands() -> None:
     assert found.signature == b"s" * 64
 
 
+@pytest.mark.parametrize(
+    "kid", ["k1", "a.b~c_d-e", "DbQ7P+gBtFmkKwBX/Wzv0Dw=", "x" * 128, "2011-04-29", "abc_-", "YWJj=="]
+)
+def test_keys_are_called_as_issuers_call_them(kid: str) -> None:
+    assert preparse.read(token({**HEAD, "kid": kid})).header.kid == kid
+
+
 def test_a_media_type_has_no_case_and_may_be_missing() -> None:
     assert preparse.read(token({**HEAD, "typ": "AT+JWT"})).header.typ == "at+jwt"
     assert preparse.read(token({"alg": "ES256"})).header == preparse.Header("ES256", None, None)
@@ -43,6 +50,9 @@ HEADERS: dict[str, Any] = {
     "alg too long": {**HEAD, "alg": "E" * 17},
     "empty alg": {**HEAD, "alg": ""},
     "kid with a path": {**HEAD, "kid": "../../dev/null"},
+    "kid of padding": {**HEAD, "kid": "="},
+    "kid with padding within": {**HEAD, "kid": "a=b"},
+    "kid with a path of dots and base64": {**HEAD, "kid": "a+b/../c"},
     "kid with a quote": {**HEAD, "kid": "' or 1=1"},
     "kid with a line end": {**HEAD, "kid": "k1\n"},
     "empty kid": {**HEAD, "kid": ""},

@@ -328,3 +328,18 @@ async def test_an_agent_nobody_matches_is_remembered_as_refused() -> None:
     assert (await refusal(stage, "opaque")).reason is Reason.AGENT_UNMATCHED
     assert (await refusal(stage, "opaque")).reason is Reason.AGENT_UNMATCHED
     assert stage.fetch.asked[f"{A}/i"] == 1
+
+
+@pytest.mark.asyncio
+async def test_what_one_issuer_stands_for_no_other_gets_to_see() -> None:
+    stage = Stage()
+    for number, more in enumerate(({"client_id": "other"}, {"aud": "x"}, {"exp": int(stage.now) - 60}, {})):
+        stage.active(A, **more)
+        if more:
+            await refusal(stage, f"tok{number}")
+        else:
+            assert await settle(stage, f"tok{number}")
+    assert stage.fetch.asked[f"{B}/i"] == 0
+    stage.fetch.documents[f"{A}/i"] = FetchFailed("down")
+    stage.active(B, client_id="other")
+    assert (await refusal(stage, "theirs")).reason is Reason.AGENT_UNMATCHED
