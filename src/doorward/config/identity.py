@@ -19,7 +19,7 @@ ANY: Final = "*"
 """As a client or a subject: any that there is. Otherwise both are compared character by character."""
 MOST_SKEW_S: Final = 300.0
 MOST_STALE_S: Final = 600.0
-MOST_CACHE_S: Final = 300.0
+MOST_CACHE_S: Final = 60.0
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,128}")  # RFC 6749 section 3.3, scope-token
 _PART: Final = re.compile(r"(?:[^.\\]|\\[.\\])+")
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
@@ -99,7 +99,7 @@ Thumbprint = Annotated[str, AfterValidator(_thumbprint)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 Skew = Annotated[Duration, _short(MOST_SKEW_S, "5m")]
 Staleness = Annotated[Duration, _short(MOST_STALE_S, "10m")]
-Cache = Annotated[Duration, _short(MOST_CACHE_S, "5m")]
+Cache = Annotated[Duration, _short(MOST_CACHE_S, "1m")]
 Claimed = Annotated[
     tuple[ScalarText, ...],
     BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value]),
@@ -130,7 +130,7 @@ class Introspection(BaseModel):
     auth: Literal["basic", "post"] = "basic"
     """How client_id and client_secret are sent (RFC 6749 section 2.3.1)."""
     cache: Cache = 60.0
-    """How long an answer counts: a token that is revoked there works no longer than that. At most 5m."""
+    """How long an answer counts: a token that is revoked there works no longer than that. At most 1m."""
 
 
 class Claims(BaseModel):
