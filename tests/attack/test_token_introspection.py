@@ -69,6 +69,7 @@ JUDGED: dict[str, tuple[Any, str, int]] = {
     "bound to a DPoP key": (active(cnf={"jkt": "x"}), "bound to a proof", 401),
     "bound to a certificate": (active(cnf={"x5t#S256": "A" * 43}), "did not present", 401),
     "an ID token": (active(nonce="n"), "ID token", 401),
+    "a user without a subject": (active(sub=None, username="anna"), "does not identify", 401),
     "no client": (active(client_id=None), "client is missing", 401),
     "a client that no agent matches": (active(client_id="x"), "matches no agent", 403),
     "act that cannot be read": (active(act="x"), "delegation asserted but unreadable", 401),

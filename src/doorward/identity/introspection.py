@@ -56,6 +56,9 @@ def judge(
     kind = said.get("token_type", "bearer")
     if type(kind) is not str or kind.lower() != "bearer":
         raise ValueError("the token is not one that is presented as Bearer (token_type)")
+    if "username" in said and "sub" not in said:
+        # Without a subject it would be the client's own token, and no person's (`adapted`).
+        raise ValueError("the answer is about a user whom it does not identify (sub)")
     issuer = said.get("iss", settings.issuer)
     if type(issuer) is not str or issuer not in names:
         raise ValueError("the answer names another issuer (iss)")

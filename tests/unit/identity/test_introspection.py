@@ -63,6 +63,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a refresh token": {"token_type": "refresh_token"},
     "a kind that is no text": {"token_type": 1},
     "an ID token": {"nonce": "n"},
+    "a user without a subject": {"sub": None, "username": "anna"},
     "bound to a key": {"cnf": {"jkt": "x"}},
 }
 
