@@ -52,7 +52,7 @@ async def handle(inbound: Inbound, gw: Gateway, trail: Trail) -> None:
     facts = NOTHING
     if isinstance(verdict, Allow):  # the stages may only tighten, or change arguments
         gw.reader.confirm(inbound, call, target)  # not earlier: it would betray a hidden tool
-        if gw.before.slots:
+        if gw.before.slots and gw.before.concerns(principal):
             call, facts, verdict = await gw.before.run(call, principal, target, verdict, trail)
 
     if isinstance(verdict, Allow):  # the final word, on what will really be sent

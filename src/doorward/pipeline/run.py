@@ -6,7 +6,7 @@ access. A stage that raises has said nothing: its row in `order.py` says what si
 
 import asyncio
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -28,13 +28,21 @@ FAILED: Final = "this call could not be checked, so it was not sent"
 class BeforePhase:
     """What runs between the rules and the final word."""
 
-    __slots__ = ("_waits", "off", "slots")
+    __slots__ = ("_waits", "concerns", "off", "slots")
 
     def __init__(self, slots: Sequence[BeforeSlot]) -> None:
         self.slots = tuple(slot for slot in slots if slot.on)
         self._waits = any(not slot.instant for slot in self.slots)
+        asked = [slot.concerns for slot in self.slots if slot.concerns is not None]
+        self.concerns: Callable[[Principal], bool] = self._any
+        """Whether any stage has anything to say of a principal's calls: asked before `run`."""
+        if len(asked) == len(self.slots) == 1:
+            self.concerns = asked[0]  # without a frame of ours around it
         self.off = tuple(slot.stage.id for slot in slots if not slot.on)
         """Those that never run."""
+
+    def _any(self, principal: Principal) -> bool:
+        return any(slot.concerns is None or slot.concerns(principal) for slot in self.slots)
 
     def concerning(self, principal: Principal) -> tuple[str, ...]:
         """Ids of the stages that have anything to say of a principal's calls."""

@@ -198,3 +198,14 @@ def test_revoking_takes_the_key_as_it_was_found_and_may_be_repeated(house: House
 @pytest.mark.parametrize("command", ["show", "rotate", "revoke"])
 def test_an_unknown_key_is_no_key(house: House, command: str) -> None:
     assert "no key with this id" in house.refused(command, "AAAAAAAAAAAA")
+
+
+def test_no_secret_of_a_key_stands_on_the_disk(house: House) -> None:
+    made = house.said("create", "--agent", "ci")
+    shown = [made["key"], house.said("rotate", made["id"])["key"]]
+    house.said("set", made["id"], "--rate", "1/s")
+    files = [file for file in house.config.parent.rglob("*") if file.is_file()]
+    kept = b"".join(file.read_bytes() for file in files)
+    assert made["id"].encode() in kept
+    for text in shown:
+        assert keys.parse(text).secret.encode() not in kept

@@ -32,3 +32,12 @@ def test_stages_concern_those_of_whom_they_say_something() -> None:
     phase = BeforePhase(before(RateStage(MemoryRates(), {"slow": Rate(1, 1.0)})))
     assert phase.concerning(SLOW) == ("rate",)
     assert phase.concerning(QUICK) == ()
+    assert (phase.concerns(SLOW), phase.concerns(QUICK)) == (True, False)
+
+
+def test_one_stage_that_concerns_everybody_is_enough() -> None:
+    [limits] = before(RateStage(MemoryRates(), {"slow": Rate(1, 1.0)}))
+    phase = BeforePhase((limits, limits._replace(concerns=None)))
+    assert (phase.concerns(SLOW), phase.concerns(QUICK)) == (True, True)
+    phase = BeforePhase((limits, limits))
+    assert (phase.concerns(SLOW), phase.concerns(QUICK)) == (True, False)
