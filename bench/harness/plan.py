@@ -115,10 +115,12 @@ IDENTITY = ("key_cached", "token_cached", "jwt_cold", "token_flood")
 """Who is asking: identity.py."""
 EVIDENCE = {"audit_buffered": "cost", "audit_verify_1m": "verify", "audit_query_1m": "query"}
 """Parts of the audit log alone: evidence.py."""
+API = "api_beside"
+"""Calls beside somebody who asks the admin API all the while: api.py."""
 STRICT = "strict_json_1k_c16"
 """The call of relay_json_1k_c16 at a server all of whose calls wait for the disk, beside it."""
 SCENES = (
-    *(*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, AGGREGATE, STRICT, *CROSS),
+    *(*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, API, AGGREGATE, STRICT, *CROSS),
     *(*LISTS, *IDENTITY, *EVIDENCE),
 )
 """Figures that are no single run of calls at one target: scenes.py."""
@@ -151,6 +153,6 @@ def subset(wanted: list[str]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
 def gateways(pairs: Iterable[Pair], scenes: Iterable[str] = ()) -> list[str]:
     """Those that have to run. The refused key of one is a good key of the other."""
     used = {one.place for pair in pairs for one in pair.measurements(reverse=False)}
-    if set(scenes) - {*IDLE, *LISTS, *IDENTITY, *EVIDENCE}:
+    if set(scenes) - {*IDLE, API, *LISTS, *IDENTITY, *EVIDENCE}:
         used |= {"relay", "governed"}
     return [name for name in GATEWAYS if name in used]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -24,6 +25,10 @@ ADDRESSES = 4
 SMALL_PER_S = 200
 """Small calls a second beside the large ones: few enough that the wait of one is the stall of another."""
 SMALL_CONNECTIONS = 32
+API_CALLS_PER_S = 1000
+API_KEYS = 5000
+API_ROUNDS = 5
+"""At least: the 99th percentile of a few seconds says little by itself."""
 SYNCED_BYTES = 16 * 1024
 """What 16 calls have to have on the disk."""
 SPACED_S = 0.001
@@ -52,6 +57,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
         elif name == plan.SESSION:
             with stage.another_relay() as relay:
                 found[name] = sessions.idle_sessions(relay)
+        elif name == plan.API:
+            found[name] = api_beside(stage, rounds, pace)
         elif name == plan.AGGREGATE:
             found[name] = aggregate(stage, rounds, pace)
         elif name == plan.STRICT:
@@ -260,6 +267,51 @@ def beside(stage: Stage, name: str, pace: Pace) -> Figures:
         "behind": done.behind,
         "errors": done.errors,
     }
+
+
+def api_beside(stage: Stage, rounds: int, pace: Pace) -> Figures:
+    """Calls at a fixed rate, while somebody reads page after page of thousands of keys from the admin API,
+    and while nobody does; in turn, the one that goes first changing."""
+    stage.choose_replies(JSON_1K.echo_set)
+    found = []
+    with stage.another_relay() as relay:
+        state = str(stage.place / "state-relay-alone")
+        subprocess.run([*stage.api, "fill", state, str(API_KEYS)], check=True, timeout=240)
+        for number in range(max(rounds, API_ROUNDS)):
+            runs: dict[bool, Figures] = {}
+            for asked in (True, False) if number % 2 else (False, True):
+                with asking(stage, state) if asked else contextlib.nullcontext({}) as pages:
+                    runs[asked] = charged(
+                        stage, relay, pace, JSON_1K, connections=SMALL_CONNECTIONS, rate=API_CALLS_PER_S
+                    )
+                runs[asked] |= pages
+            one, other = runs[True], runs[False]
+            found.append(
+                {
+                    **{name: one[name] for name in ("p50_ms", "p99_ms", "calls_per_s", "errors", "pages")},
+                    "alone_p50_ms": other["p50_ms"],
+                    "alone_p99_ms": other["p99_ms"],
+                    "p50_ratio": one["p50_ms"] / other["p50_ms"],
+                    "p99_ratio": one["p99_ms"] / other["p99_ms"],
+                }
+            )
+    return _condense(found)
+
+
+@contextlib.contextmanager
+def asking(stage: Stage, state: str) -> Iterator[Figures]:
+    """Somebody asks until the block ends; then what is yielded holds how many `pages` there were."""
+    told: Figures = {}
+    with subprocess.Popen(
+        [*stage.api, "ask", state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as asker:
+        assert asker.stdout is not None
+        if asker.stdout.readline() != "asking\n":
+            raise Failed("api.py could not ask")
+        yield told
+        assert asker.stdin is not None
+        asker.stdin.close()
+        told.update(json.loads(asker.stdout.readline()))
 
 
 def idle_streams(stage: Stage, pace: Pace) -> dict[str, Figures]:

@@ -47,6 +47,8 @@ class Stage:
     """The command that measures lists."""
     identity: tuple[str, ...]
     """The command that measures keys and tokens."""
+    api: tuple[str, ...]
+    """The command that asks the admin API."""
     evidence: tuple[str, ...]
     """The command that measures parts of the audit log."""
     place: Path
@@ -191,6 +193,7 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
             place / "load",
             (str(doorward.with_name("python")), str(bench / "listing.py")),
             (str(doorward.with_name("python")), str(bench / "identity.py")),
+            (str(doorward.with_name("python")), str(bench / "api.py")),
             (str(doorward.with_name("python")), str(bench / "evidence.py")),
             place,
             lambda: gateway("relay", doorward, bench, place, upstream, alone=True, keys=4),

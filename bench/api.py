@@ -1,0 +1,72 @@
+"""What somebody asks of the admin API all the while that calls are measured.
+
+`api.py fill STATE COUNT` puts so many keys into a gateway's store. `api.py ask STATE` reads all of them, page
+after page and again from the start, until its standard input ends; then it prints how many pages there were.
+"""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+
+from doorward.backends.sql.sqlite import open_sqlite
+from doorward.identity import keys
+from doorward.ports.store import KeyRecord
+
+PEPPER = bytes(32)
+
+
+def fill(state: Path, count: int) -> None:
+    """Keys that nobody has: what is shown of them is what costs. Returns when the gateway has taken them."""
+    store = open_sqlite(state / "doorward.db")
+    for number in range(count):
+        key = keys.mint("live")
+        record = KeyRecord(
+            id=key.id,
+            name=f"key{number}",
+            agent="bench",
+            environment="live",
+            digest=PEPPER,
+            pepper_version=1,
+            created_at=time.time(),
+            created_by="bench",
+            expires_at=None,
+            revoked_at=None,
+            servers=("echo",),
+            tools=("get_*", "list_*"),
+            rate="100/min",
+        )
+        store.add_key(
+            record, b'{"kind":"change","v":2,"id":"%s","ts":0,"tenant":"default"}' % key.id.encode()
+        )
+    while store.outbox(0, 1):
+        time.sleep(0.05)
+    store.close()
+
+
+def ask(state: Path) -> int:
+    """Pages until standard input ends."""
+    address = json.loads((state / "lock").read_text())["admin"]
+    headers = {"Authorization": f"Bearer {(state / 'operator.token').read_text().strip()}"}
+    client = httpx2.Client(base_url=f"http://{address}/api/v1", headers=headers, timeout=60)
+    ending = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    pages, cursor = 0, ""
+    while not ending.is_set():
+        said = client.get(f"/keys?limit=1000{cursor}").raise_for_status().json()
+        pages += len(said["keys"]) > 0
+        cursor = "" if said["cursor"] is None else f"&cursor={said['cursor']}"
+        if pages == 1:
+            print("asking", flush=True)
+    return pages
+
+
+if __name__ == "__main__":
+    verb, place, *rest = sys.argv[1:]
+    if verb == "fill":
+        fill(Path(place), int(rest[0]))
+    else:
+        print(json.dumps({"pages": ask(Path(place))}))
