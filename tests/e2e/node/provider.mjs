@@ -106,7 +106,7 @@ function pem(certificate) {
 // RFC 8693: the client acts for the subject of a token that it was given. The provider leaves that to who runs it.
 function exchanging(provider, published) {
     const given = createLocalJWKSet(published);
-    return async (context, next) => {
+    return async context => {
         const { client, params } = context.oidc;
         const { payload } = await jwtVerify(params.subject_token, given, { issuer });
         const token = new provider.AccessToken({ accountId: payload.sub, client, grantId: 'exchanged', gty: 'exchange' });
@@ -117,7 +117,6 @@ function exchanging(provider, published) {
             access_token: await token.save(), issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
             token_type: 'Bearer', expires_in: token.expiration, scope: token.scope
         };
-        await next();
     };
 }
 
