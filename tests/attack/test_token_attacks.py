@@ -1,11 +1,14 @@
 """What a token has to be: every way of the corpus to be something else is refused at the gateway's door."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from doorward.backends.files.read import last_records
 from tests import figures
 from tests.attack.token_cases import CASES, now
 from tests.attack.token_lab import PUBLIC, Lab, lab
@@ -89,6 +92,24 @@ def test_accepted(stage: Lab, name: str) -> None:
     answer = stage.post(bearer(token))
     assert answer.status_code == 200
     assert answer.headers["mcp-session-id"]
+
+
+@pytest.mark.enable_socket
+def test_why_is_on_record_and_only_there(tmp_path: Path) -> None:
+    """In a gateway of its own: of strangers' refusals only the first ten a minute are written singly."""
+    with lab(tmp_path) as own:
+        refusal = own.post(bearer(own.a.token(sub="anna", act="x", jti="CANARY-1")))
+        assert refusal.status_code == 401
+        assert own.post(bearer(own.a.token(sub="anna", act={"sub": "plan"}))).status_code == 200
+        records = [json.loads(line) for line in last_records(tmp_path / "state" / "audit", 100)]
+    told = [one for one in records if one["kind"] == "refusal"]
+    assert [one["reason"] for one in told] == ["credential_invalid"]
+    why = "delegation asserted but unreadable: act is no object; subject 'anna' and client 'ci' of "
+    assert told[0]["detail"].startswith(why)
+    assert "delegation" not in refusal.text
+    (call,) = [one["actor"] for one in records if one["kind"] == "decision"]
+    assert (call["subject"], call["human"], call["chain"][0]["subject"]) == ("anna", True, "plan")
+    assert "CANARY" not in json.dumps(records)
 
 
 @pytest.mark.enable_socket

@@ -132,7 +132,10 @@ def interpret(claims: Mapping[str, Any], settings: IssuerSettings, issuer: str) 
     if machine and preset.roles_are_scopes:
         granted |= words(roles)
     groups = frozenset(name for name in _groups(claims, settings, preset) if not name.startswith(ROLE))
-    actors = chain(first(claims, preset.actor), issuer)
+    try:
+        actors = chain(first(claims, preset.actor), issuer)
+    except ValueError as error:  # somebody acts for somebody: at least that one is on record
+        raise ValueError(f"{error}; subject {subject!r} and client {client!r} of {issuer}") from None
     return Said(
         subject,
         client,

@@ -99,6 +99,11 @@ def test_an_issuer_may_have_to_name_known_actors_only() -> None:
     assert caught.value.reason is Reason.ACTOR_UNKNOWN
 
 
+def test_a_chain_that_cannot_be_read_is_said_to_be_one_and_whose() -> None:
+    with pytest.raises(ValueError, match="asserted but unreadable: .*; subject 'anna' and client 'ci' of"):
+        make({"sub": "anna", "client_id": "ci", "act": []})
+
+
 def test_roles_are_no_groups_and_no_group_is_a_role() -> None:
     found = make(SAID | {"groups": ["eng", "role:admin"], "roles": ["viewer"]})
     assert found.groups == {"eng", "role:viewer"}
