@@ -130,6 +130,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "app/admin/plane",
         "app/admin/reach",
         "cli/admin_client",
+        "cli/admin_wiring",
         "cli/administration",
         "cli/operators",
     ),

@@ -35,7 +35,7 @@ class AdminClient:
         status, said = self._exchange(method, asked, body)
         if status < 400:
             return said
-        from doorward.cli.wiring import raised
+        from doorward.cli.admin_wiring import raised
 
         raise raised(said.get("error"))
 

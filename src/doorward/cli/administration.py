@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from doorward.cli import wiring
+from doorward.cli import admin_wiring as wiring
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.parser import Parser, config_path
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from doorward.cli import wiring
+from doorward.cli import admin_wiring as wiring
 from doorward.cli.administration import add_token_flag, administration
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.key_flags import NEVER, expiry, words
