@@ -261,6 +261,9 @@ class Process:
         listener, tls = self.tls, None
         if listener is not None and wanted is not None and wanted != listener.settings:
             tls = listener.prepare(wanted)
+        if loaded.settings.issuers and self._issuers is None and self._make_issuers is not None:
+            # In a thread, because what it imports would hold all calls for a quarter of a second.
+            self._issuers = await asyncio.to_thread(self._make_issuers, self._distrust_tokens)
         new = World(loaded, self._lasting, self._listing_changed, old)
         try:
             await new.start()

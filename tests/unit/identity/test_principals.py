@@ -100,7 +100,7 @@ def test_an_issuer_may_have_to_name_known_actors_only() -> None:
 
 
 def test_a_chain_that_cannot_be_read_is_said_to_be_one_and_whose() -> None:
-    with pytest.raises(ValueError, match="asserted but unreadable: .*; subject 'anna' and client 'ci' of"):
+    with pytest.raises(ValueError, match=r"asserted but unreadable: .*; subject 'anna' and client 'ci' of"):
         make({"sub": "anna", "client_id": "ci", "act": []})
 
 
