@@ -23,6 +23,8 @@ class Listener(NamedTuple):
     """What makes /readyz tell more than agents may know."""
     preface: bool = False
     """Whether it wants a PROXY header from this machine."""
+    admin: str = ""
+    """Where it listens for operators; empty where it does not."""
 
 
 def listener(config: str) -> Listener:
@@ -41,11 +43,13 @@ def listener(config: str) -> Listener:
     if not isinstance(listen, list) or not listen or not isinstance(listen[0], str):
         raise CommandError(Exit.UNREACHABLE, f"{lock} names no listener", "is it still starting?")
     certificate, operator = content.get("certificate", ""), content.get("operator", "")
+    admin = content.get("admin", "")
     return Listener(
         listen[0],
         certificate if isinstance(certificate, str) and not listen[0].startswith("unix:") else "",
         operator if isinstance(operator, str) else "",
         content.get("preface") is True,
+        admin if isinstance(admin, str) else "",
     )
 
 

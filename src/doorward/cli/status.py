@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
     color = {"ready": "green", "not_ready": "red"}.get(status, "yellow")
     mode = f", mode {state['mode']}" if "mode" in state else ""
     output.say(f"{output.style(color, status)} at {listen}{mode}")
+    if found.admin:
+        output.say(f"  operators at {found.admin}")
     if state.get("audit", "ok") != "ok":
         output.say(f"  no call is served: {state['audit']}")
     if state.get("evidence", "ok") != "ok":
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     _show_issuers(output, state.get("issuers"))
     _show_refused(output, state.get("http"))
     show_servers(output, state)
-    output.result("status", {"listen": listen, **state})
+    output.result("status", {"listen": listen, "admin": found.admin or None, **state})
     return Exit.UNREACHABLE if status == "not_ready" else Exit.OK
 
 

@@ -113,6 +113,20 @@ def test_status_names_what_is_down(gateway: Gateway, config: str, capsys: pytest
     assert gateway.asked[0][:2] == ("GET", "/readyz")
 
 
+def test_status_says_where_operators_are_listened_to(
+    gateway: Gateway, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = tmp_path / ".doorward" / "lock"
+    said = json.loads(lock.read_text())
+    lock.write_text(json.dumps({**said, "admin": "127.0.0.1:7421"}))
+    gateway.will(STATE)
+    assert main(["status", "-c", config]) == 0
+    assert "  operators at 127.0.0.1:7421" in capsys.readouterr().out.splitlines()
+    gateway.will(STATE)
+    assert main(["status", "-c", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["admin"] == "127.0.0.1:7421"
+
+
 def test_a_gateway_that_is_not_ready_is_no_success_and_says_why(
     gateway: Gateway, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
