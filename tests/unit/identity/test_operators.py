@@ -43,7 +43,7 @@ def _with_sum(body: str) -> str:
     [
         "",
         "dwa_",
-        keys.mint("live").text,
+        keys.VirtualKey("live", "0" * 12, "a" * 43).text,
         _with_sum(f"dwa_0123456789A_{'a' * 43}"),
         _with_sum(f"dwa_0123456789AB_{'a' * 42}"),
         _with_sum(f"dwa_0123456789AB_{'a' * 44}"),

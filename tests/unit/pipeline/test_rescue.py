@@ -198,7 +198,8 @@ def test_an_exception_that_is_a_bug_says_nothing_of_itself() -> None:
     assert rescue.as_error(error) is error
 
 
-SCHEME = Challenges("https://gw.example/.well-known/oauth-protected-resource/mcp", {"crm": ("a", "b")})
+METADATA = b"https://gw.example/.well-known/oauth-protected-resource/mcp"
+SCHEME = Challenges(METADATA.decode(), {"crm": ("a", "b")})
 
 
 @pytest.mark.parametrize("reason", [Reason.CREDENTIAL_INVALID, *UNTOLD])
@@ -227,10 +228,7 @@ def test_what_stands_in_the_record_of_an_identity_is_not_told(reason: Reason) ->
         (
             Reason.CREDENTIAL_MISSING,
             "crm",
-            (
-                b'Bearer resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/crm", '
-                b'scope="a b"'
-            ),
+            (b'Bearer resource_metadata="' + METADATA + b'/crm", scope="a b"'),
         ),
         (
             Reason.CREDENTIAL_INVALID,
@@ -243,10 +241,7 @@ def test_what_stands_in_the_record_of_an_identity_is_not_told(reason: Reason) ->
         (
             Reason.CREDENTIAL_AMBIGUOUS,
             "crm",
-            (
-                b'Bearer resource_metadata="https://gw.example/.well-known/oauth-protected-resource/mcp/crm", '
-                b'error="invalid_request"'
-            ),
+            (b'Bearer resource_metadata="' + METADATA + b'/crm", error="invalid_request"'),
         ),
     ],
 )
