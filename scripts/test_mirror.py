@@ -84,6 +84,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "cli/tools",
     ),
     "tests/unit/cli/test_query.py": ("cli/asking",),
+    "tests/unit/cli/test_whoami.py": ("cli/remote",),
     "tests/unit/audit/test_recorder.py": ("audit/build", "audit/records"),
     "tests/unit/edge/test_reader.py": ("edge/chunked", "edge/head", "edge/repeat"),
     "tests/unit/edge/test_connection.py": ("edge/hub", "edge/limits"),
