@@ -24,6 +24,7 @@ from doorward.backends.sql.sqlite import open_sqlite
 from doorward.control.plane import Plane
 
 NICENESS: Final = 10
+AUTOGROUP: Final = Path("/proc/self/autogroup")
 MOST_CONNECTIONS: Final = 200
 STOP_S: Final = 2
 
@@ -31,9 +32,17 @@ STOP_S: Final = 2
 def main(listening: int, channel: int) -> None:
     """Until the gateway is gone, or says so. The two descriptors are inherited."""
     threading.Thread(target=_end_with_gateway, daemon=True).start()
+    _stand_back()
+    asyncio.run(_serve(socket.socket(fileno=listening), socket.socket(fileno=channel)))
+
+
+def _stand_back() -> None:
+    """Let calls go first. Linux weighs sessions before it weighs processes (sched(7), autogroup), and this
+    one has a session of its own."""
     with suppress(OSError):
         os.nice(NICENESS)
-    asyncio.run(_serve(socket.socket(fileno=listening), socket.socket(fileno=channel)))
+    with suppress(OSError):
+        AUTOGROUP.write_text(str(NICENESS), encoding="ascii")
 
 
 def _end_with_gateway() -> None:
