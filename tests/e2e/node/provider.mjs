@@ -1,9 +1,10 @@
 // `node provider.mjs SETTINGS`: npm's oidc-provider as the authorization server of a test, until it is ended.
 //
 // SETTINGS is JSON: `port`; `scopes` that its resources have; `clients` as RFC 7591 describes them; `groups` by
-// account; `opaque`, the resources whose tokens are no JWTs; `algorithms` by resource; `ttl` of access tokens in
-// seconds; `documents`, what there is at https URLs when it fetches metadata of clients; `tls` with files `cert`,
-// `key` and `ca`. What a test may tell it while it runs is under /test.
+// account; `opaque`, the clients whose tokens are no JWTs; `rsa`, those whose tokens are signed with RSA; `ttl` of
+// access tokens in seconds; `documents`, what there is at https URLs when it fetches metadata of clients; `tls` with
+// files `cert`, `key` and `ca`; `issuer`, when it says that it is another; `generation`, as which its keys begin.
+// What a test may tell it while it runs is under /test.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,10 +13,9 @@ import { createLocalJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const settings = { clients: [], groups: {}, opaque: [], algorithms: {}, documents: {}, ttl: 300,
+const settings = { clients: [], groups: {}, opaque: [], rsa: [], documents: {}, ttl: 300, generation: 1,
     ...JSON.parse(process.argv[2]) };
-const host = `127.0.0.1:${settings.port}`;
-const issuer = `${settings.tls ? 'https' : 'http'}://${host}`;
+const issuer = settings.issuer ?? `${settings.tls ? 'https' : 'http'}://127.0.0.1:${settings.port}`;
 const granted = {};
 const stored = new Map();
 
@@ -52,14 +52,14 @@ function keys(generation) {
         { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: `${alg}-${generation}` }));
 }
 
-function resource(indicator) {
+function resource(indicator, { clientId }) {
     if (!URL.canParse(indicator)) throw new errors.InvalidTarget();
     return {
         scope: settings.scopes,
         audience: indicator,
         accessTokenTTL: settings.ttl,
-        accessTokenFormat: settings.opaque.includes(indicator) ? 'opaque' : 'jwt',
-        jwt: { sign: { alg: settings.algorithms[indicator] ?? 'ES256' } }
+        accessTokenFormat: settings.opaque.includes(clientId) ? 'opaque' : 'jwt',
+        jwt: { sign: { alg: settings.rsa.includes(clientId) ? 'RS256' : 'ES256' } }
     };
 }
 
@@ -89,7 +89,7 @@ function configuration(jwks) {
             },
             registration: { enabled: true },
             resourceIndicators: {
-                enabled: true, getResourceServerInfo: (_, indicator) => resource(indicator),
+                enabled: true, getResourceServerInfo: (_, indicator, client) => resource(indicator, client),
                 defaultResource: (_, client, asked) => asked, useGrantedResource: () => true
             },
             revocation: { enabled: true },
@@ -110,7 +110,7 @@ function exchanging(provider, published) {
         const { client, params } = context.oidc;
         const { payload } = await jwtVerify(params.subject_token, given, { issuer });
         const token = new provider.AccessToken({ accountId: payload.sub, client, grantId: 'exchanged', gty: 'exchange' });
-        token.resourceServer = new provider.ResourceServer(params.resource, resource(params.resource));
+        token.resourceServer = new provider.ResourceServer(params.resource, resource(params.resource, client));
         token.scope = params.scope ?? payload.scope;
         token.acting = { act: { sub: client.clientId, ...(payload.act && { act: payload.act }) } };
         context.body = {
@@ -134,7 +134,7 @@ function provide(current, kept = []) {
     return made.callback();
 }
 
-let generation = 1;
+let { generation } = settings;
 let current = keys(generation);
 let handle = provide(current);
 

@@ -68,7 +68,9 @@ class Provider:
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
 
-    def start(self) -> None:
+    def start(self, **changed: Any) -> None:
+        """`changed`: settings."""
+        self._settings |= changed
         node_modules()
         command = [node(), str(NODE / "provider.mjs"), json.dumps(self._settings)]
         self._child = Child(command, self._log, {"NODE_NO_WARNINGS": "1"})
@@ -151,7 +153,7 @@ class Provider:
 
     def _answers(self) -> bool:
         try:
-            return self.metadata()["issuer"] == self.url
+            return self.metadata()["issuer"] == self._settings.get("issuer", self.url)
         except httpx2.HTTPError:
             return False
 
