@@ -26,6 +26,7 @@ gateway:
 
 auth:
   keys: true                     # doorward keys create --agent me
+  # issuers: [{ issuer: https://id.example.com }]  # access tokens too; needs gateway.public_url
 
 servers:
   # A local server, started by Doorward and spoken to over stdio:
