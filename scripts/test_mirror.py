@@ -30,6 +30,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/unit/cli/test_hashing.py": ("app/hashing",),
     "tests/playbook/test_asking.py": ("audit/questions", "pipeline/asking"),
     "tests/unit/identity/test_directory.py": ("identity/key_proofs",),
+    "tests/unit/identity/test_tokens.py": ("identity/questions",),
     "tests/unit/identity/test_introspection.py": ("ports/fetch",),
     # Rooms that have one door: whoever asks the engine, the loader or a command asks all that is behind it.
     "tests/unit/policy/test_engine.py": (

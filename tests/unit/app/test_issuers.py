@@ -14,8 +14,6 @@ from doorward.app.process import Process
 from doorward.app.serve import reload
 from doorward.config.load import load
 from doorward.model.call import Credential, Inbound
-from doorward.model.principal import Principal
-from doorward.model.reasons import Reason
 from doorward.ports.fetch import FetchFailed
 from tests.support.tokens import Mint
 from tests.unit.identity.fetching import FakeFetch, json_of
@@ -111,21 +109,6 @@ async def test_a_reload_changes_the_agent_and_does_not_ask_the_issuer(stage: Sta
     await stage.reload(A, B, agent="other")
     assert await stage.agent(token) == "other"
     assert stage.fetch.asked[f"{A}/keys"] == 1
-
-
-async def test_what_is_revoked_stays_revoked_in_the_next_world(stage: Stage) -> None:
-    class Revoked:
-        def holds(self, principal: Principal) -> Reason | None:
-            return Reason.CREDENTIAL_REVOKED if principal.token_id == "t-1" else None
-
-    await stage.open(A)
-    token = MINTS[A].token()
-    assert await stage.ping(token) != 401
-    stage.process.world.directory.revoked = Revoked()
-    assert await stage.ping(token) == 401
-    await stage.reload(A, B)
-    assert await stage.ping(token) == 401
-    assert await stage.ping(MINTS[A].token(jti="t-2")) != 401
 
 
 async def test_a_key_that_an_issuer_withdraws_ends_what_it_signed(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from doorward.identity.issuers import IntrospectionSettings, settings
 from doorward.identity.match import TokenMatch
 from doorward.identity.principals import Principals, Rules
 from doorward.identity.proven import Proven
+from doorward.identity.questions import Questions
 from doorward.identity.tokens import CACHE_LIMIT, VERIFIED_S, Tokens
 from doorward.model.call import Credential
 from doorward.model.errors import DoorwardError
@@ -42,6 +43,10 @@ class Stage:
             lambda endpoint: "https://gw/mcp" + (f"/{endpoint}" if endpoint else ""),
             clock=self.clock,
         )
+
+    @property
+    def asking(self) -> Questions:
+        return self.tokens._questions
 
     def clock(self) -> float:
         return self.now
@@ -257,7 +262,7 @@ async def test_who_asks_at_once_asks_together_and_leaves_alone() -> None:
     assert isinstance(ended[0], asyncio.CancelledError)
     assert len({id(one) for one in ended[1:]}) == 1
     assert stage.questions() == 1
-    assert (stage.tokens._questions, stage.tokens._askers) == ({}, {})
+    assert (stage.asking._asking, stage.asking._askers) == ({}, {})
 
 
 @pytest.mark.asyncio
@@ -267,15 +272,15 @@ async def test_strangers_cannot_keep_the_issuer_busy() -> None:
     crowd = [asyncio.create_task(refusal(stage, f"x{number}", peer="203.0.113.9")) for number in range(20)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert len(stage.tokens._questions) == 8
+    assert len(stage.asking._asking) == 8
     others = [asyncio.create_task(refusal(stage, f"y{n}", peer=f"198.51.100.{n}")) for n in range(100)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert len(stage.tokens._questions) == 64
+    assert len(stage.asking._asking) == 64
     stage.fetch.gate.set()
     reasons = [error.reason for error in await asyncio.gather(*crowd, *others)]
     assert reasons.count(Reason.IDENTITY_UNAVAILABLE) == 12 + 44
-    assert (stage.tokens._questions, stage.tokens._askers) == ({}, {})
+    assert (stage.asking._asking, stage.asking._askers) == ({}, {})
 
 
 @pytest.mark.asyncio
@@ -309,7 +314,7 @@ async def test_memory_is_bounded_whoever_comes() -> None:
     for number in range(CACHE_LIMIT + 500):
         await refusal(stage, f"stranger{number}")
     assert len(stage.tokens._proven) <= CACHE_LIMIT
-    assert len(stage.tokens._refused) <= CACHE_LIMIT
+    assert len(stage.asking._refused) <= CACHE_LIMIT
 
 
 @pytest.mark.asyncio
