@@ -72,9 +72,9 @@ class Evidence:
         assert principal is not None
         # Before the wait, as in `_decided`: a call has one outcome, whatever happens while it is written.
         trail.settled = True
-        result = reply.result
+        result, stages = reply.result, trail.stages
         try:
-            if result and reply.error is None and not trail.stages:
+            if result and reply.error is None and (not stages or len(stages) == trail.reported):
                 return self._recorder.answered(
                     trail.decision_id, principal, reply.outcome, result,
                     perf_counter() - trail.started, reply.upstream_s, trail.drive,
@@ -87,7 +87,7 @@ class Evidence:
                 error_code=None if reply.error is None else reply.error.code,
                 total_s=perf_counter() - trail.started,
                 upstream_s=reply.upstream_s,
-                controls=trail.stages[trail.reported :],
+                controls=stages[trail.reported :],
                 waiter=trail.drive,
             )
         except Exception:

@@ -17,6 +17,7 @@ from doorward.pipeline.rescue import Answer
 
 FIXED: Final = ("identity", "protocol", "route", "policy")
 """The controls that every call meets, in their order; then come the stages."""
+PASSED: Final = "pass"
 _FEW: Final = 256
 
 
@@ -118,7 +119,7 @@ class Trail:
     def spelled(self) -> str | None:
         """`controls` as JSON, where the usual ones ran and all of them let the call pass; else None."""
         said = self.said
-        if self.stages or type(said) is not Allow or said.softened is not None:
+        if type(said) is not Allow or said.softened is not None:
             return None
         identified, understood, routed = self.identified, self.understood, self.routed
         first = int((identified - self.started) * 1e6)
@@ -126,14 +127,24 @@ class Trail:
         third = int((routed - understood) * 1e6)
         fourth = int((self.judged - routed) * 1e6)
         try:
-            return f"[{_IDENTITY[first]},{_PROTOCOL[second]},{_ROUTE[third]},{_POLICY[fourth]}]"
+            text = f"[{_IDENTITY[first]},{_PROTOCOL[second]},{_ROUTE[third]},{_POLICY[fourth]}]"
         except IndexError:
-            return (
+            text = (
                 f'[{{"id":"identity","verdict":"pass","cost_us":{first}}},'
                 f'{{"id":"protocol","verdict":"pass","cost_us":{second}}},'
                 f'{{"id":"route","verdict":"pass","cost_us":{third}}},'
                 f'{{"id":"policy","verdict":"pass","cost_us":{fourth}}}]'
             )
+        return self._with_stages(text) if self.stages else text
+
+    def _with_stages(self, text: str) -> str | None:
+        """The same with the stages, which are reported by it; None where one did more than let it pass."""
+        stages = self.stages
+        if any(stage.verdict != PASSED for stage in stages):
+            return None
+        self.reported = len(stages)
+        ran = [f',{{"id":"{each.id}","verdict":"pass","cost_us":{each.cost_us}}}' for each in stages]
+        return f"{text[:-1]}{''.join(ran)}]"
 
     def _word(self) -> str:
         said = self.said

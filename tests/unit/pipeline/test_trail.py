@@ -85,6 +85,16 @@ def test_a_stage_is_noted_behind_them() -> None:
 @pytest.mark.parametrize("said", [Allow((), softened=DENIED), DENIED, None], ids=str)
 def test_what_is_not_usual_is_not_spelled(said: object) -> None:
     assert trail(said).spelled() is None
-    staged = trail()
-    staged.ran("mask", "pass", 1.0, 1.0)
-    assert staged.spelled() is None
+    assert trail(said, stages=(ControlRun("rate", "pass", 7),)).spelled() is None
+
+
+def test_stages_that_let_it_pass_are_spelled_behind_the_others() -> None:
+    plain, ran = trail(), trail(stages=(ControlRun("rate", "pass", 7), ControlRun("mask", "pass", 300)))
+    assert ran.spelled() == msgspec.json.encode(ran.controls()).decode()
+    assert (ran.reported, plain.reported) == (2, 0)
+
+
+@pytest.mark.parametrize("verdict", ["change", "failed", "deny", "hold"])
+def test_stages_that_did_more_are_not(verdict: str) -> None:
+    ran = trail(stages=(ControlRun("rate", "pass", 7), ControlRun("mask", verdict, 300)))
+    assert (ran.spelled(), ran.reported) == (None, 0)
