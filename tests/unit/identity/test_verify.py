@@ -3,6 +3,9 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from doorward.identity import keyset, preparse, verify
 from doorward.identity.claims import Expired
@@ -12,6 +15,7 @@ from tests.support.tokens import Mint, b64, published
 
 MINT = Mint("https://id.example.com", "https://gw.example.com/mcp")
 OWN = settings(MINT.issuer)
+TOKENS = {kid: MINT.token(kid) for kid in MINT.keys}
 KEYS = keyset.read(json.dumps(MINT.public()).encode())
 
 
@@ -30,6 +34,21 @@ def test_what_an_issuer_signed_is_what_it_says(kid: str) -> None:
     assert found.claims["scope"] == "a b"
     assert (found.issuer, found.thumbprint) == (MINT.issuer, None)
     assert found.until == found.claims["exp"] + 30.0
+
+
+@settings_of_hypothesis(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(MINT.keys)), st.data())
+def test_a_token_that_was_changed_anywhere_is_refused(kid: str, data: st.DataObject) -> None:
+    good = TOKENS[kid]
+    at = data.draw(st.integers(0, len(good) - 1))
+    length = data.draw(st.integers(0, 3))
+    piece = data.draw(st.text("abcXYZ019-_.=", max_size=3))
+    changed = good[:at] + piece + good[at + length :]
+    if changed == good:
+        assert check(changed)
+        return
+    with pytest.raises(ValueError, match=r"."):
+        check(changed)
 
 
 def test_a_key_that_is_not_there_may_be_new() -> None:
