@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from doorward.app.admin.answers import Answers
 from doorward.app.admin.beside import open_plane
 from doorward.app.admin.plane import AdminPlane
 from doorward.app.changes import Told, actor_of, changes
+from doorward.app.endings import Endings
 from doorward.app.garbage import Settling
 from doorward.app.http_face import http_limits, plane_settings, prefaced, serving
 from doorward.app.log import OpenLog, gateway_name, open_log
@@ -53,6 +54,7 @@ from doorward.pipeline.listens import Listens
 from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
+from doorward.policy.engine import Engine
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -140,8 +142,15 @@ class Process:
         """Once it listens, when it does so with TLS."""
         self.admin: AdminPlane | None = None
         """Once it listens, unless the configuration wants none."""
-        self.standing = Standing(store, lambda: self.world, self.door.swap, self.streams, self.listens)
-        """Of the keys that callers present."""
+        endings = Endings(
+            self.streams,
+            self.listens,
+            self.sessions,
+            lambda: list(self.world.servers.values()),
+            self._session_over,
+        )
+        self.standing = Standing(store, lambda: self.world, self.door.swap, endings, self._shut)
+        """Of the callers: whose keys count, who is blocked."""
         self._watch = StoreWatch(store, self.log, apply=self.standing.apply, confirm=self.standing.confirm)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -189,6 +198,7 @@ class Process:
         self._spawn(self._keep_house())
         self._spawn(self._ask_who_came_up())
         self._spawn(self.standing.run())
+        self._spawn(self.standing.watch())
         for caring in self._care.tasks():
             self._spawn(caring)
         # A client that kept its tools from before calls at once. The wait is bounded, whatever a server does.
@@ -279,6 +289,7 @@ class Process:
         self.standing.pass_on(old, new)
         self.world = new
         self.door.swap(new.gateway)
+        self.standing.taken_over(old, new)
         self.plane.settings = plane_settings(loaded.settings)
         self.http.trust(self.plane.settings.proxies.trusted)
         self._bound_sessions(loaded.settings)
@@ -399,14 +410,31 @@ class Process:
         self.sessions.bound(idle_s=wanted.idle, per_owner=wanted.per_principal, in_total=wanted.total)
 
     def _session_closed(self, session: Session) -> None:
-        """Whatever ended it: its stream, its calls and what it had at the servers end with it."""
+        """Its stream, its calls and what it had at the servers end with it."""
+        self.calls.end(session.id)
+        self._end_session(session)
+
+    def _session_over(self, session: Session) -> None:
+        """It is over with its holder: the same, but that its calls go on, unless an operator ends them."""
+        self._end_session(session, gently=True)
+
+    def _end_session(self, session: Session, *, gently: bool = False) -> None:
         self.streams.close(session.id)
         self.replays.forget(session.id)
-        self.calls.end(session.id)
         self.asking.end(session.id)
         for server in self.world.servers.values():
             server.want(session.id, None)
-            server.close_conversation(session.id)
+            server.close_conversation(session.id, gently=gently)
+
+    def _shut(self, before: Engine, servers: Collection[str]) -> None:
+        """These were blocked, or are not any more: what they offer appears, or disappears."""
+        self._spawn(self._announce_shut(before, servers))
+
+    async def _announce_shut(self, before: Engine, servers: Collection[str]) -> None:
+        for name in sorted(set(servers) & self.world.servers.keys()):
+            for kind in KINDS:
+                now = self.world.view(name, kind)
+                await self.notices.list_changed(name, kind, View(before, now.definitions), now)
 
     def _tokens_of(self, loaded: Loaded) -> "Tokens":
         if self._issuers is None:
@@ -437,7 +465,6 @@ class Process:
             self.sessions.sweep(self.streams.sessions | self.calls.scopes)
             self.streams.sweep()
             self.replays.sweep()
-            self.standing.end_expired()
             for name in self.world.unlisted():
                 self._spawn(self.world.refresh_server(name))
             try:

@@ -1,53 +1,77 @@
-"""What the store says of callers, put in force: whose keys count, whose streams end, when they were used.
+"""What the store says of callers, put in force: whose keys count, who is blocked, what ends, and when.
 
-Nothing here is on the way of a call. What changes takes effect between two turns of the loop, in one piece.
+Nothing here is on the way of a call. What changes takes effect between two turns of the loop, in one piece:
+from then on everybody concerned is refused. What they have open ends right after it (app/endings.py).
 """
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Final
 
+from doorward.app.endings import Endings
 from doorward.app.last_use import TELL_S, LastUse
+from doorward.app.recognised import same_callers
 from doorward.app.world import World
-from doorward.control.standing import changed_keys, has_rates
+from doorward.control.blocks import live_blocks
+from doorward.control.standing import KeyTimes, changed_keys, has_rates
+from doorward.identity.expiries import Expiries
+from doorward.identity.revocations import Blocked
 from doorward.model.principal import Principal
 from doorward.pipeline.gateway import Gateway
-from doorward.ports.store import Store, StoreFacts
+from doorward.policy.engine import Engine
+from doorward.ports.store import BlockRecord, Store, StoreFacts
 
-
-class OpenEnds(Protocol):
-    """Streams, or listens: what goes on after its request was judged."""
-
-    def close_where(self, ended: Callable[[Principal], bool]) -> None: ...
+TICK_S: Final = 0.25
+"""How late what ends by itself may end, at most twice that."""
+Shut = Callable[[Engine, Collection[str]], None]
+"""Told which servers were blocked or are not any more, and the policy before that."""
 
 
 class Standing:
     """Of one process, whatever worlds it has had."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what there is of a process, each thing once
         self,
         store: Store,
         world: Callable[[], World],
         swap: Callable[[Gateway], None],
-        *open_ends: OpenEnds,
+        endings: Endings,
+        shut: Shut,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`world`: the one in force. `swap`: puts its gateway in force, when it got another one."""
+        """`world`: the one in force. `swap`: puts its gateway in force, when it got another one. `clock`:
+        seconds since 1970."""
         self._world = world
         self._swap = swap
-        self._open_ends = open_ends
+        self._endings = endings
+        self._shut = shut
+        self._clock = clock
         self._facts = StoreFacts(0)
+        self._keys = KeyTimes(self._facts)
+        self._blocks: list[BlockRecord] = []
+        self._revoked = Blocked()
+        self._expiries, self._renewals = Expiries(), Expiries()
+        self._dark = False
+        """Whether streams were ended because the store cannot be read."""
+        self._unsettled = asyncio.Event()
         self._last_use = LastUse(store)
 
     def apply(self, facts: StoreFacts) -> None:
         """From now on this is what the store holds."""
         changed = changed_keys(self._facts, facts)
-        self._facts = facts
+        self._facts, self._keys = facts, KeyTimes(facts)
         world = self._world()
-        self._enter(world)
+        world.directory.replace(facts.keys, facts.operators)
+        world.limit_keys(has_rates(facts))
+        for block in facts.blocks:
+            if block.expires_at is not None and block.lifted_at is None:
+                self._expiries.note(block.expires_at)
+        self._block(world)
         self._swap(world.gateway)
         # What a stream shows was judged by what its key was worth when it was opened.
-        self._close_where(lambda principal: principal.key_id in changed)
+        self._endings.close_streams(lambda principal: principal.key_id in changed)
+        self._unsettled.set()
 
     def confirm(self) -> None:
         """The store still holds what it held."""
@@ -55,24 +79,55 @@ class Standing:
 
     def pass_on(self, old: World, new: World) -> None:
         """What `old` knew holds in `new`, which takes its place. Nothing may be awaited between the two."""
-        self._enter(new)
-        new.directory.revoked = old.directory.revoked
+        new.directory.replace(self._facts.keys, self._facts.operators)
+        new.limit_keys(has_rates(self._facts))
+        new.directory.expiries = self._expiries
+        new.directory.revoked = self._revoked
+        new.block(self._revoked.servers)
         self._last_use.note(old.directory.take_used())
 
-    def end_expired(self) -> None:
-        """Streams of keys that are revoked or have expired: nothing else asks an open one who listens."""
-        now = time.time()
-        live = {
-            key.id
-            for key in self._facts.keys
-            if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-        }
-        self._close_where(lambda principal: principal.key_id not in {None, *live})
+    def taken_over(self, old: World, new: World) -> None:
+        """`new` is in force. A principal in an open stream was made by rules that may have changed since."""
+        if not same_callers(old.loaded.settings, new.loaded.settings):
+            self._endings.close_streams(lambda principal: principal.key_id is None)
+        self._unsettled.set()
+
+    def tick(self) -> None:
+        """Time has passed: what has ended by itself meanwhile."""
+        now, world = self._clock(), self._world()
+        if self._expiries.due(now):
+            self._renewals.note(now + world.loaded.settings.gateway.sessions.renewal)
+            self._block(world)
+            self._swap(world.gateway)
+            self._unsettled.set()
+        if self._renewals.due(now):
+            self._unsettled.set()
+        stale = world.directory.stale
+        if stale and not self._dark:
+            self._endings.close_streams(lambda _: True)
+        self._dark = stale
+
+    async def settle(self) -> None:
+        """End what is open of everybody with whom it is over now."""
+        self._unsettled.clear()
+        await self._endings.end(self._stream_over, self._caller_over)
+
+    async def watch(self) -> None:
+        """Until cancelled: ends what has to end, in time."""
+        while True:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._unsettled.wait()
+            except TimeoutError:
+                self.tick()
+            if self._unsettled.is_set():
+                await self.settle()
 
     async def run(self) -> None:
         """Until cancelled: tells the store which keys are used."""
         while True:
             await asyncio.sleep(TELL_S)
+            self._unsettled.set()  # more than `Expiries` can note ends at the latest now
             await self.tell()
 
     async def tell(self) -> None:
@@ -80,10 +135,40 @@ class Standing:
         self._last_use.note(self._world().directory.take_used())
         await self._last_use.tell()
 
-    def _enter(self, world: World) -> None:
-        world.directory.replace(self._facts.keys, self._facts.operators)
-        world.limit_keys(has_rates(self._facts))
+    def _block(self, world: World) -> None:
+        """Put the blocks in force that are so now. A value that stays the same is left alone, because a new
+        one has every caller judged again."""
+        blocks = live_blocks(self._facts.blocks, self._clock())
+        if blocks != self._blocks:
+            self._blocks, self._revoked = blocks, Blocked(blocks)
+        directory, policy = world.directory, world.policy
+        directory.expiries = self._expiries
+        if directory.revoked is not self._revoked:
+            directory.revoked = self._revoked
+        world.block(self._revoked.servers)
+        changed = policy.blocked ^ world.policy.blocked
+        for name in changed & world.policy.blocked & world.servers.keys():
+            self._endings.clear(world.servers[name])
+        if changed:
+            self._shut(policy, changed)
 
-    def _close_where(self, ended: Callable[[Principal], bool]) -> None:
-        for ends in self._open_ends:
-            ends.close_where(ended)
+    def _stream_over(self, principal: Principal) -> bool:
+        return principal.expires_at <= self._clock() or self._gone(principal)
+
+    def _caller_over(self, principal: Principal, idle_s: float) -> bool:
+        """Who has to renew a token may take its time; whoever was there after its end has done so."""
+        if principal.key_id is None:
+            now, ended = self._clock(), principal.expires_at
+            renewal = self._world().loaded.settings.gateway.sessions.renewal
+            if ended + renewal <= now and now - idle_s <= ended:
+                return True
+        return self._gone(principal)
+
+    def _gone(self, principal: Principal) -> bool:
+        """Whether a request of this principal would be refused whatever it presents."""
+        key = principal.key_id
+        return (
+            self._revoked.holds(principal) is not None
+            or not self._world().recognised.knows(principal)
+            or (key is not None and self._keys.until(key, self._clock()) <= self._clock())
+        )

@@ -10,6 +10,7 @@ from typing import Any
 
 from doorward import __version__
 from doorward.app.callers import TokensOf, directory
+from doorward.app.recognised import recognised
 from doorward.app.resource import challenges
 from doorward.app.servers import server_settings, tool_rules, way_of
 from doorward.audit.recorder import Recorder
@@ -99,6 +100,7 @@ class World:
         self._shares = Shares()
         self._keeper = Keeper(self.servers, rules, self._listing_changed, kept, self._shares)
         self.directory = directory(loaded, lasting.ring, lasting.tokens_of)
+        self.recognised = recognised(loaded.settings)
         modes = {name: loaded.settings.mode_of(name) for name in loaded.settings.servers}
         rates = {name: agent.rate for name, agent in loaded.settings.agents.items() if agent.rate is not None}
         self._limits, self._agents_limited = RateStage(lasting.rates, rates), bool(rates)
@@ -115,6 +117,13 @@ class World:
             self, lasting.sessions, IDENTITY, lasting.listens, loaded.settings.gateway.list_page
         )
         self.gateway = self._gateway()
+
+    def block(self, servers: frozenset[str]) -> None:
+        """Nobody gets through to these, and to no others but these."""
+        policy = self.policy.with_blocked(servers)
+        if policy is not self.policy:
+            self.policy = policy
+            self.gateway = self._gateway()
 
     def limit_keys(self, limited: bool) -> None:
         """Whether any key has a rate. Where nobody has one, calls do not even pass a stage for it."""

@@ -1,8 +1,34 @@
-"""Whose keys mean something else after a change of the store than before it. Pure."""
+"""Whose keys mean something else after a change of the store than before it, and how long keys live. Pure."""
 
 from collections.abc import Iterable, Mapping
 
+from doorward.identity.narrow import narrow
+from doorward.model.errors import CallerError
 from doorward.ports.store import KeyRecord, OperatorRecord, StoreFacts
+
+
+class KeyTimes:
+    """Until when keys count, each worked out when it is asked for."""
+
+    def __init__(self, facts: StoreFacts) -> None:
+        self._keys = {key.id: key for key in facts.keys}
+        self._operators = {operator.id: operator for operator in facts.operators}
+        self._known: dict[str, float] = {}
+
+    def until(self, key_id: str, now: float) -> float:
+        """Seconds since 1970; 0 for a key that is revoked, suspended or unknown."""
+        found = self._known.get(key_id)
+        if found is None:
+            found = self._known[key_id] = self._until(self._keys.get(key_id), now)
+        return found
+
+    def _until(self, key: KeyRecord | None, now: float) -> float:
+        if key is None or key.revoked_at is not None:
+            return 0.0
+        try:
+            return narrow(key, self._operators, now).until
+        except CallerError:
+            return 0.0
 
 
 def changed_keys(before: StoreFacts, after: StoreFacts) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from doorward.identity.expiries import Expiries
 from doorward.identity.key_proofs import NEVER, NO_TEAMS, TENANT, KeyProofs
 from doorward.identity.proven import Certificates, Proven, Tokens
 from doorward.model.call import Credential
@@ -28,6 +29,7 @@ from doorward.ports.store import KeyRecord, OperatorRecord
 ANONYMOUS: Final = Principal(TENANT, "anonymous", "anonymous", "none")
 KEY_PREFIX: Final = "dw_"
 OPERATOR_PREFIX: Final = "dwa_"
+_REVOKED: Final = "the caller, or what it calls with, is revoked or blocked"
 _keep = msgspec.structs.force_setattr
 """What was found out, with the credential it was found out about: as frozen as it is, that belongs to us."""
 
@@ -87,6 +89,9 @@ class KeyDirectory:
         self._monotonic = monotonic
         self._mark, self._token_mark = Mark(), Mark()
         self._revoked: Revocations = NothingRevoked()
+        self._anonymous: Reason | None = None
+        self.expiries = Expiries()
+        """When somebody who came in has to go: of whoever may have left something open."""
         self._used: dict[str, float] = {}
         self._stale_at = -NEVER
 
@@ -111,7 +116,14 @@ class KeyDirectory:
     @revoked.setter
     def revoked(self, revocations: Revocations) -> None:
         self._revoked = revocations
+        if self._mode == "none":
+            self._anonymous = revocations.holds(ANONYMOUS)
         self.doubt()
+
+    @property
+    def stale(self) -> bool:
+        """Whether what the store said is too old to trust, so that nobody with a credential is let in."""
+        return self._mode != "none" and self._monotonic() > self._stale_at
 
     def doubt(self) -> None:
         """Take a whole look at every credential when it is next presented."""
@@ -156,6 +168,8 @@ class KeyDirectory:
     def _identify(self, credential: Credential, endpoint: str | None) -> Principal | None:
         secret = credential.secret
         if self._mode == "none":
+            if self._anonymous is not None:
+                raise CallerError(self._anonymous, _REVOKED)
             return _anonymous(credential)
         if secret is None:
             return self._without_secret(credential)
@@ -223,8 +237,9 @@ class KeyDirectory:
         """By what is revoked now; once for each credential and each change of that."""
         reason = self._revoked.holds(proven.principal)
         if reason is not None:
-            raise CallerError(reason, "the caller, or what it calls with, is revoked or blocked")
+            raise CallerError(reason, _REVOKED)
         proven.judged = self._revoked
+        self.expiries.note(proven.principal.expires_at)
 
     def _check_age(self) -> None:
         if self._monotonic() > self._stale_at:

@@ -66,6 +66,10 @@ class Book:
         self._static: Memo[tuple[str, Kind], Slice | None] = Memo(1_024)
         self._conditions: Memo[tuple[str, Kind, str], Conditions | None] = Memo(1_024)
 
+    def become(self, kind: type["Book"]) -> "Book":
+        """The same rules and definitions in a book of another kind."""
+        return kind(self._server, self._agents, tuple(self._listed.values()), self.mode, self._alike)
+
     def standing(self, agent: str, target: Target) -> Standing:
         """The static answer, worked out now."""
         if target.kind not in _LISTED:

@@ -16,6 +16,7 @@ from doorward.model.principal import Principal
 from doorward.model.target import Definition, Kind, Target
 from doorward.model.verdict import Allow, Deny, Facts, Hold, Mode, Permit, RuleRef
 from doorward.policy import explain
+from doorward.policy.blocked import BlockedBook
 from doorward.policy.book import Alike, Book
 from doorward.policy.bounds import Fences, insufficient, leaves_server
 from doorward.policy.compile import check_rules
@@ -25,13 +26,14 @@ _TOOL: Final = Kind.TOOL
 _PROMPT: Final = Kind.PROMPT
 MOST_ALIKE: Final = 16_384
 """Answers about rules that are remembered, of all agents and servers together."""
+NOBODY: Final[frozenset[str]] = frozenset()
 BUILT_IN: Final = Allow((RuleRef("builtin", "builtin", 0),))
 
 
 class Engine:
     """Policy in force: rules and definitions as they were at one moment. Immutable but for its memos."""
 
-    __slots__ = ("_agents", "_alike", "_books", "_fences", "_reached", "_scopes", "revision")
+    __slots__ = ("_agents", "_alike", "_books", "_fences", "_reached", "_scopes", "blocked", "revision")
 
     def __init__(
         self,
@@ -40,7 +42,10 @@ class Engine:
         revision: str,
         alike: Alike,
         scopes: Mapping[str, Sequence[ScopeRule]],
+        *,
+        blocked: frozenset[str] = NOBODY,
     ) -> None:
+        """`blocked`: the servers whose books are of the kind that denies."""
         self._agents = agents
         self._books = books
         self._scopes = scopes
@@ -48,6 +53,8 @@ class Engine:
         self._reached: dict[tuple[str, str], bool] = {}
         """By agent and server, of those that are configured."""
         self._alike = alike
+        self.blocked = blocked
+        """Servers that nobody gets through to."""
         self.revision = revision
 
     @classmethod
@@ -70,14 +77,24 @@ class Engine:
 
     def with_definitions(self, server: str, definitions: Sequence[Definition]) -> "Engine":
         """The same policy over a server's new list; what is known about other servers stays known."""
-        book = Book(server, self._agents, definitions, self.mode(server), self._alike)
+        kind = BlockedBook if server in self.blocked else Book
+        book = kind(server, self._agents, definitions, self.mode(server), self._alike)
         books = {**self._books, server: book}
-        return Engine(self._agents, books, self.revision, self._alike, self._scopes)
+        return Engine(self._agents, books, self.revision, self._alike, self._scopes, blocked=self.blocked)
+
+    def with_blocked(self, servers: frozenset[str]) -> "Engine":
+        """The same policy with these servers blocked, and no others; itself where that is so already."""
+        if servers == self.blocked:
+            return self
+        books = dict(self._books)
+        for server in (servers ^ self.blocked) & books.keys():
+            books[server] = books[server].become(BlockedBook if server in servers else Book)
+        return Engine(self._agents, books, self.revision, self._alike, self._scopes, blocked=servers)
 
     def shares_rules(self, other: "Engine") -> bool:
         """Whether both say the same of every definition that they both have: one is the other's
-        `with_definitions`, however often."""
-        return self._alike is other._alike  # noqa: SLF001 - its own kind
+        `with_definitions`, however often, and the same servers are blocked."""
+        return self._alike is other._alike and self.blocked == other.blocked  # noqa: SLF001 - its own kind
 
     def decide(
         self, principal: Principal, target: Target, arguments: Mapping[str, Any] | None

@@ -1,13 +1,20 @@
 """The open conversations with one server, by whose they are: opened once for all, closed when idle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial
+from typing import Any
 
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
+from doorward.upstream import keys
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.failure import failure, shared
 
 Open = Callable[[str | None], Awaitable[Conversation]]
+Over = Callable[[Principal, float], bool]
+"""Whether it is over with somebody who was here last so many seconds ago."""
+LOOK_S = 0.05
 
 
 class Conversations:
@@ -25,8 +32,12 @@ class Conversations:
         self._stop_s = stop_s
         self.open: dict[str | None, Conversation] = {}
         """By key: for those who look at what `find` looks at in steps of their own."""
+        self.holders: dict[str, Principal] = {}
+        """Who was seen last with each key. Only of conversations that are somebody's own."""
         self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
+        """Those of `_ending` that wait for calls."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -52,11 +63,32 @@ class Conversations:
             task.add_done_callback(_observe)
         return await shared(task, self._server)
 
-    def end(self, key: str | None) -> None:
-        """Close it in the background; the next call opens another."""
+    def end(self, key: str | None, *, gently: bool = False) -> None:
+        """Close it in the background; the next call opens another. `gently`: the calls that are in it end
+        first, by themselves, and nobody else gets into it meanwhile."""
         found = self.open.pop(key, None)
+        if key is not None:
+            self.holders.pop(key, None)
         if found is not None:
-            self._let_go(found)
+            self._let_go(found, gently=gently)
+
+    def end_where(self, over: Over, owners: Collection[str], now: float) -> None:
+        """Gently, of everybody with whom it is over, and what these owners only listened in. `now`: of the
+        loop."""
+        for key in list(self.open):
+            if key is not None and key not in self.holders and keys.owner_in(key) in owners:
+                self.end(key, gently=True)
+        for key, holder in list(self.holders.items()):
+            opening, one = self._opening.get(key), self.open.get(key)
+            if opening is None and one is None:
+                del self.holders[key]  # it ended by itself
+            elif over(holder, 0.0 if one is None or one.busy else now - one.last_used):
+                if opening is not None:
+                    opening.add_done_callback(partial(self._end_opened, key))
+                self.end(key, gently=True)
+
+    def _end_opened(self, key: str, _opened: "asyncio.Task[Conversation]") -> None:
+        self.end(key, gently=True)
 
     def end_all(self) -> None:
         for key in list(self.open):
@@ -80,10 +112,12 @@ class Conversations:
         """All of them, at the same time, and no new ones."""
         self._closed = True
         opening = list(self._opening.values())
-        for task in opening:
-            task.cancel()
+        for waiting in opening:
+            waiting.cancel()
         if opening:
             await asyncio.wait(opening)
+        for task in self._lingering:
+            task.cancel()
         for one in self.open.values():
             self._let_go(one, within)
         self.open.clear()
@@ -103,9 +137,17 @@ class Conversations:
         finally:
             del self._opening[key]
 
-    def _let_go(self, conversation: Conversation, within: float | None = None) -> None:
+    def _let_go(
+        self, conversation: Conversation, within: float | None = None, *, gently: bool = False
+    ) -> None:
         closing = conversation.close(self._stop_s if within is None else within)
-        task = asyncio.get_running_loop().create_task(closing)
+        loop = asyncio.get_running_loop()
+        if gently and conversation.busy:
+            task = loop.create_task(_after(conversation, closing))
+            self._lingering.add(task)
+            task.add_done_callback(self._lingering.discard)
+        else:
+            task = loop.create_task(closing)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
@@ -118,6 +160,16 @@ class Conversations:
                 Reason.UPSTREAM_OVERLOADED, self._server, f"has {self._most} busy conversations already"
             )
         self.end(min(idle, key=lambda one: one[0])[1])
+
+
+async def _after(conversation: Conversation, closing: Coroutine[Any, Any, None]) -> None:
+    """Calls have deadlines, so the wait is bounded; a gateway that stops cancels it, and then closes."""
+    try:
+        # Asked when somebody was blocked only: counting is cheaper on every call than an event would be.
+        while conversation.busy and conversation.usable:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
+    finally:
+        await closing
 
 
 def _observe(task: asyncio.Task[Conversation]) -> None:

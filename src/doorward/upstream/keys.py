@@ -30,3 +30,8 @@ def declared_in(key: str) -> dict[str, Any]:
     said, end, _ = key.partition(_END)
     found: dict[str, Any] = msgspec.json.decode(said) if end and said.startswith("{") else {}
     return found
+
+
+def owner_in(key: str) -> str:
+    """Whose `of_caller` made it; any other key is itself."""
+    return key.rpartition(_END)[2]

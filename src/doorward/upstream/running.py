@@ -72,7 +72,12 @@ class Running:
 
     def find(self, permit: Permit) -> Conversation | None:
         """The conversation that a call belongs to, if it is open."""
-        return self.conversations.find(self.key(permit)) if self.discovery.era is not None else None
+        if self.discovery.era is None:
+            return None
+        key = self.key(permit)
+        if key is not None:
+            self.conversations.holders[key] = permit.principal
+        return self.conversations.find(key)
 
     def key(self, permit: Permit) -> str | None:
         """Whose conversation a call belongs to."""
@@ -90,8 +95,11 @@ class Running:
 
     async def conversation(self, permit: Permit) -> Conversation:
         """The one that a call belongs to, opened now if it must be. Raises UpstreamError."""
+        key = self.key(permit)
+        if key is not None:
+            self.conversations.holders[key] = permit.principal
         try:
-            return await self.conversations.get(self.key(permit))
+            return await self.conversations.get(key)
         except OneEra:
             return await self.conversations.get(None)
 

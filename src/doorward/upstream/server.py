@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from doorward.ports.watched import Wish
 from doorward.upstream import bridging, mirrored, pages, watches
 from doorward.upstream.bridging import Unfinished
 from doorward.upstream.conversation import Conversation, own_params, result_of
+from doorward.upstream.conversations import Over
 from doorward.upstream.deadlines import SWEEP_S
 from doorward.upstream.events import LARGE
 from doorward.upstream.failure import again, failure
@@ -162,10 +163,16 @@ class Server:
         await running.dialer.close()
         running.deadlines.close()
 
-    def close_conversation(self, key: str) -> None:
-        """A caller's session has ended: so does what it had here."""
+    def close_conversation(self, key: str, *, gently: bool = False) -> None:
+        """A caller's session has ended: so does what it had here. `gently`: when its calls have."""
         if self._running is not None:
-            self._running.conversations.end(key)
+            self._running.conversations.end(key, gently=gently)
+
+    def end_where(self, over: Over, owners: Collection[str] = ()) -> None:
+        """End what those callers have here with whom it is over: sessions, processes. Their calls end first.
+        What all callers share goes on. `owners`: of streams and listens that were ended."""
+        if self._running is not None:
+            self._running.conversations.end_where(over, owners, self._running.loop.time())
 
     def tell(self, key: str, kind: str, method: str) -> None:
         """Pass a client's notification on, in its own conversation if that is open, to a server that may ask

@@ -318,7 +318,7 @@ async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str
     session = process.sessions.open(principal, None, "2025-11-25", {}, {})
     stream: Any = Stream()
     process.streams.open(session, principal, stream)
-    process.standing.end_expired()
+    await process.standing.settle()
     assert not stream.ended
 
     if end == "revoked":
@@ -331,7 +331,7 @@ async def test_a_key_that_ends_takes_its_stream_along(process: Process, end: str
         await process._watch.look()
     else:
         await asyncio.sleep(ends_at - time.time() + 0.01)
-        process.standing.end_expired()
+        await process.standing.settle()
 
     assert stream.ended
 

@@ -104,15 +104,31 @@ class MemorySessions:
 
     def close(self, session_id: str) -> None:
         """See ports/sessions.py. An id that is unknown is none of our business any more."""
-        session = self._sessions.pop(session_id, None)
+        session = self._sessions.get(session_id)
         if session is None:
             return
-        owned = self._owned[session.owner]
-        owned.discard(session_id)
-        if not owned:
-            del self._owned[session.owner]
+        self._forget(session)
         if self._closed is not None:
             self._closed(session)
+
+    def _forget(self, session: Session) -> None:
+        del self._sessions[session.id]
+        owned = self._owned[session.owner]
+        owned.discard(session.id)
+        if not owned:
+            del self._owned[session.owner]
+
+    def held(self) -> list[Session]:
+        """All there are, now."""
+        return list(self._sessions.values())
+
+    def drop(self, session: Session) -> bool:
+        """Forget it without telling anybody: whoever asks for that ends what hangs on it. False when it has
+        ended already."""
+        if session.id not in self._sessions:
+            return False
+        self._forget(session)
+        return True
 
     def sweep(self, used: Iterable[str] = ()) -> int:
         """End what has been idle for too long; how many those were. To be called every minute or so.
