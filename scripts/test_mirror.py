@@ -127,7 +127,6 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "tests/e2e/test_admin.py": (
         "app/admin/beside",
         "app/admin/child",
-        "app/admin/main",
         "app/admin/place",
         "app/admin/plane",
         "app/admin/reach",

@@ -190,6 +190,14 @@ def running(gw: Gateway) -> list[Json]:
     return found
 
 
+def test_two_gateways_listen_beside_each_other(start: Start, tmp_path: Path) -> None:
+    one, other = (start({"servers": {}, "agents": {"user": {}}}) for _ in range(2))
+    assert address(one) != address(other)
+    for gw in (one, other):
+        assert ask(gw, "GET", "/keys").json()["keys"][0]["id"] == gw.key_id("user")
+    assert ask(one, "GET", "/keys", shown=token(other)).status_code == 401
+
+
 def test_the_first_token_is_printed_once(tmp_path: Path) -> None:
     gw = Gateway(tmp_path, {"servers": {}, "agents": {"user": {}}})
     for _ in range(2):

@@ -14,6 +14,7 @@ from doorward.app.admin.channel import Verb
 from doorward.app.world import World
 from doorward.audit.recorder import Recorder
 from doorward.config.policy import policy_spec
+from doorward.identity.revocations import concerns
 from doorward.model.grants import AgentRules
 from doorward.model.reasons import Reason
 from doorward.model.target import Kind
@@ -54,12 +55,14 @@ class Answers:
         running: Callable[[], Iterable[Running]],
         recorder: Recorder,
         *,
+        end: Callable[[Running], None],
         state: Callable[[], dict[str, Any]],
         applied: Callable[[], Awaitable[None]],
     ) -> None:
         self._world = world
         self._running = running
         self._recorder = recorder
+        self._end = end
         self._state = state
         self._applied = applied
         self._rules: tuple[World | None, list[AgentRules]] = (None, [])
@@ -121,7 +124,7 @@ class Answers:
         found = sorted(self._selected(given.selector), key=lambda running: running.trail.started)
         rows = [row for running in found[:MOST] if (row := _row(running.trail)) is not None]
         for running in found:
-            running.stop()
+            self._end(running)
         return rows
 
     def refused(self, given: Given) -> Awaitable[None]:
@@ -142,25 +145,19 @@ def selects(selector: Selector, trail: Trail) -> bool:
     if principal is None or trail.call is None:
         return False
     issuer = selector.issuer
-    parties: list[tuple[str, str, str | None, str | None]] = [
-        (principal.issuer, principal.subject, principal.client, principal.agent)
-    ]
-    parties += [(actor.issuer, actor.subject, actor.client, actor.agent) for actor in principal.actors]
-    theirs = [party for party in parties if issuer is None or party[0] == issuer]
+    parties = (
+        ("key", selector.key),
+        ("agent", selector.agent),
+        ("user", selector.user),
+        ("client", selector.client),
+        ("jti", selector.jti),
+        ("sid", selector.sid),
+    )
     return (
         selector.call in (None, trail.decision_id)
         and selector.server in (None, None if target is None else target.server)
-        and selector.key in (None, principal.key_id)
-        and (selector.agent is None or any(party[3] == selector.agent for party in parties))
-        and (selector.user is None or any(party[1] == selector.user for party in theirs))
-        and (selector.client is None or any(party[2] == selector.client for party in theirs))
-        and (selector.jti is None or (selector.jti == principal.token_id and _issued(issuer, trail)))
-        and (selector.sid is None or (selector.sid == principal.session_id and _issued(issuer, trail)))
+        and all(said is None or concerns(kind, said, issuer, principal) for kind, said in parties)
     )
-
-
-def _issued(issuer: str | None, trail: Trail) -> bool:
-    return issuer is None or (trail.principal is not None and trail.principal.issuer == issuer)
 
 
 def _given(raw: msgspec.Raw) -> Given:

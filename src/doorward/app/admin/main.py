@@ -27,6 +27,8 @@ NICENESS: Final = 10
 AUTOGROUP: Final = Path("/proc/self/autogroup")
 MOST_CONNECTIONS: Final = 200
 STOP_S: Final = 2
+IDLE_S: Final = 600.0
+"""Without a request or a connection; then it ends, and the next connection starts another."""
 
 
 def main(listening: int, channel: int) -> None:
@@ -58,7 +60,17 @@ async def _serve(listening: socket.socket, channel: socket.socket) -> None:
     server = uvicorn.Server(_config(hello, live))
     listening_to_gateway = asyncio.create_task(live.run())
     listening_to_gateway.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    resting = asyncio.create_task(_end_when_idle(server))
     await server.serve(sockets=[listening])
+    resting.cancel()
+
+
+async def _end_when_idle(server: uvicorn.Server, idle_s: float = IDLE_S) -> None:
+    state, seen = server.server_state, -1
+    while state.connections or state.total_requests != seen:
+        seen = state.total_requests
+        await asyncio.sleep(idle_s)
+    server.should_exit = True
 
 
 def _config(hello: Hello, live: RemoteLive) -> uvicorn.Config:

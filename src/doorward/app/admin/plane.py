@@ -78,20 +78,26 @@ class AdminPlane:
         self._serving = loop.create_task(self._serve())
 
     async def _serve(self) -> None:
-        """One process from its start to its end, and the pause after one that died."""
+        """One process from its start to its end, and the pause after one that died or ended at once."""
         began = time.monotonic()
         why = await self._run()
         if self._closing:
             return
         lasted = time.monotonic() - began >= LASTING_S
+        if why is None and lasted:
+            self._serving = None
+            self.attend()
+            return
         self._pause_s = FIRST_PAUSE_S if lasted else min(2 * self._pause_s or FIRST_PAUSE_S, LONGEST_PAUSE_S)
-        self._say(f"doorward: the admin plane {why}; it can start again in {self._pause_s:g} s")
+        self._say(
+            f"doorward: the admin plane {why or 'ended at once'}; it can start again in {self._pause_s:g} s"
+        )
         await asyncio.sleep(self._pause_s)
         self._serving = None
         self.attend()
 
-    async def _run(self) -> str:
-        """What became of it."""
+    async def _run(self) -> str | None:
+        """What became of it; None when it ended because nobody needed it any more."""
         await self._warden.ready()
         ours, far = socket.socketpair()
         try:
@@ -107,4 +113,4 @@ class AdminPlane:
         finally:
             self._child = None
             status = await child.ended()
-        return f"ended (exit status {status})"
+        return f"ended (exit status {status})" if status else None
