@@ -120,6 +120,8 @@ def _lines(said: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("client", "rate"):
         if said.get(name):
             yield name, str(said[name])
+    for agent, rate in (said.get("agent_rates") or {}).items():
+        yield "rate", f"{rate} for all of agent {agent}"
     yield "expires", str(said.get("expires_at") or "never")
     for name in ("scopes", "groups", "servers"):
         if said.get(name) is not None and (said[name] or name != "groups"):

@@ -29,10 +29,18 @@ def described(principal: Principal, policy: Engine) -> dict[str, Any]:
         "scopes": None if principal.scopes is None else sorted(principal.scopes),
         "expires_at": _moment(principal.expires_at),
         "rate": None if principal.rate is None else str(principal.rate),
+        "agent_rates": _rates(principal, policy),
         "budget_owner": principal.budget_owner,
         "bounds": None if principal.bounds is None else _bounds(principal.bounds),
         "servers": policy.known_to(principal),
     }
+
+
+def _rates(principal: Principal, policy: Engine) -> dict[str, str]:
+    """Of the agent and of those in whose name it acts, shared with all their callers."""
+    further = principal.bounds.agents if principal.bounds is not None else ()
+    rates = {agent: policy.rate(agent) for agent in (principal.agent, *further)}
+    return {agent: str(rate) for agent, rate in rates.items() if rate is not None}
 
 
 def _actor(actor: Actor) -> dict[str, Any]:

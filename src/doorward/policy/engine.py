@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from doorward.model.bounds import Rate
 from doorward.model.call import Call
 from doorward.model.globs import matches
 from doorward.model.grants import AgentRules, PolicySpec, ScopeRule
@@ -182,6 +183,11 @@ class Engine:
         """Whether denials tell this agent which rule they come from."""
         rules = self._agents.get(agent)
         return rules is not None and rules.see_rules
+
+    def rate(self, agent: str) -> Rate | None:
+        """How often all callers of this agent together may call servers."""
+        rules = self._agents.get(agent)
+        return None if rules is None else rules.rate
 
     def mode(self, server: str) -> Mode:
         """Of a server nobody configured: enforce."""

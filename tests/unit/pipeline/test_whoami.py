@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from doorward.model.bounds import Bounds, Narrowing, Rate
+from doorward.model.grants import AgentRules, PolicySpec
 from doorward.model.principal import Actor, ActorKind, Principal
 from doorward.pipeline.whoami import described
+from doorward.policy.engine import Engine
 from tests.unit.policy.build import BOT, engine, grant, scope
 
 POLICY = engine(grant(servers=["gh", "crm"], tools=scope(["*"])), offers=(), servers=("gh", "crm", "hidden"))
@@ -61,3 +63,15 @@ def test_nothing_that_revokes_or_presents_is_in_it() -> None:
     text = msgspec.json.encode(described(TOKEN, POLICY))
     for kept in (b"jti-1", b"sid-1", b"@people"):
         assert kept not in text
+
+
+def test_rates_of_all_agents_are_named() -> None:
+    rules = {
+        "ci-bot": AgentRules("ci-bot", (), rate=Rate(10, 1.0)),
+        "other": AgentRules("other", (), rate=Rate(3, 3600.0)),
+        "stranger": AgentRules("stranger", (), rate=Rate(1, 1.0)),
+    }
+    policy = Engine.build(PolicySpec(rules, {}, "r"), {})
+    assert described(BOT, policy)["agent_rates"] == {"ci-bot": "10/s"}
+    assert described(TOKEN, policy)["agent_rates"] == {"ci-bot": "10/s", "other": "3/h"}
+    assert described(BOT, POLICY)["agent_rates"] == {}
