@@ -3,7 +3,7 @@
 // SETTINGS is JSON: `port`; `scopes` that its resources have; `clients` as RFC 7591 describes them; `groups` by
 // account; `opaque`, the clients whose tokens are no JWTs; `rsa`, those whose tokens are signed with RSA; `ttl` of
 // access tokens in seconds; `documents`, what there is at https URLs when it fetches metadata of clients; `tls` with
-// files `cert`, `key` and `ca`; `issuer`, when it says that it is another; `generation`, as which its keys begin.
+// files `cert` and `key`; `issuer`, when it says that it is another; `generation`, as which its keys begin.
 // What a test may tell it while it runs is under /test.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -160,8 +160,8 @@ function answer(request, response) {
 
 const { tls } = settings;
 const server = tls
-    ? createSecureServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.ca),
-        requestCert: true, rejectUnauthorized: false }, answer)
+    ? createSecureServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key), requestCert: true,
+        rejectUnauthorized: false }, answer)
     : createServer(answer);
 server.listen(settings.port, '127.0.0.1');
 process.on('SIGTERM', () => process.exit(0));

@@ -1,5 +1,6 @@
 """Somebody at a browser: follows redirects, fills in forms, and says where it was sent in the end."""
 
+import ssl
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,11 +31,9 @@ class _Form(HTMLParser):
 class Browser:
     """With cookies, so that who has signed in once stays signed in."""
 
-    def __init__(self, login: str, password: str = "any", ca: str | None = None) -> None:
+    def __init__(self, login: str, password: str = "any", verify: ssl.SSLContext | bool = True) -> None:
         self._known = {"login": login, "username": login, "password": password}
-        self._http = httpx2.Client(
-            timeout=60, follow_redirects=False, **({} if ca is None else {"verify": ca})
-        )
+        self._http = httpx2.Client(timeout=60, follow_redirects=False, verify=verify)
         self.pages = 0
         """How many forms were filled in."""
 

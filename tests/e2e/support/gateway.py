@@ -129,6 +129,10 @@ class Gateway:
         decisions = [record for record in self.records() if record["kind"] == "decision"]
         return [record for record in decisions if record.get("mcp", {}).get("method") == method]
 
+    def refusals(self) -> list[Json]:
+        """Records of what was refused before anybody decided, such as credentials."""
+        return [record for record in self.records() if record["kind"] == "refusal"]
+
 
 @contextmanager
 def running(folder: Path, config: Json) -> Iterator[Gateway]:

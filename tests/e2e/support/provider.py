@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,8 +87,7 @@ class Provider:
         return self._log.read_text(encoding="utf-8")
 
     def http(self, **options: Any) -> httpx2.Client:
-        verify = {"verify": self._tls["ca"]} if self._tls else {}
-        return httpx2.Client(timeout=60, **{**verify, **options})
+        return httpx2.Client(timeout=60, **{"verify": self._trust(), **options})
 
     def metadata(self) -> Json:
         with self.http() as http:
@@ -132,7 +132,7 @@ class Provider:
             "code_challenge_method": "S256",
             "state": "s",
         }
-        browser = Browser(who, ca=self._tls["ca"] if self._tls else None)
+        browser = Browser(who, verify=self._trust())
         came = came_back(browser.visit(f"{self.url}/auth?{urlencode(asked)}"))
         browser.close()
         assert came["iss"] == self.url, came
@@ -150,6 +150,9 @@ class Provider:
         form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, "scope": scope}
         token: str = self.grant(client, grant_type=EXCHANGE, resource=resource, **form)["access_token"]
         return token
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        return ssl.create_default_context(cafile=self._tls["ca"]) if self._tls else True
 
     def _answers(self) -> bool:
         try:

@@ -27,10 +27,6 @@ class ResourceServer(Gateway):
         """The endpoint, and what its tokens are made for."""
         return f"{self.url}/mcp/crm"
 
-    def refusals(self) -> list[Json]:
-        """Records of credentials that were refused."""
-        return [record for record in self.records() if record["kind"] == "refusal"]
-
 
 @contextmanager
 def crm(folder: Path) -> Iterator[Json]:
