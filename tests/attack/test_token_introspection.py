@@ -132,6 +132,30 @@ def test_a_slow_issuer_is_asked_once_by_everybody_together(stage: Lab) -> None:
     assert [form["token"] for form in stage.issuer.forms] == ["slow"]
 
 
+def test_a_stranger_who_has_keys_asked_for_holds_nobody_else(stage: Lab) -> None:
+    """While the issuer takes its time over an unknown `kid`, known keys verify without it."""
+    mint = stage.mints["b"]
+    assert stage.why(mint.token()) == ""
+    (keys,) = [one for one in _issuers(stage) if one.settings.issuer == mint.issuer]
+    keys._fresh.asked_at -= 10.0  # or the question of the first token would be too young for another
+    stage.issuer.delay = 3.0
+    try:
+        with ThreadPoolExecutor(1) as stranger:
+            waiting = stranger.submit(stage.why, mint.token(head={"kid": "made-up"}))
+            time.sleep(0.2)
+            for number in range(5):
+                assert stage.why(mint.token(jti=f"meanwhile-{number}")) == ""
+            assert not waiting.done()
+            assert "no key of the issuer" in waiting.result()
+    finally:
+        stage.issuer.delay = 0.0
+
+
+def _issuers(stage: Lab) -> list[Any]:
+    assert stage.process._issuers is not None
+    return [*stage.process._issuers._known.values()]
+
+
 def test_keys_that_change_under_load_refuse_nobody(stage: Lab) -> None:
     """The issuer publishes the next key before it signs with it, then withdraws the old one."""
     mint = stage.mints["known"]
