@@ -15,9 +15,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from doorward.app.stdio import KEY_VARIABLE, StdioClient
 from tests.spec.peers import LATEST, MODERN, Json, Peer
 from tests.spec.scene import ERAS, each_client, full, over_sockets
-from tests.spec.world import ALL, EVERYTHING, Client, World, world
+from tests.spec.world import ALL, EVERYTHING, META, Client, World, world
 from tests.support.issuer import FakeIssuer
 from tests.support.issuer import serving as issuing
 from tests.support.tokens import Mint
@@ -472,3 +473,28 @@ async def test_a_key_goes_on_beside_tokens(tmp_path: Path) -> None:
         assert (await client.call("delete_all")).result
         await asyncio.sleep(0)
         assert {tool["name"] for tool in (await client.ask("tools/list")).result["tools"]} >= {"secret"}
+
+
+@pytest.mark.spec("DW-430")
+async def test_on_stdio_the_credential_is_that_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place(tmp_path) as here:
+
+        async def listed(credential: str | None) -> Json:
+            monkeypatch.delenv(KEY_VARIABLE, raising=False)
+            if credential is not None:
+                monkeypatch.setenv(KEY_VARIABLE, credential)
+            envelope = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
+            asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": envelope}}
+            answer = await StdioClient(here.made.process).handle(json.dumps(asked).encode())
+            assert answer is not None
+            said: Json = json.loads(answer)
+            return said
+
+        for good in (here.made.keys["bot"], here.token(aud=f"{PUBLIC}/mcp")):
+            assert len((await listed(good))["result"]["tools"]) >= 3
+        for bad in (None, here.token(), "dw_live_x"):  # a token for /mcp/lab is none for all servers
+            refused = (await listed(bad))["error"]
+            assert refused["code"] == -31010
+            assert refused["data"]["reason"] in ("credential_missing", "credential_invalid")
