@@ -113,7 +113,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         "backends/sql/store",
     ),
     # Wiring, sockets and processes are tested with real ones.
-    "tests/unit/app/test_keys.py": ("app/outbox",),
+    "tests/unit/app/test_keys.py": ("app/admin/key_service", "app/outbox"),
     "tests/unit/app/admin/test_channel.py": ("app/admin/messages", "app/admin/remote"),
     "tests/unit/app/admin/test_local.py": ("app/terminal",),
     "tests/unit/api/test_app.py": ("api/guard",),

@@ -1,59 +1,11 @@
-"""What `doorward keys` works on: the operations on keys, wherever they are carried out."""
+"""The keys of a configuration, without a gateway's help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import msgspec
-from msgspec import UNSET, UnsetType
-
-from doorward.app.admin.local import Send, administered
+from doorward.app.admin.key_service import KeyService
+from doorward.app.admin.local import administered
 from doorward.config.load import Loaded
-from doorward.control.keys import OVERLAP_S, Change, Wanted, id_of
-
-PAGE = "1000"
-
-
-class KeyService:
-    """What comes back is fit for JSON; a new secret stands in it as "key", once. Each raises Refused,
-    ValueError and DoorwardError as the use case does."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    def create(self, wanted: Wanted) -> dict[str, Any]:
-        """A new key."""
-        return self._send("POST", "/keys", msgspec.to_builtins(wanted))
-
-    def list(self) -> list[dict[str, Any]]:
-        """Oldest first."""
-        found: list[dict[str, Any]] = []
-        query = {"limit": PAGE}
-        while True:
-            said = self._send("GET", "/keys", query=query)
-            found += said["keys"]
-            if said["cursor"] is None:
-                return found
-            query["cursor"] = said["cursor"]
-
-    def show(self, key_id: str) -> dict[str, Any]:
-        """One key."""
-        return self._send("GET", _path(key_id))
-
-    def change(self, key_id: str, change: Change) -> dict[str, Any]:
-        """The key as it is from now on."""
-        return self._send("PATCH", _path(key_id), msgspec.to_builtins(change))
-
-    def rotate(
-        self, key_id: str, overlap_s: float = OVERLAP_S, expires_at: float | UnsetType | None = UNSET
-    ) -> dict[str, Any]:
-        """The key with its new secret."""
-        ends = {} if expires_at is UNSET else {"expires_at": expires_at}
-        return self._send("POST", f"{_path(key_id)}/rotate", {"overlap_s": overlap_s, **ends})
-
-    def revoke(self, key_id: str) -> dict[str, Any]:
-        """The key as it is from now on."""
-        return self._send("DELETE", _path(key_id))
 
 
 @contextmanager
@@ -61,11 +13,3 @@ def open_keys(loaded: Loaded, token: str | None = None) -> Iterator[KeyService]:
     """See admin.local.administered."""
     with administered(loaded, token) as send:
         yield KeyService(send)
-
-
-def _path(key_id: str) -> str:
-    """Raises ValueError. Of a whole key only the id goes on its way."""
-    wanted = id_of(key_id)
-    if not wanted.isalnum() or not wanted.isascii():
-        raise ValueError("a key's id has letters and digits only: doorward keys list shows them")
-    return f"/keys/{wanted}"

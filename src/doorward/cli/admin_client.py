@@ -17,7 +17,7 @@ MAX_BYTES: Final = 64 << 20
 
 
 class AdminClient:
-    """Implements app.admin.local.Send over HTTP; a connection for each operation."""
+    """Implements app.admin.send.Send over HTTP; a connection for each operation."""
 
     def __init__(self, address: str, token: str, timeout: float = TIMEOUT_S) -> None:
         """`address`: `host:port` or `unix:path`."""

@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
-    from doorward.app.admin.local import Send
+    from doorward.app.admin.send import Send
     from doorward.config.load import Loaded
     from doorward.control.keys import Change as KeyChange
     from doorward.control.keys import Wanted as WantedKey
 
 
 class Keys(Protocol):
-    """The use cases of `control.keys`; see `app.keys.KeyService`."""
+    """The use cases of `control.keys`; see `app.admin.key_service.KeyService`."""
 
     def create(self, wanted: "WantedKey") -> dict[str, Any]: ...
 
@@ -34,9 +34,9 @@ class Keys(Protocol):
 
 def keys(send: "Send") -> Keys:
     """The keys, wherever what is asked is carried out."""
-    from doorward.app import keys as app
+    from doorward.app.admin import key_service
 
-    return app.KeyService(send)
+    return key_service.KeyService(send)
 
 
 def administered(loaded: "Loaded", token: str | None) -> AbstractContextManager["Send"]:

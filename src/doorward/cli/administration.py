@@ -17,7 +17,7 @@ from doorward.cli.exit import CommandError, Exit
 from doorward.cli.parser import Parser, config_path
 
 if TYPE_CHECKING:
-    from doorward.app.admin.local import Send
+    from doorward.app.admin.send import Send
 
 VARIABLE: Final = "DOORWARD_ADMIN_TOKEN"
 _HINT: Final = f"--admin-token-file FILE, {VARIABLE}, or doorward operators recover on this machine"

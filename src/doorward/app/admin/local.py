@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -32,16 +32,6 @@ from doorward.model.reasons import Reason
 from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 _START: Final = "start it: doorward serve"
-
-
-class Send(Protocol):
-    """One operation of the API, wherever it is carried out."""
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        """`path`: behind /api/v1. Raises Refused, ValueError, DoorwardError."""
-        ...
 
 
 class Unserved:
@@ -88,7 +78,7 @@ class Unserved:
 
 
 class LocalSend:
-    """Implements Send on a store."""
+    """Implements admin.send.Send on a store."""
 
     def __init__(self, plane: Plane, who: Callable[[bool], Operator]) -> None:
         """`who` asks, for something that changes state or does not."""
@@ -98,7 +88,7 @@ class LocalSend:
     def __call__(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """See Send."""
+        """See admin/send.py."""
         found = find(method, path)
         if isinstance(found, list):
             raise ValueError(f"no operation {method} {path}")  # noqa: TRY004 - of values, not of types

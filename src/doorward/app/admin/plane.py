@@ -76,6 +76,7 @@ class AdminPlane:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening.fileno())
         self._serving = loop.create_task(self._serve())
+        self._serving.add_done_callback(_ended)
 
     async def _serve(self) -> None:
         """One process from its start to its end, and the pause after one that died or ended at once."""
@@ -114,3 +115,11 @@ class AdminPlane:
             self._child = None
             status = await child.ended()
         return f"ended (exit status {status})" if status else None
+
+
+def _ended(serving: asyncio.Task[None]) -> None:
+    """A bug here must not end in silence: from then on nobody can administer."""
+    error = None if serving.cancelled() else serving.exception()
+    if error is not None:
+        context = {"message": "the admin plane cannot be served any more", "exception": error}
+        serving.get_loop().call_exception_handler(context)
