@@ -348,3 +348,9 @@ async def test_what_one_issuer_stands_for_no_other_gets_to_see() -> None:
     stage.fetch.documents[f"{A}/i"] = FetchFailed("down")
     stage.active(B, client_id="other")
     assert (await refusal(stage, "theirs")).reason is Reason.AGENT_UNMATCHED
+
+
+def test_no_token_at_one_endpoint_is_another_one_elsewhere() -> None:
+    tokens = Stage().tokens
+    spelled = [("x", None), ("x", "crm"), ("crm\0x", None), ("x\0crm", None), ("\0x", None), ("", "x")]
+    assert len({tokens._digest(token, endpoint) for token, endpoint in spelled}) == len(spelled)
