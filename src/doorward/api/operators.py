@@ -85,7 +85,8 @@ def add(plane: Plane, by: Operator, call: Call) -> OperatorWithToken:
 
 def change(plane: Plane, by: Operator, call: Call) -> OperatorRow:
     wanted, now = call.path["operator"], plane.clock()
-    return _row(plane, operators.change_operator(plane.store, wanted, call.body, by=by, now=now))
+    with plane.turns:  # or two owners demote each other
+        return _row(plane, operators.change_operator(plane.store, wanted, call.body, by=by, now=now))
 
 
 def rotate(plane: Plane, by: Operator, call: Call) -> OperatorWithToken:
@@ -95,7 +96,8 @@ def rotate(plane: Plane, by: Operator, call: Call) -> OperatorWithToken:
 
 def remove(plane: Plane, by: Operator, call: Call) -> OperatorRow:
     wanted, now = call.path["operator"], plane.clock()
-    return _row(plane, operators.remove_operator(plane.store, wanted, by=by, now=now))
+    with plane.turns:
+        return _row(plane, operators.remove_operator(plane.store, wanted, by=by, now=now))
 
 
 def _row(plane: Plane, record: OperatorRecord) -> OperatorRow:

@@ -1,5 +1,6 @@
 """What every use case of administration works on."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class Plane:
     via: str
     """"api" or "cli": how those who use it come."""
     clock: Callable[[], float] = time.time
+    turns: threading.Lock = field(default_factory=threading.Lock)
+    """For what looks at several records before it changes one."""
     _facts: StoreFacts | None = None
     _used: dict[str, float] = field(default_factory=dict)
 

@@ -1,7 +1,9 @@
 """Every operation: who may, who may not, what comes of it, and that nothing came of what was refused."""
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from doorward.api.routes import ROUTES, find
 from doorward.audit import records
 from doorward.control.roles import Role
+from doorward.ports.store import OperatorRecord, StoreFacts
 from tests.unit.api.house import NOW, House
 
 Json = dict[str, Any]
@@ -248,3 +251,45 @@ def test_paths_are_found_by_segments() -> None:
     assert find("GET", "/keys") != []
     assert find("GET", "/keys/a/b/c") == []
     assert sorted(find("PUT", "/keys")) == ["GET", "POST"]
+
+
+def test_two_owners_cannot_remove_each_other() -> None:
+    house = House()
+    seconds = house.operator("owner")
+    first = house.plane.operator(house.owner)
+    statuses: list[int] = []
+    store = house.store
+
+    class Slow(type(store)):  # type: ignore[misc]
+        def operators(self) -> list[OperatorRecord]:
+            found: list[OperatorRecord] = store.operators()
+            time.sleep(0.02)
+            return found
+
+        def change_operator(self, operator: OperatorRecord, change: bytes) -> bool:
+            return store.change_operator(operator, change)
+
+        def facts(self) -> StoreFacts:
+            return store.facts()
+
+        def epoch(self) -> int:
+            return store.epoch()
+
+        def touch(self, last_used: Mapping[str, float]) -> None:
+            store.touch(last_used)
+
+    house.plane.store = Slow()
+
+    def remove(who: str, token: str) -> None:
+        statuses.append(house.ask("DELETE", f"/operators/{who}", token=token).status)
+
+    threads = [
+        threading.Thread(target=remove, args=(seconds.record.id, house.owner)),
+        threading.Thread(target=remove, args=(first.id, seconds.text)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) in ([200, 401], [200, 409])
+    assert len([each for each in store.operators() if each.removed_at is None]) == 1
