@@ -68,7 +68,7 @@ CASES: tuple[Case, ...] = (
     ("DELETE", "/operators/{operator}", lambda house: (f"/operators/{victim(house)}", None), Role.OWNER),
     ("GET", "/blocks", lambda _: ("/blocks", None), Role.AUDITOR),
     ("GET", "/blocks/{block}", lambda house: (f"/blocks/{block(house)}", None), Role.AUDITOR),
-    ("POST", "/blocks", lambda _: ("/blocks", {"kind": "key", "value": "k"}), Role.APPROVER),
+    ("POST", "/blocks", lambda _: ("/blocks", {"kind": "agent", "value": "ci"}), Role.APPROVER),
     ("DELETE", "/blocks/{block}", lambda house: (f"/blocks/{block(house)}", None), Role.OPERATOR),
 )
 
