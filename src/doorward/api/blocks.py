@@ -5,6 +5,7 @@ import msgspec
 from doorward.api.pages import cut
 from doorward.api.route import Call, Page
 from doorward.control import blocks
+from doorward.control.affected import affected
 from doorward.control.plane import Plane
 from doorward.control.roles import Operator
 from doorward.ports.store import BlockRecord
@@ -23,6 +24,12 @@ class BlockRow(msgspec.Struct, frozen=True):
     created_by: str
     expires_at: float | None
     lifted_at: float | None
+
+
+class PlacedBlock(BlockRow, frozen=True):
+    """With the agents that the configuration and the store know to be concerned."""
+
+    agents: list[str]
 
 
 class BlockPage(msgspec.Struct, frozen=True):
@@ -49,10 +56,12 @@ class WantedBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: float | None = None
 
 
-def place(plane: Plane, by: Operator, call: Call) -> BlockRow:
+def place(plane: Plane, by: Operator, call: Call) -> PlacedBlock:
     wanted: WantedBlock = call.body
-    said = msgspec.structs.asdict(wanted)
-    return _row(plane, blocks.place_block(plane.store, by=by, now=plane.clock(), **said))
+    said, configured = msgspec.structs.asdict(wanted), plane.configured()
+    record = blocks.place_block(plane.store, by=by, now=plane.clock(), configured=configured, **said)
+    agents = affected(record.kind, record.value, configured.agents.values(), plane.facts().keys)
+    return PlacedBlock(**msgspec.structs.asdict(_row(plane, record)), agents=agents)
 
 
 def lift(plane: Plane, by: Operator, call: Call) -> BlockRow:

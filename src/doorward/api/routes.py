@@ -53,7 +53,7 @@ ROUTES: Final = (
     Route("GET", "/blocks/{block}", blocks.show, "One block", blocks.BlockRow),
     Route(
         "POST", "/blocks", blocks.place, "Block a server, agent, key, user, client or token",
-        blocks.BlockRow, body=blocks.WantedBlock, status=201, changes=True,
+        blocks.PlacedBlock, body=blocks.WantedBlock, status=201, changes=True,
     ),
     Route("DELETE", "/blocks/{block}", blocks.lift, "Lift a block", blocks.BlockRow, changes=True),
 )  # fmt: skip

@@ -235,6 +235,7 @@ class Process:
             lambda: self.world,
             lambda: self.door.running,
             self.recorder,
+            end=self.door.end,
             state=partial(self.readiness, operator=True),
             applied=self._watch.applied,
         )

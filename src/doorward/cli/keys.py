@@ -2,8 +2,10 @@
 
 import argparse
 
-from doorward.cli.administration import add_token_flag, open_keys
+from doorward.cli import admin_wiring as wiring
+from doorward.cli.administration import add_token_flag, administration, open_keys
 from doorward.cli.exit import CommandError, Exit
+from doorward.cli.flights import end_calls, say_calls, show_calls
 from doorward.cli.key_flags import add_limits, ends, expiry, limits, overlap
 from doorward.cli.output import Output
 from doorward.cli.parser import Parser, Subparsers, add_command, add_group
@@ -34,7 +36,9 @@ def add_parser(subparsers: Subparsers) -> None:
     rotated.add_argument(
         "--expires", metavar="90d", type=expiry, help="lifetime from now on (default: it ends as before)"
     )
-    _of_one(group, "revoke", "Revoke a key for good").set_defaults(run=revoke)
+    revoked = _of_one(group, "revoke", "Revoke a key for good")
+    revoked.set_defaults(run=revoke)
+    revoked.add_argument("--now", action="store_true", help="also end the calls that are in flight")
 
 
 def _of_one(group: Subparsers, name: str, summary: str) -> Parser:
@@ -126,10 +130,12 @@ def rotate(args: argparse.Namespace) -> int:
 
 
 def revoke(args: argparse.Namespace) -> int:
-
     output = Output.of(args)
-    with open_keys(args) as keys:
-        shown = keys.revoke(args.id)
-    output.say(f"revoked {shown['id']}")
-    output.result("key", shown)
+    with administration(args) as send:
+        shown = wiring.keys(send).revoke(args.id)
+        selector = {"key": shown["id"]}
+        calls = end_calls(send, selector) if args.now else show_calls(send, selector)
+    output.say(f"revoked {shown['id']} of agent {shown['agent']}")
+    say_calls(output, calls, ended=args.now)
+    output.result("key", {**shown, "calls": calls, "ended": args.now})
     return 0

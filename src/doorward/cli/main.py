@@ -10,6 +10,7 @@ from typing import Final
 from doorward import __version__
 from doorward.cli import (
     audit,
+    block,
     bridge,
     config,
     demo,
@@ -32,7 +33,7 @@ from doorward.model.reasons import REASONS, Blame, Reason
 
 # Shown in this order by --help: first what a newcomer needs.
 _COMMANDS: Final = (
-    demo, init, serve, status, servers, tools, whoami, keys, operators, secrets, config, audit, bridge,
+    demo, init, serve, status, servers, tools, whoami, keys, operators, block, secrets, config, audit, bridge,
     version,
 )  # fmt: skip
 

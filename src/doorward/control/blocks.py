@@ -8,6 +8,7 @@ import msgspec
 from doorward.audit.records import clip
 from doorward.control.changes import change_record
 from doorward.control.errors import Conflict, Unknown
+from doorward.control.key_rules import Configured
 from doorward.control.roles import Operator, Right
 from doorward.identity.base62 import drawn
 from doorward.ports.store import BlockRecord, Store
@@ -30,13 +31,16 @@ def place_block(
     now: float,
     issuer: str | None = None,
     expires_at: float | None = None,
+    configured: Configured | None = None,
 ) -> BlockRecord:
-    """In force as soon as it is applied. Times in seconds since 1970.
+    """In force as soon as it is applied. Times in seconds since 1970. `configured`: where servers and agents
+    have to be, because a block of a misspelled one would let its operator believe that it holds.
 
-    Raises Forbidden, ValueError, GatewayError(STORE_UNAVAILABLE).
+    Raises Forbidden, Unknown, ValueError, GatewayError(STORE_UNAVAILABLE).
     """
     _check(kind, value, issuer, expires_at, now)
     _require(store, by, Right.BLOCKS_PLACE, kind, value)
+    _find_blocked(store, kind, value, configured)
     block = BlockRecord(
         id=ID_PREFIX + drawn(12),
         kind=kind,
@@ -105,6 +109,18 @@ def _find(store: Store, block_id: str) -> BlockRecord:
         if block.id == block_id:
             return block
     raise Unknown("there is no block of this id", "doorward blocks list shows them")
+
+
+def _find_blocked(store: Store, kind: str, value: str, configured: Configured | None) -> None:
+    if kind == "key" and all(key.id != value for key in store.facts().keys):
+        raise Unknown("there is no key of this id", "doorward keys list shows them")
+    if configured is None:
+        return
+    if kind == "server" and value not in configured.servers:
+        raise Unknown(f"no server {value!r} is configured", "doorward servers list shows them")
+    if kind == "agent" and value not in configured.agents:
+        known = ", ".join(sorted(configured.agents)) or "none"
+        raise Unknown(f"no agent {value!r} is configured", f"agents are: {known}")
 
 
 def _check(kind: str, value: str, issuer: str | None, expires_at: float | None, now: float) -> None:

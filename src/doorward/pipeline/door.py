@@ -27,6 +27,8 @@ from doorward.ports.sessions import Sessions
 ACCEPTED = Answer(202, b"")
 TO_REQUEST = b'{"jsonrpc":"2.0","id":'
 """How an answer begins that has a request's id."""
+ENDED = "an operator ended this call"
+NEVER_SENT = "an operator ended this call before it was sent"
 SILENCE = Answer(200, b"")
 """Where the transport has no place for an answer."""
 
@@ -41,6 +43,8 @@ class Door:
         self.running: set[Errand] = set()
         """The messages being worked on, whether or not their callers still wait."""
         self._sessions = sessions
+        self._ended: set[str] = set()
+        """Ids of the messages that were ended by an operator, and are not answered yet."""
         self._ids = CallIds()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answers = self._answer
@@ -48,6 +52,12 @@ class Door:
     def swap(self, gateway: Gateway) -> None:
         """From now on; calls in flight end on the world they began in."""
         self.gateway = gateway
+
+    def end(self, errand: Errand) -> None:
+        """Cancel a message for an operator: its caller is told that it was not the one who cancelled."""
+        self._ended &= {one.trail.decision_id for one in self.running}
+        self._ended.add(errand.trail.decision_id)
+        errand.stop()
 
     def begin(self, inbound: Inbound, caller: Caller, part: bool = False, *, within: bool = False) -> Errand:
         """Take a message in and work on it until it waits for the first time; `caller` gets its answer.
@@ -191,6 +201,8 @@ class Door:
                 # No 503 and no Retry-After for what a server has been given: clients would send it again.
                 reason = Reason.CALL_CUT if trail.sent else Reason.SHUTTING_DOWN
                 return GatewayError(reason, "the gateway is stopping; this call was cut")
+            if trail.decision_id in self._ended:
+                return GatewayError(Reason.CALL_CUT, ENDED if trail.sent else NEVER_SENT)
             return rescue.cancelled()
         if not isinstance(ended, DoorwardError):
             # A bug: the caller gets an id to report, and whoever runs the gateway gets the traceback.

@@ -55,14 +55,15 @@ class Answers:
         running: Callable[[], Iterable[Running]],
         recorder: Recorder,
         *,
-        end: Callable[[Running], None],
+        end: Callable[[Any], None] | None = None,
         state: Callable[[], dict[str, Any]],
         applied: Callable[[], Awaitable[None]],
     ) -> None:
+        """`end`: how one of those that run is ended for an operator, if there is a way of its own."""
         self._world = world
         self._running = running
         self._recorder = recorder
-        self._end = end
+        self._end = end or (lambda running: running.stop())
         self._state = state
         self._applied = applied
         self._rules: tuple[World | None, list[AgentRules]] = (None, [])
