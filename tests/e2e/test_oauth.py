@@ -1,19 +1,16 @@
 """Official clients sign in at a real authorization server and call through the gateway: 401, metadata of the
 resource and of the issuer, registration, login, consent, token, call, refresh, and more scopes on demand."""
 
-import json
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.support.actors import SDK1, script
-from tests.e2e.support.browser import CALLBACK, Browser
+from tests.e2e.support.browser import Browser
+from tests.e2e.support.oauth import PATIENCE_S, PROGRAMS, Program, tell
 from tests.e2e.support.provider import DESK, Provider, provider, public
 from tests.e2e.support.resource import ADMIN, EVERYTHING, READ, ResourceServer, crm, resource_server
 
@@ -21,34 +18,6 @@ Json = dict[str, Any]
 
 DOCUMENT = "https://client.example/story.json"
 TTL_S = 4
-PATIENCE_S = 240.0
-"""Seconds for all of them together."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A client, and how the issuer comes to know it."""
-
-    name: str
-    environment: str
-    file: str
-    mode: str = ""
-    known: str = "registers"
-    """`registers` itself (RFC 7591), is `described` at a URL of its own, or is registered `before`."""
-
-    def command(self, target: Json) -> list[str]:
-        arguments = [self.mode] if self.mode else []
-        return script(self.environment, self.file, *arguments, json.dumps(target))
-
-
-PROGRAMS = [
-    Program("py1", SDK1, "oauth_python1.py"),
-    Program("py2-legacy", "", "oauth_python2.py", "legacy", "before"),
-    Program("py2-modern", "", "oauth_python2.py", "2026-07-28", "described"),
-    Program("ts1", "node", "oauth_v1.mjs"),
-    Program("ts2-legacy", "node", "oauth_v2.mjs", "legacy", "before"),
-    Program("ts2-modern", "node", "oauth_v2.mjs", "modern", "described"),
-]
 VICTIMS = {program.name: number for number, program in enumerate(PROGRAMS, 2)}
 """Whom each deletes; the first customer is whom they all look for."""
 KNOWN: dict[str, Json] = {"registers": {}, "described": {"document": DOCUMENT}, "before": {"client": DESK}}
@@ -79,41 +48,20 @@ def gw(tmp_path_factory: pytest.TempPathFactory, issuer: Provider) -> Iterator[R
         yield stack.enter_context(resource_server(folder, entry, issuers, {"desk": desk}, people))
 
 
-def tell(program: Program, gw: ResourceServer, issuer: Provider, victim: int) -> list[Json]:
-    """Runs it to its end, and signs in for it as often as it asks; the lines that it says."""
-    target = {"url": gw.crm, "callback": CALLBACK, "issuer": issuer.url, "rest": TTL_S + 1, "victim": victim}
-    browser, lines = Browser(f"{program.name}@people"), []
-    running = subprocess.Popen(
-        program.command({**target, **KNOWN[program.known]}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdin is not None
-    assert running.stdout is not None
+def signed_in(program: Program, gw: ResourceServer, issuer: Provider) -> list[Json]:
+    target = {"url": gw.crm, "issuer": issuer.url, "rest": TTL_S + 1, "victim": VICTIMS[program.name]}
+    browser = Browser(f"{program.name}@people")
     try:
-        for text in running.stdout:
-            lines.append(json.loads(text))
-            if "authorize" in lines[-1]:
-                running.stdin.write(browser.visit(lines[-1]["authorize"]) + "\n")
-                running.stdin.flush()
-        _, said = running.communicate(timeout=PATIENCE_S)
-        assert running.returncode == 0, f"{said[-4000:]}\n{issuer.said()[-2000:]}"
+        return tell(program, browser, {**target, **KNOWN[program.known]})
     finally:
-        running.kill()
         browser.close()
-    return lines
 
 
 @pytest.fixture(scope="module")
 def told(gw: ResourceServer, issuer: Provider) -> Iterator[dict[str, Future[list[Json]]]]:
     """What every client said, by name. Most of their time they wait, so they run together."""
     with ThreadPoolExecutor(len(PROGRAMS)) as pool:
-        yield {
-            program.name: pool.submit(tell, program, gw, issuer, VICTIMS[program.name])
-            for program in PROGRAMS
-        }
+        yield {program.name: pool.submit(signed_in, program, gw, issuer) for program in PROGRAMS}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)

@@ -1,8 +1,11 @@
 """Somebody at a browser: follows redirects, fills in forms, and says where it was sent in the end."""
 
+import base64
+import hashlib
+import secrets
 import ssl
 from html.parser import HTMLParser
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 
@@ -62,6 +65,21 @@ class Browser:
         self._http.close()
 
 
-def came_back(url: str) -> dict[str, str]:
-    """What stands in the query of a callback."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+def authorize(browser: Browser, endpoint: str, client: str, **asked: str) -> dict[str, str]:
+    """An authorization request of a public client with PKCE (RFC 7636), and what it sends to the token
+    endpoint then, beside its name. Fails the test when the issuer does not say who it is (RFC 9207)."""
+    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    query = {
+        "response_type": "code",
+        "client_id": client,
+        "redirect_uri": CALLBACK,
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+        "state": state,
+        **asked,
+    }
+    came = parse_qs(urlsplit(browser.visit(f"{endpoint}?{urlencode(query)}")).query)
+    assert came["state"] == [state], came
+    assert endpoint.startswith(came["iss"][0]), came
+    return {"code": came["code"][0], "code_verifier": verifier, "redirect_uri": CALLBACK}

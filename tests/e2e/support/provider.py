@@ -1,20 +1,16 @@
 """npm's oidc-provider as the authorization server of a test, and tokens of it without a client's SDK."""
 
-import base64
-import hashlib
 import json
-import secrets
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx2
 
 from tests.e2e.support.actors import NODE
-from tests.e2e.support.browser import CALLBACK, Browser, came_back
+from tests.e2e.support.browser import CALLBACK, Browser, authorize
 from tests.e2e.support.processes import LOOPBACK, Child, free_port
 from tests.e2e.support.servers import node, node_modules
 
@@ -120,30 +116,10 @@ class Provider:
 
     def of_person(self, who: str, resource: str, scope: str = "", client: str = DESK) -> Json:
         """What somebody gets who signs in and agrees: authorization code with PKCE."""
-        verifier = secrets.token_urlsafe(48)
-        digest = hashlib.sha256(verifier.encode()).digest()
-        asked = {
-            "response_type": "code",
-            "client_id": client,
-            "redirect_uri": CALLBACK,
-            "scope": scope,
-            "resource": resource,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-            "code_challenge_method": "S256",
-            "state": "s",
-        }
         browser = Browser(who, verify=self._trust())
-        came = came_back(browser.visit(f"{self.url}/auth?{urlencode(asked)}"))
+        code = authorize(browser, f"{self.url}/auth", client, scope=scope, resource=resource)
         browser.close()
-        assert came["iss"] == self.url, came
-        return self.grant(
-            grant_type="authorization_code",
-            client_id=client,
-            code=came["code"],
-            code_verifier=verifier,
-            redirect_uri=CALLBACK,
-            resource=resource,
-        )
+        return self.grant(grant_type="authorization_code", client_id=client, resource=resource, **code)
 
     def acting(self, client: str, subject: str, resource: str, scope: str) -> str:
         """A token with which `client` acts for whom `subject`, a token, is about (RFC 8693)."""
