@@ -36,7 +36,7 @@ def test_owners_follow_every_change_of_identity() -> None:
         "agent": "b",
     }
     owners = {TOKEN.owner, *(replace(TOKEN, **{name: text}).owner for name, text in changes.items())}
-    assert len(owners) == 5
+    assert len(owners) == 6
 
 
 @given(st.tuples(TEXT, TEXT, TEXT, TEXT, TEXT), st.tuples(TEXT, TEXT, TEXT, TEXT, TEXT))
