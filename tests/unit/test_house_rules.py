@@ -29,7 +29,7 @@ LONGEST_FUNCTION = 60
 LONGEST_FILE = 320
 """Lines. Most files have half of it; the table below says which have more, and how many they may."""
 LONGER = {
-    "app/process.py": 420,
+    "app/process.py": 480,
     "backends/files/sealer.py": 340,
     "audit/records.py": 340,  # one vocabulary
     "audit/verifier.py": 1500,  # copied to where nothing of ours is: one file on purpose

@@ -10,8 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from doorward.app.admin.answers import Answers
-from doorward.app.admin.beside import open_plane
-from doorward.app.admin.plane import AdminPlane
+from doorward.app.admin.beside import Administration
 from doorward.app.changes import Told, actor_of, changes
 from doorward.app.endings import Endings
 from doorward.app.garbage import Settling
@@ -100,14 +99,7 @@ class Process:
         self.streams.changed = self.wishes.listeners_changed
         self.notices = Notices(self.streams, self.listens, lambda: self.world.policy)
         self._fanout = Fanout(self.notices.resource_updated, self._spawn)
-        self.asking = Asking(
-            self.sessions.find,
-            self.calls.trail,
-            self.streams,
-            recorder=lambda: self.world.recorder,
-            roots_changed=self._roots_changed,
-            reaches=self._reaches,
-        )
+        self.asking = self._questions()
         self.calls.others = self.asking.note
         self.unadopted: str | None = None
         """Why the configuration file, as it is now, is not in force. Holds nothing of the file."""
@@ -115,21 +107,10 @@ class Process:
         """Warnings about the configuration in force that have been said."""
         self.settling = Settling()
         self._warden = Warden()
-        told, warden, asking = self._on_notification, self._warden, self.asking
         self._make_issuers = make_issuers
         self._issuers: Issuers | None = None
         """Once a configuration has any."""
-        self._lasting = Lasting(
-            self.sessions,
-            self.calls,
-            self.recorder,
-            ring,
-            told,
-            self.listens,
-            warden,
-            asking,
-            None if make_issuers is None else self._tokens_of,
-        )
+        self._lasting = self._shared(ring)
         self.world = World(loaded, self._lasting, self._listing_changed, None)
         self.door = Door(self.world.gateway, self.sessions)
         settings = plane_settings(loaded.settings)
@@ -140,21 +121,45 @@ class Process:
         self.http = serving(self.plane, self._limits, loaded.settings)
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
-        self.admin: AdminPlane | None = None
-        """Once it listens, unless the configuration wants none."""
-        endings = Endings(
+        self.admin = Administration(store, ring, self._warden, self._answers)
+        self.standing = Standing(store, lambda: self.world, self.door.swap, self._endings(), self._shut)
+        """Of the callers: whose keys count, who is blocked."""
+        self._watch = StoreWatch(store, self.log, apply=self.standing.apply, confirm=self.standing.confirm)
+        self._background: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
+
+    def _questions(self) -> Asking:
+        return Asking(
+            self.sessions.find,
+            self.calls.trail,
+            self.streams,
+            recorder=lambda: self.world.recorder,
+            roots_changed=self._roots_changed,
+            reaches=self._reaches,
+        )
+
+    def _shared(self, ring: FileRing) -> Lasting:
+        return Lasting(
+            self.sessions,
+            self.calls,
+            self.recorder,
+            ring,
+            self._on_notification,
+            self.listens,
+            self._warden,
+            self.asking,
+            None if self._make_issuers is None else self._tokens_of,
+        )
+
+    def _endings(self) -> Endings:
+        return Endings(
             self.streams,
             self.listens,
             self.sessions,
             lambda: list(self.world.servers.values()),
             self._session_over,
         )
-        self.standing = Standing(store, lambda: self.world, self.door.swap, endings, self._shut)
-        """Of the callers: whose keys count, who is blocked."""
-        self._watch = StoreWatch(store, self.log, apply=self.standing.apply, confirm=self.standing.confirm)
-        self._background: set[asyncio.Task[None]] = set()
-        self._retiring: set[asyncio.Task[None]] = set()
-        """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
 
     @classmethod
     async def open(cls, loaded: Loaded, make_issuers: MakeIssuers | None = None) -> "Process":
@@ -222,10 +227,7 @@ class Process:
             self.tls = secure(gateway.tls, say)
             face = self.tls.face(self.http)
         bound = [await self._bind(listen, face) for listen in gateway.listen]
-        self.admin = open_plane(
-            self.world.loaded.settings, self._store, self._lasting.ring, self._answers(), self._warden, say
-        )
-        operators = "" if self.admin is None else self.admin.address
+        operators = self.admin.open(self.world.loaded.settings, say)
         self._lock.announce(tuple(bound), "" if self.tls is None else self.tls.presents, operators)
         scheme = "http" if face is None else "https"
         return [each if each.startswith("unix:") else f"{scheme}://{each}/mcp" for each in bound]
@@ -316,7 +318,7 @@ class Process:
         """Stop listening, give calls `grace` seconds to end, cut what is left. Returns how many were cut."""
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
-        unattended = loop.create_task(self._end_administration())
+        unattended = loop.create_task(self.admin.close())
         self.streams.close_all()
         self.listens.close_all()
         ending = loop.create_task(self.http.drain(grace + 1.0))
@@ -327,14 +329,9 @@ class Process:
         await unattended
         return cut
 
-    async def _end_administration(self) -> None:
-        admin, self.admin = self.admin, None
-        if admin is not None:
-            await admin.close()
-
     async def close(self) -> None:
         """Everything that `open` took, in reverse."""
-        await self._end_administration()
+        await self.admin.close()
         for task in self._background:
             task.cancel()
         if self._background:
