@@ -70,7 +70,7 @@ async def opened(folder: Path) -> AsyncIterator[Plane]:
     verbs = {
         "apply": lambda _: None,
         "state": lambda _: {"status": "ready"},
-        "refused": lambda raw: refused.append(json.loads(bytes(raw))["reason"]),
+        "refused": lambda raw: refused.extend(each[0] for each in json.loads(bytes(raw))["refusals"]),
     }
     warden = Warden()
     plane = AdminPlane(listening, hello, verbs, said.append, warden)

@@ -3,6 +3,7 @@
 They run in the event loop of calls, so each is a walk over a table in memory, bounded where the table is not.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import islice
@@ -23,6 +24,10 @@ from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 MOST: Final = 1001
 """Rows of one answer: a page, and the one that says whether there is another."""
+REASON_TEXTS: Final = frozenset(reason.value for reason in Reason)
+MOST_REFUSED: Final = 2000
+"""Refusals of one message; a quarter of a second has no more."""
+REST_AFTER: Final = 100
 ADMIN: Final = "admin"
 """The transport of a refusal on the admin plane."""
 
@@ -42,8 +47,8 @@ class Given(msgspec.Struct, frozen=True):
     server: str | None = None
     after: tuple[str, str] | None = None
     limit: int = MOST
-    reason: str = ""
-    peer: str = ""
+    refusals: tuple[tuple[str, str, int], ...] = ()
+    """Reason, peer, and how many."""
 
 
 class Answers:
@@ -128,13 +133,16 @@ class Answers:
             self._end(running)
         return rows
 
-    def refused(self, given: Given) -> Awaitable[None]:
-        """The record of a refusal on the admin plane, limited like those on ours."""
-        try:
-            reason = Reason(given.reason)
-        except ValueError:
-            reason = Reason.CREDENTIAL_INVALID
-        return self._recorder.refused(reason, peer=given.peer[:64], transport=ADMIN, endpoint=None)
+    async def refused(self, given: Given) -> None:
+        """The records of refusals on the admin plane, limited like those on ours."""
+        left = MOST_REFUSED
+        for said, peer, count in given.refusals:
+            reason = Reason(said) if said in REASON_TEXTS else Reason.CREDENTIAL_INVALID
+            for _ in range(min(count, left)):
+                await self._recorder.refused(reason, peer=peer[:64], transport=ADMIN, endpoint=None)
+                left -= 1
+                if not left % REST_AFTER:
+                    await asyncio.sleep(0)
 
     def _selected(self, selector: Selector) -> list[Running]:
         return [running for running in self._running() if selects(selector, running.trail)]

@@ -1,6 +1,7 @@
 """The admin process's end of the channel: port Live, for the threads that answer requests."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
@@ -14,6 +15,9 @@ from doorward.model.grants import AgentRules
 from doorward.ports.live import CallRow, Selector, ServerRow, ToolRow
 
 ANSWER_S: Final = 10.0
+TELL_S: Final = 0.25
+MOST_ALIKE: Final = 64
+"""Reasons and peers of refusals that are told together; other peers are told as none."""
 _HINT: Final = "doorward status says more"
 T = TypeVar("T")
 
@@ -38,6 +42,9 @@ class RemoteLive:
         self._asked: dict[int, Future[Answer]] = {}
         self._next = 1
         self._gone = False
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._telling = False
+        """Whether refusals were told just now, and those that come meanwhile wait."""
 
     async def run(self) -> None:
         """Hand answers to who waits for them, until the gateway is gone."""
@@ -85,9 +92,23 @@ class RemoteLive:
 
     def refused(self, reason: str, peer: str) -> None:
         """See ports/live.py."""
-        given = messages.raw({"reason": reason, "peer": peer})
-        line = messages.line(Question(0, "refused", given))  # nobody waits for an answer to 0
-        self._loop.call_soon_threadsafe(self._write, line)
+        self._loop.call_soon_threadsafe(self._note, reason, peer)
+
+    def _note(self, reason: str, peer: str) -> None:
+        """The first is told at once, those that follow together: a flood here is no flood over there."""
+        known = (reason, peer) in self._refusals or len(self._refusals) < MOST_ALIKE
+        self._refusals[reason, peer if known else ""] += 1
+        if not self._telling:
+            self._tell()
+
+    def _tell(self) -> None:
+        told = [(reason, peer, count) for (reason, peer), count in self._refusals.items()]
+        self._refusals.clear()
+        self._telling = bool(told) and not self._gone
+        if self._telling:
+            given = messages.raw({"refusals": told})
+            self._write(messages.line(Question(0, "refused", given)))  # nobody waits for an answer to 0
+            self._loop.call_later(TELL_S, self._tell)
 
     def _ask(self, verb: str, given: Any, kind: type[T]) -> T:
         """Raises Unavailable, GatewayError."""

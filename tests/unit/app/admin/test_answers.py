@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from doorward.app.admin.answers import Answers, Given, selects
+from doorward.app.admin.answers import MOST_REFUSED, Answers, Given, selects
 from doorward.config.load import parse
 from doorward.model.call import Call, Credential, Era, Inbound
 from doorward.model.principal import Actor, Principal
@@ -194,10 +194,12 @@ def test_calls_are_shown_and_ended_oldest_first() -> None:
 async def test_refusals_are_recorded_with_a_reason_that_exists() -> None:
     recorder = Recorder()
     made = answers({}, [], recorder)
-    for reason in ("credential_expired", "made up"):
-        await made.refused(Given(reason=reason, peer="127.0.0.1" * 20))
+    refusals = tuple((reason, "127.0.0.1" * 20, 1) for reason in ("credential_expired", "made up"))
+    await made.refused(Given(refusals=refusals))
     assert [(reason, transport) for reason, _, transport in recorder.refusals] == [
         ("credential_expired", "admin"),
         ("credential_invalid", "admin"),
     ]
     assert all(len(peer) == 64 for _, peer, _ in recorder.refusals)
+    await made.refused(Given(refusals=(("credential_invalid", "a", 10**9), ("credential_missing", "b", 5))))
+    assert len(recorder.refusals) == 2 + MOST_REFUSED

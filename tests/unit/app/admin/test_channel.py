@@ -11,7 +11,7 @@ import pytest
 
 from doorward.app.admin import channel, messages
 from doorward.app.admin.channel import Channel, Verb
-from doorward.app.admin.remote import RemoteLive
+from doorward.app.admin.remote import MOST_ALIKE, RemoteLive
 from doorward.control.errors import Unavailable
 from doorward.model.errors import GatewayError
 from doorward.model.grants import AgentRules
@@ -237,8 +237,26 @@ async def test_every_verb_comes_back_as_what_it_was() -> None:
         "agents": {},
         "calls": {"selector": {"server": "crm"}, "limit": 9},
         "cancel": {"selector": {"key": "k"}},
-        "refused": {"reason": "credential_invalid", "peer": "127.0.0.1"},
+        "refused": {"refusals": [["credential_invalid", "127.0.0.1", 1]]},
     }
+
+
+@pytest.mark.asyncio
+async def test_a_flood_of_refusals_is_told_in_few_words() -> None:
+    told: list[list[Any]] = []
+
+    def work(remote: RemoteLive) -> None:
+        for number in range(3000):
+            remote.refused("credential_invalid", f"10.0.{number % 100}.1")
+
+    async with live({"refused": _given(lambda given: told.append(given["refusals"]))}) as remote:
+        await asyncio.to_thread(work, remote)
+        async with asyncio.timeout(10):
+            while sum(count for each in told for _, _, count in each) < 3000:  # noqa: ASYNC110 - what it waits for comes over a socket
+                await asyncio.sleep(0.01)
+    assert told[0] == [["credential_invalid", "10.0.0.1", 1]]
+    assert len(told) < 20
+    assert all(len(refusals) <= MOST_ALIKE + 1 for refusals in told)
 
 
 @pytest.mark.asyncio
