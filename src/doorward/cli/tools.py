@@ -102,6 +102,8 @@ def _fail(status: int, code: int, message: str, data: dict[str, Any]) -> NoRetur
         exit_code, hint = Exit.AUTH, "put a key into DOORWARD_KEY: doorward keys create --agent NAME"
     elif code == _UNAUTHORIZED:
         exit_code = Exit.AUTH
+        if scopes := data.get("scopes"):
+            hint = printable(f"a token needs for this: {' '.join(map(str, scopes))}")
     elif code in {_DENIED, _HELD} or status == 403:
         exit_code = Exit.DENIED
     elif status == 503 or reason in _UNREACHABLE:

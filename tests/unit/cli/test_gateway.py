@@ -254,6 +254,14 @@ def test_the_exit_code_of_an_error(
     assert main(["tools", "call", "x", "-c", config]) == exit_code
 
 
+def test_a_missing_scope_is_named(gateway: Gateway, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.error(
+        -31010, "more is needed", 403, reason="insufficient_scope", scopes=["a", "b\x1b"], advice="x"
+    )
+    assert main(["tools", "call", "x", "-c", config]) == 3
+    assert capsys.readouterr().err.splitlines() == ["more is needed", "  a token needs for this: a b?"]
+
+
 def test_an_answer_without_a_result_is_an_upstream_error(gateway: Gateway, config: str) -> None:
     gateway.will(b"<html>", 502, "text/html")
     assert main(["tools", "call", "x", "-c", config]) == 5
