@@ -7,9 +7,7 @@ said to have changed: that asks for nothing but a read.
 """
 
 import asyncio
-import re
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -25,6 +23,7 @@ from doorward.upstream.listening import LISTEN, Listening
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.relay import Relay
 from doorward.upstream.timeouts import limit
+from doorward.upstream.wished import Wished
 from doorward.wire import jsonrpc
 
 SUBSCRIBE: Final = "resources/subscribe"
@@ -40,15 +39,12 @@ MOST_URIS: Final = 1_000
 """Subscriptions of one legacy session at one server."""
 MOST_TEXT: Final = 4 * 1024 * 1024
 """Characters of all that one owner has subscribed to at one server: it may have a thousand sessions."""
-DEPTH: Final = 32
-"""Segments of a path that are taken off to find what was subscribed to."""
 _LISTS: Final = (
     ("tools", "toolsListChanged"),
     ("prompts", "promptsListChanged"),
     ("resources", "resourcesListChanged"),
 )
 _DONE: Final = b"{}"
-_DOTS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE).search
 
 
 class Host(Protocol):
@@ -81,11 +77,7 @@ class Watches:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.wishes: dict[str, Wish] = {}
-        self._by_uri: dict[str, set[str]] = {}
-        """Holders by the server's own URIs."""
-        self._text: Counter[str] = Counter()
-        """Characters of what is subscribed to, by owner."""
+        self._wished = Wished(host.key_of)
         self._kept: dict[str | None, _Kept] = {}
         self._listening: Listening | None = None
         self._era: Era | None = None
@@ -103,50 +95,26 @@ class Watches:
 
     # what is wanted
 
+    @property
+    def wishes(self) -> Mapping[str, Wish]:
+        """By holder."""
+        return self._wished.by_holder
+
     def want(self, holder: str, wish: Wish | None) -> None:
         """See ports.Watched."""
-        before = self.wishes.pop(holder, None)
-        self._weigh(before, -1)
-        self._weigh(wish, 1)
-        for uri in before.uris if before is not None else ():
-            self._by_uri[uri].discard(holder)
-            if not self._by_uri[uri]:
-                del self._by_uri[uri]
-        if wish is not None and (wish.uris or wish.lists):
-            self.wishes[holder] = wish
-            for uri in wish.uris:
-                self._by_uri.setdefault(uri, set()).add(holder)
-        elif before is None:
-            return
-        self._rouse()
-
-    def _weigh(self, wish: Wish | None, sign: int) -> None:
-        if wish is not None and wish.uris:
-            self._text[wish.owner] += sign * sum(map(len, wish.uris))
-            if not self._text[wish.owner]:
-                del self._text[wish.owner]
+        if self._wished.change(holder, wish):
+            self._rouse()
 
     def holders(self, key: str | None, uri: str) -> list[tuple[str, str]]:
-        """Who is told of a change of `uri` that was heard in the conversation `key`, and how they call it.
-
-        A server may name a sub-resource of what was subscribed to (MCP, `ResourceUpdatedNotification`).
-        """
-        found: dict[str, str] = {}
-        for subscribed, below in _above(uri):
-            for holder in self._by_uri.get(subscribed, ()):
-                wish = self.wishes[holder]
-                if key is None or self._host.key_of(wish.session, wish.owner) == key:
-                    found.setdefault(
-                        holder, wish.uris[subscribed].rstrip("/") + below if below else wish.uris[uri]
-                    )
-        return sorted(found.items())
+        """See Wished.holders."""
+        return self._wished.holders(key, uri)
 
     async def settled(self, holder: str) -> frozenset[str]:
         """See ports.Watched."""
         wish = self.wishes.get(holder)
         if wish is None:
             return frozenset()
-        key = self._host.key_of(wish.session, wish.owner)
+        key = self._wished.key(wish)
         try:
             async with asyncio.timeout(SETTLE_S):
                 while not self._settled(wish):
@@ -160,13 +128,13 @@ class Watches:
     def _settled(self, wish: Wish) -> bool:
         if self._era is Era.MODERN:
             return self._fits() and (self._listening is None or not self._listening.over)
-        kept = self._kept.get(self._host.key_of(wish.session, wish.owner))
+        kept = self._kept.get(self._wished.key(wish))
         return kept is not None and kept.conversation.usable and wish.uris.keys() <= kept.uris
 
     def _refuses(self, wish: Wish, uri: str) -> bool:
         if self._era is Era.MODERN:
             return not self._honours(uri)
-        kept = self._kept.get(self._host.key_of(wish.session, wish.owner))
+        kept = self._kept.get(self._wished.key(wish))
         return kept is None or uri in kept.refused
 
     def keep(self, now: float) -> None:
@@ -198,7 +166,7 @@ class Watches:
                 raise CallerError(
                     Reason.INVALID_PARAMS, f"{call.method}: more than {MOST_URIS} in one session"
                 )
-            if self._text[permit.principal.owner] + len(uri) > MOST_TEXT:
+            if self._wished.text(permit.principal.owner) + len(uri) > MOST_TEXT:
                 text = f"{call.method}: more than {MOST_TEXT} characters in all sessions"
                 raise CallerError(Reason.INVALID_PARAMS, text)
         if conversation.era is Era.MODERN:
@@ -207,7 +175,7 @@ class Watches:
         if not subscribes:
             self._note(conversation, uri, subscribed=False)
             self._wish(permit, add=False)
-            if any(uri in uris for uris in self._needed(conversation.key)):
+            if any(uri in uris for uris in self._wished.needed(conversation.key)):
                 self._note(conversation, uri, subscribed=True)
                 return _done(live)  # others share this conversation
         if subscribes:
@@ -323,7 +291,7 @@ class Watches:
         keys: dict[str | None, None] = dict.fromkeys(self._kept)
         for wish in self.wishes.values():
             if wish.uris:
-                keys[self._host.key_of(wish.session, wish.owner)] = None
+                keys[self._wished.key(wish)] = None
             if wish.lists:
                 keys[None] = None
         return list(keys)
@@ -345,17 +313,10 @@ class Watches:
         wait = min(max(waited * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
         self._wait[key] = (self._loop.time() + wait, wait)
 
-    def _needed(self, key: str | None) -> Iterable[Mapping[str, str]]:
-        return [
-            wish.uris
-            for wish in self.wishes.values()
-            if wish.uris and self._host.key_of(wish.session, wish.owner) == key
-        ]
-
     async def _subscribe(self, key: str | None) -> None:
         """Make one legacy conversation fit. Raises UpstreamError, SessionGone."""
-        needed = {uri for uris in self._needed(key) for uri in uris}
-        lists = key is None and any(wish.lists for wish in self.wishes.values())
+        needed = {uri for uris in self._wished.needed(key) for uri in uris}
+        lists = key is None and self._wished.lists
         kept = self._kept.get(key)
         if kept is not None and not kept.conversation.usable:
             if kept.uris:
@@ -420,7 +381,7 @@ class Watches:
         """The union of what all want, as far as the server says that it can."""
         can = conversation.introduction.capabilities
         found: dict[str, Any] = {}
-        if any(wish.lists for wish in self.wishes.values()):
+        if self._wished.lists:
             found = {flag: True for name, flag in _LISTS if _offers(can, name, "listChanged")}
         uris = sorted({uri for wish in self.wishes.values() for uri in wish.uris})
         if uris and _offers(can, "resources", "subscribe"):
@@ -434,8 +395,8 @@ class Watches:
     def _deafness(self, key: str | None) -> None:
         """A legacy stream is there again, or for the first time after it was waited for in vain."""
         if not self._closed:
-            self._missed(key, {uri for uris in self._needed(key) for uri in uris})
-            if any(wish.lists for wish in self.wishes.values()):
+            self._missed(key, {uri for uris in self._wished.needed(key) for uri in uris})
+            if self._wished.lists:
                 self._lists_missed()
 
     def _lists_missed(self) -> None:
@@ -468,20 +429,3 @@ def _session(permit: Permit) -> str:
 
 def _done(live: Live) -> Answer:
     return jsonrpc.UpstreamResult(live.id, _DONE)
-
-
-def _above(uri: str) -> Iterator[tuple[str, str]]:
-    """The URI itself, then those above it, each with what is below it: paths only, at most DEPTH of them.
-
-    With dot segments (RFC 3986 section 5.2.4) nobody can say what a path is below of.
-    """
-    yield uri, ""
-    if _DOTS(uri) is not None:
-        return
-    end = len(uri)
-    for _ in range(DEPTH):
-        end = uri.rfind("/", 0, end)
-        if end <= 0:
-            return
-        yield uri[: end + 1], uri[end:]
-        yield uri[:end], uri[end:]

@@ -269,7 +269,7 @@ async def test_all_sessions_of_an_owner_may_not_subscribe_to_any_amount(era: Era
     assert isinstance(await host.ask("subscribe", long + "y"), jsonrpc.UpstreamResult)
     host.watches.want("a", None)
     host.watches.want("c", None)
-    assert not host.watches._text
+    assert not host.watches.wishes
     await host.watches.close()
 
 

@@ -395,7 +395,7 @@ class SegmentLog:
         self._expect_next()
         with suppress(OSError):  # only room that nobody needs any more; `recover` would give it back too
             old.give_back()
-            self._syncer.sync(old.fd, _ignore)
+            self._syncer.sync(old.fd, lambda _: None)  # its records were durable before
         self._syncer.let_go(old.fd)
         observer = self._observer
         if observer is not None and observer.idle:
@@ -417,7 +417,3 @@ class SegmentLog:
         segment.write(first + b"\n", self._owed * OUTCOME_BYTES)
         observer.opened(segment.number)
         observer.lines.append([first])
-
-
-def _ignore(failure: OSError | None) -> None:
-    """Its records were durable before."""
