@@ -1,6 +1,6 @@
 """Whose keys mean something else after a change of the store than before it, and how long keys live. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from doorward.identity.narrow import narrow
 from doorward.model.errors import CallerError
@@ -36,9 +36,13 @@ def changed_keys(before: StoreFacts, after: StoreFacts) -> frozenset[str]:
     change (ports/store.py)."""
     was, now = _revisions(before.operators), _revisions(after.operators)
     others = {operator for operator in was.keys() | now.keys() if was.get(operator) != now.get(operator)}
-    known = _revisions(before.keys)
-    changed = {key.id for key in after.keys if known.get(key.id) != key.revision or key.creator_id in others}
-    return frozenset(changed | (known.keys() - {key.id for key in after.keys}))
+    left = _revisions(before.keys)  # of which nothing was heard yet
+    changed = {
+        key.id
+        for key in after.keys
+        if left.pop(key.id, None) != key.revision or (others and key.creator_id in others)
+    }
+    return frozenset(changed | left.keys())
 
 
 def has_rates(facts: StoreFacts) -> bool:
@@ -46,5 +50,5 @@ def has_rates(facts: StoreFacts) -> bool:
     return any(key.rate is not None and key.revoked_at is None for key in facts.keys)
 
 
-def _revisions(records: Iterable[KeyRecord] | Iterable[OperatorRecord]) -> Mapping[str, int]:
+def _revisions(records: Iterable[KeyRecord] | Iterable[OperatorRecord]) -> dict[str, int]:
     return {record.id: record.revision for record in records}
