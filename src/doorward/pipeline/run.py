@@ -61,6 +61,8 @@ class BeforePhase:
             if slot.concerns is not None and not slot.concerns(principal):
                 continue
             said = await self._ask(slot, call, principal, target, facts, trail)
+            if type(said) is Pass and not said.findings:
+                continue
             if isinstance(said, Deny | Hold):
                 return call, facts, said
             changed = facts.changed
