@@ -50,8 +50,8 @@ class House:
         denial = answer["result"].get("_meta", {}).get("dev.doorward/denial")
         return None if denial is None else str(denial["reason"])
 
-    def shown(self, key: str, server: str = "files") -> set[str]:
-        answer = list_tools(self.http, f"{self.gw.url}/mcp/{server}", key)
+    def shown(self, key: str, endpoint: str = "/mcp/files") -> set[str]:
+        answer = list_tools(self.http, f"{self.gw.url}{endpoint}", key)
         return {tool["name"] for tool in answer["result"]["tools"]}
 
     @staticmethod
@@ -102,6 +102,10 @@ def test_a_key_shows_and_allows_what_it_leaves_of_its_agent(house: House) -> Non
 
     one = house.made("--tools", "files/write_file", "--servers", "files")["key"]
     assert house.shown(one) == {"write_file"}
+    assert house.shown(one, "/mcp") == {"files__write_file"}
+    assert house.shown(reading, "/mcp") == {
+        f"{server}__{tool}" for server in ("files", "papers") for tool in ("list_files", "read_file")
+    }
     assert house.reason(one) == "Unknown tool"
     assert house.reason(one, tool="write_file", path="a", text="b") is None
     said = [
@@ -174,6 +178,36 @@ def test_a_key_of_another_network_is_refused_without_a_reason(house: House) -> N
     house.until(lambda: house.ask(elsewhere["key"]).status_code == 200)
     reasons = {record["reason"] for record in house.gw.records() if record["kind"] == "refusal"}
     assert "network_forbidden" in reasons
+
+
+def test_what_an_operator_hands_out_is_worth_what_the_operator_may(house: House, tmp_path: Path) -> None:
+    gw, token = house.gw, tmp_path / "bea.token"
+    limits = ["--role", "operator", "--agents", "bot", "--servers", "files"]
+    token.write_text(json.loads(gw.run("operators", "add", "bea", *limits, "--json"))["token"] + "\n")
+    token.chmod(0o600)
+    as_bea = ["--admin-token-file", str(token)]
+
+    gw.run("keys", "create", "--agent", "slow", *as_bea, code=3)
+    gw.run("keys", "create", "--agent", "bot", "--servers", "papers", *as_bea, code=3)
+    gw.run("keys", "create", "--agent", "bot", "--expires", "never", *as_bea, code=3)
+    hers, mine = house.made(*as_bea), house.made()
+    assert {name.partition("__")[0] for name in house.shown(hers["key"], "/mcp")} == {"files"}
+    gw.run("keys", "rotate", mine["id"], *as_bea, code=3)
+    said = json.loads(gw.run("keys", "show", hers["id"], "--json"))
+    assert said["effective"]["servers"] == ["files"]
+    assert {"what": "servers", "value": ["files"], "of": "creator:bea", "at": None} in said["limits"]
+
+    took = []
+    for _ in range(TIMES):
+        gw.run("operators", "set", "bea", "--role", "viewer")
+        took.append(house.until(lambda: house.ask(hers["key"]).status_code == 401))
+        assert json.loads(gw.run("keys", "show", hers["id"], "--json"))["state"] == "suspended"
+        gw.run("operators", "set", "bea", "--role", "operator")
+        took.append(house.until(lambda: house.ask(hers["key"]).status_code == 200))
+    assert min(took) < PROMISED_S, took
+    gw.run("operators", "remove", "bea")
+    house.until(lambda: house.ask(hers["key"]).status_code == 401)
+    assert house.ask(mine["key"]).status_code == 200
 
 
 def test_the_last_use_is_known_when_the_gateway_has_stopped(tmp_path: Path) -> None:
