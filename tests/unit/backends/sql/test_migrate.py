@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from doorward.backends.sql import migrate
 from doorward.backends.sql.sqlite import HEAD, open_sqlite
@@ -17,13 +17,17 @@ from tests.contract.store import NARROWED, OPERATOR, RECORD, key
 def migrated(path: Path, revision: str) -> None:
     """An empty database as `revision` has left it."""
     engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)
+    engine.dispose()
+
+
+def alembic_config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
+    config.attributes["connection"] = connection
+    return config
 
 
 @pytest.fixture
@@ -78,3 +82,22 @@ def test_it_is_migrated_once(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'keys_0001'").fetchall()
+
+
+def test_the_way_back_keeps_the_keys_and_nothing_newer(old: Path) -> None:
+    open_sqlite(old).close()
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(old)) as connection:
+        assert [row[1] for row in connection.execute("PRAGMA table_info(keys)")][-1] == "revoked_at"
+        assert connection.execute("SELECT id, digest FROM keys ORDER BY created_at").fetchone() == (
+            RECORD.id,
+            RECORD.digest,
+        )
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables.isdisjoint({"operators", "blocks"})
+    store = open_sqlite(old)
+    assert store.keys()[0] == RECORD
+    store.close()
