@@ -1,9 +1,8 @@
 """The open conversations with one server, by whose they are: opened once for all, closed when idle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from typing import Any
 
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
@@ -36,8 +35,6 @@ class Conversations:
         """Who was seen last with each key. Only of conversations that are somebody's own."""
         self._opening: dict[str | None, asyncio.Task[Conversation]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._lingering: set[asyncio.Task[None]] = set()
-        """Those of `_ending` that wait for calls."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -112,12 +109,10 @@ class Conversations:
         """All of them, at the same time, and no new ones."""
         self._closed = True
         opening = list(self._opening.values())
-        for waiting in opening:
-            waiting.cancel()
+        for task in opening:
+            task.cancel()
         if opening:
             await asyncio.wait(opening)
-        for task in self._lingering:
-            task.cancel()
         for one in self.open.values():
             self._let_go(one, within)
         self.open.clear()
@@ -140,16 +135,18 @@ class Conversations:
     def _let_go(
         self, conversation: Conversation, within: float | None = None, *, gently: bool = False
     ) -> None:
-        closing = conversation.close(self._stop_s if within is None else within)
-        loop = asyncio.get_running_loop()
-        if gently and conversation.busy:
-            task = loop.create_task(_after(conversation, closing))
-            self._lingering.add(task)
-            task.add_done_callback(self._lingering.discard)
-        else:
-            task = loop.create_task(closing)
+        within = self._stop_s if within is None else within
+        closing = self._close_after(conversation, within) if gently else conversation.close(within)
+        task = asyncio.get_running_loop().create_task(closing)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _close_after(self, conversation: Conversation, within: float) -> None:
+        """Calls have deadlines, so the wait is bounded; a server that is closed waits for none."""
+        # Asked when somebody was blocked only: counting is cheaper on every call than an event would be.
+        while conversation.busy and conversation.usable and not self._closed:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
+        await conversation.close(within)
 
     def _make_room(self) -> None:
         if len(self) < self._most:
@@ -160,16 +157,6 @@ class Conversations:
                 Reason.UPSTREAM_OVERLOADED, self._server, f"has {self._most} busy conversations already"
             )
         self.end(min(idle, key=lambda one: one[0])[1])
-
-
-async def _after(conversation: Conversation, closing: Coroutine[Any, Any, None]) -> None:
-    """Calls have deadlines, so the wait is bounded; a gateway that stops cancels it, and then closes."""
-    try:
-        # Asked when somebody was blocked only: counting is cheaper on every call than an event would be.
-        while conversation.busy and conversation.usable:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_S)
-    finally:
-        await closing
 
 
 def _observe(task: asyncio.Task[Conversation]) -> None:

@@ -6,7 +6,9 @@ from typing import cast
 import pytest
 
 from doorward.model.errors import UpstreamError
+from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
+from doorward.upstream import keys
 from doorward.upstream.conversation import Conversation
 from doorward.upstream.conversations import Conversations
 from doorward.upstream.failure import shared
@@ -177,3 +179,69 @@ async def test_whoever_cancels_a_shared_wait_has_cancelled() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+def who(name: str) -> Principal:
+    return Principal("default", name, "agent", "key", name)
+
+
+async def test_what_is_ended_gently_waits_for_its_calls_and_takes_no_more() -> None:
+    bench = Bench()
+    one = cast("One", await bench.all.get("a"))
+    one.busy = 1
+    bench.all.end("a", gently=True)
+    await asyncio.sleep(0.12)
+    assert not one.closed
+    assert await bench.all.get("a") is not one
+    one.busy = 0
+    await asyncio.sleep(0.12)
+    assert one.closed
+
+
+async def test_a_close_does_not_wait_for_those_calls() -> None:
+    bench = Bench()
+    one = cast("One", await bench.all.get("a"))
+    one.busy = 1
+    bench.all.end("a", gently=True)
+    async with asyncio.timeout(5):
+        await bench.all.close(0.1)
+    assert one.closed
+
+
+async def test_it_ends_where_it_is_over_with_the_holder() -> None:
+    bench = Bench(most=4)
+    for key in ("a", "b", None):
+        await bench.all.get(key)
+    bench.all.holders.update({"a": who("a"), "b": who("b"), "gone": who("a")})
+    asked: list[tuple[str, float]] = []
+
+    def over(principal: Principal, idle_s: float) -> bool:
+        asked.append((principal.subject, idle_s))
+        return principal.subject == "a"
+
+    bench.all.end_where(over, (), 7.0)
+    assert asked == [("a", 7.0), ("b", 7.0)]
+    assert set(bench.all.open) == {"b", None}
+    assert set(bench.all.holders) == {"b"}
+
+
+async def test_one_that_is_being_opened_for_them_ends_once_it_is_open() -> None:
+    bench = Bench()
+    (caller,) = await bench.waiting("a")
+    bench.all.holders["a"] = who("a")
+    bench.all.end_where(lambda *_: True, (), 0.0)
+    bench.gate.set()
+    one = cast("One", await caller)
+    await asyncio.sleep(0.01)
+    assert one.closed
+    assert "a" not in bench.all.open
+
+
+async def test_what_an_owner_only_listened_in_ends_with_the_stream() -> None:
+    bench = Bench(most=4)
+    owner = who("a").owner
+    declared = keys.of_caller(owner, {"roots": {}})
+    for key in (owner, declared, "other"):
+        await bench.all.get(key)
+    bench.all.end_where(lambda *_: False, {owner}, 0.0)
+    assert set(bench.all.open) == {"other"}
