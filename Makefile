@@ -99,6 +99,11 @@ bench: setup ## Measure against nginx; BENCH=name,name for a subset
 bench-long: setup ## Hold 5,000 audit records a second for 5 minutes and look for every one; build/bench.json
 	@$(BIN)/python bench/long.py
 
+.PHONY: keycloak
+keycloak: setup $(NODE_MODULES) ## Sign in at a real Keycloak, fetched by Maven; needs Maven and a JDK
+	@home=$$(scripts/keycloak "$$PWD/.cache/keycloak") && \
+		DOORWARD_KEYCLOAK="$$home" $(BIN)/pytest -q --tb=native tests/e2e/test_keycloak.py $(PYTEST_ARGS)
+
 .PHONY: fuzz
 fuzz: setup ## Fuzz the parsers for FUZZ_S seconds; figures in build/fuzz.json
 	@$(BIN)/python -m tests.fuzz.run

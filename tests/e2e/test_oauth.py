@@ -50,11 +50,8 @@ def gw(tmp_path_factory: pytest.TempPathFactory, issuer: Provider) -> Iterator[R
 
 def signed_in(program: Program, gw: ResourceServer, issuer: Provider) -> list[Json]:
     target = {"url": gw.crm, "issuer": issuer.url, "rest": TTL_S + 1, "victim": VICTIMS[program.name]}
-    browser = Browser(f"{program.name}@people")
-    try:
+    with Browser(f"{program.name}@people") as browser:
         return tell(program, browser, {**target, **KNOWN[program.known]})
-    finally:
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ import hashlib
 import secrets
 import ssl
 from html.parser import HTMLParser
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
@@ -36,7 +38,9 @@ class Browser:
 
     def __init__(self, login: str, password: str = "any", verify: ssl.SSLContext | bool = True) -> None:
         self._known = {"login": login, "username": login, "password": password}
-        self._http = httpx2.Client(timeout=60, follow_redirects=False, verify=verify)
+        # Browsers trust this machine as they trust https (Secure Contexts, section 3.1).
+        cookies = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        self._http = httpx2.Client(timeout=60, follow_redirects=False, verify=verify, cookies=cookies)
         self.pages = 0
         """How many forms were filled in."""
 
@@ -61,7 +65,10 @@ class Browser:
         known = {name: value for name, value in self._known.items() if name in form.fields}
         return self._http.post(str(page.url.join(form.action)), data={**form.fields, **known})
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._http.close()
 
 

@@ -116,9 +116,8 @@ class Provider:
 
     def of_person(self, who: str, resource: str, scope: str = "", client: str = DESK) -> Json:
         """What somebody gets who signs in and agrees: authorization code with PKCE."""
-        browser = Browser(who, verify=self._trust())
-        code = authorize(browser, f"{self.url}/auth", client, scope=scope, resource=resource)
-        browser.close()
+        with Browser(who, verify=self._trust()) as browser:
+            code = authorize(browser, f"{self.url}/auth", client, scope=scope, resource=resource)
         return self.grant(grant_type="authorization_code", client_id=client, resource=resource, **code)
 
     def acting(self, client: str, subject: str, resource: str, scope: str) -> str:

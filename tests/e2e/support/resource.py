@@ -1,6 +1,6 @@
 """A gateway as resource server: the demonstration's CRM behind it, and issuers whose tokens it accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,17 @@ def crm(folder: Path) -> Iterator[Json]:
 
 @contextmanager
 def resource_server(
-    folder: Path, entry: Json, issuers: list[Json], agents: Json, people: list[Json], **auth: Any
+    folder: Path,
+    entry: Json,
+    issuers: list[Json],
+    agents: Json,
+    people: list[Json],
+    *,
+    known: Callable[[str], None] | None = None,
+    **auth: Any,
 ) -> Iterator[ResourceServer]:
-    """A ready one. Its keys are for the test itself: `watcher` may read everything."""
+    """A ready one. Its keys are for the test itself: `watcher` may read everything. `known` is called with
+    what tokens are made for, before anything starts."""
     config = {
         "auth": {"keys": True, "issuers": issuers, **auth},
         "servers": {"crm": entry},
@@ -51,6 +59,8 @@ def resource_server(
     made = ResourceServer(folder, config)
     made.key("watcher")
     try:
+        if known is not None:
+            known(made.crm)
         made.start()
         yield made
     finally:
