@@ -213,6 +213,46 @@ def test_who_acts_for_somebody_may_what_all_of_them_may(
     assert record["decision"]["bound"] == "agent:clerk"
 
 
+def test_a_session_is_whose_it_is_whatever_the_token(
+    gw: ResourceServer, issuer: Provider, http: httpx2.Client
+) -> None:
+    first, renewed = (issuer.of_person("anna", gw.crm, BOTH)["access_token"] for _ in range(2))
+    assert first != renewed
+    bob = issuer.of_person("bob", gw.crm, BOTH)["access_token"]
+    anna_too = issuer.acting("helper", first, gw.crm, BOTH)
+    session = opened(http, gw, first)
+    assert [within(http, gw, token, session).status_code for token in (first, renewed)] == [200, 200]
+    for token in (bob, anna_too, issuer.of_program("ci", gw.crm, READ), gw.key("watcher")):
+        assert within(http, gw, token, session).status_code == 404
+
+
+def opened(http: httpx2.Client, gw: ResourceServer, token: str) -> str:
+    """A session of the legacy era."""
+    about = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "e2e", "version": "1"},
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+    fields = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    session: str = http.post(gw.crm, json=body, headers=fields).headers["mcp-session-id"]
+    said = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert http.post(gw.crm, json=said, headers={**fields, "Mcp-Session-Id": session}).status_code == 202
+    return session
+
+
+def within(http: httpx2.Client, gw: ResourceServer, token: str, session: str) -> httpx2.Response:
+    """A list asked for in a session."""
+    fields = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2025-11-25",
+        "Mcp-Session-Id": session,
+    }
+    body = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    return http.post(gw.crm, json=body, headers=fields)
+
+
 def test_nobodys_client_is_nobody(gw: ResourceServer, issuer: Provider, http: httpx2.Client) -> None:
     token = issuer.of_program("nobody", gw.crm, READ)
     answer = delete(http, gw, token)

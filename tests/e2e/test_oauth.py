@@ -93,9 +93,14 @@ def test_refreshed_and_stepped_up_and_all_of_it_written_down(
     assert granted["authorization_code"] == 2 * len(PROGRAMS)
     assert granted["refresh_token"] >= len(PROGRAMS), "somebody did not have to refresh"
 
-    calls = [call for call in gw.calls() if call["mcp"]["name"] == "delete_customer"]
+    calls = gw.calls()
     for program in PROGRAMS:
-        mine = [call for call in calls if call["actor"]["subject"] == f"{program.name}@people"]
+        theirs = [call for call in calls if call["actor"]["subject"] == f"{program.name}@people"]
+        # What was opened with the first token goes on with the refreshed one, and with the one for more.
+        sessions = {call["mcp"].get("session") for call in theirs}
+        assert len(sessions) == 1
+        assert (None in sessions) == program.name.endswith("modern")
+        mine = [call for call in theirs if call["mcp"]["name"] == "delete_customer"]
         said = [(call["decision"]["effect"], call["decision"].get("reason")) for call in mine]
         assert said == [("deny", "insufficient_scope"), ("permit", None)]
         actor = mine[1]["actor"]
