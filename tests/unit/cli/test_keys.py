@@ -189,7 +189,7 @@ def test_an_overlap_is_a_short_time(house: House, overlap: str) -> None:
 def test_revoking_takes_the_key_as_it_was_found_and_may_be_repeated(house: House) -> None:
     made = house.said("create", "--agent", "ci")
     for _ in range(2):
-        assert house.run("revoke", made["key"])[1] == f"revoked {made['id']}\n"
+        assert house.run("revoke", made["key"])[1].startswith(f"revoked {made['id']} of agent ci\n")
     assert house.stored()[0].revoked_at is not None
     assert "revoked" in house.refused("set", made["id"], "--rate", "1/s")
     assert "revoked" in house.refused("rotate", made["id"])
