@@ -23,10 +23,11 @@ def _decision(record: dict[str, Any]) -> list[str]:
     would = f"would be denied: {softened.get('reason')}{_rules(softened)}" if softened else ""
     return [
         str(ruling.get("effect", "?")).upper(),
-        str(_object(record, "actor").get("agent", "-")),
+        _who(_object(record, "actor")),
         str(mcp.get("method", "-")),
         target,
         str(ruling.get("reason", "")) + _rules(ruling),
+        f"bound by {ruling['bound']}" if ruling.get("bound") else "",
         would,
         str(record.get("call_id", "")),
     ]
@@ -42,12 +43,13 @@ def _outcome(record: dict[str, Any]) -> list[str]:
 def _refusal(record: dict[str, Any]) -> list[str]:
     count = record.get("count", 1)
     times = f"{count} times" if count != 1 else ""
-    return ["REFUSED", str(record.get("reason", "?")), "from", str(record.get("peer", "?")), times]
+    why = f"because {record['detail']}" if record.get("detail") else ""
+    return ["REFUSED", str(record.get("reason", "?")), "from", str(record.get("peer", "?")), times, why]
 
 
 def _denials(record: dict[str, Any]) -> list[str]:
     target = ".".join(str(record[part]) for part in ("server", "name") if record.get(part))
-    agent, effect = str(_object(record, "actor").get("agent", "-")), str(record.get("effect", "?")).upper()
+    agent, effect = _who(_object(record, "actor")), str(record.get("effect", "?")).upper()
     times = f"{record.get('count', '?')} times more"
     return [effect, agent, str(record.get("method", "-")), target, str(record.get("reason", "?")), times]
 
@@ -82,6 +84,12 @@ _SHAPES = {
     "segment": _segment,
     "heartbeat": _heartbeat,
 }
+
+
+def _who(actor: dict[str, Any]) -> str:
+    """The agent, and the human behind it where there is one."""
+    agent = str(actor.get("agent", "-"))
+    return f"{agent} for {actor.get('subject', '?')}" if actor.get("human") is True else agent
 
 
 def _rules(ruling: dict[str, Any]) -> str:

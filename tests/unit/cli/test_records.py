@@ -74,6 +74,25 @@ RULE = {"id": "agents.a.tools.deny[0]", "file": "doorward.yaml", "line": 47}
             "22:13:20 REFUSED credential_missing from 192.0.2.0/24 7 times",
         ),
         (
+            {
+                "kind": "refusal",
+                "reason": "credential_invalid",
+                "peer": "192.0.2.0/24",
+                "detail": "it is\nold",
+            },
+            "22:13:20 REFUSED credential_invalid from 192.0.2.0/24 because it is old",
+        ),
+        (
+            {
+                "kind": "decision",
+                "call_id": "c1",
+                "actor": {"agent": "desk", "subject": "anna", "human": True},
+                "mcp": {"method": "tools/call", "server": "crm", "name": "delete_customer"},
+                "decision": {"effect": "deny", "reason": "no_grant", "bound": "people"},
+            },
+            "22:13:20 DENY desk for anna tools/call crm.delete_customer no_grant bound by people c1",
+        ),
+        (
             {"kind": "change", "action": "key:create", "object": "k1", "actor": {"subject": "me"}},
             "22:13:20 CHANGE key:create k1 by me",
         ),
