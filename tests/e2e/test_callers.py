@@ -125,6 +125,22 @@ def test_the_inspector_with_a_token(gw: ResourceServer, issuer: Provider, tmp_pa
     assert "Ada Quill" in found["result"]["content"][0]["text"]
 
 
+def test_the_command_line_shows_who_a_token_is(gw: ResourceServer, issuer: Provider, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(issuer.of_person("bob", gw.crm, READ)["access_token"])
+    asked = ("whoami", "--server", "crm", "--token-file", str(file))
+    said = json.loads(gw.run(*asked, "--json"))
+    assert (said["subject"], said["issuer"], said["agent"], said["human"]) == (
+        "bob",
+        issuer.url,
+        "desk",
+        True,
+    )
+    assert "bob (a person) at " in gw.run(*asked)
+    gw.run("whoami", "--token-file", str(file), code=3)  # that is for another endpoint
+    assert "because" in gw.run("audit", "tail", "-n", "1")
+
+
 @pytest.mark.parametrize(("who", "seen"), [("anna", ALL), ("bob", READS), ("carl", ALL)])
 def test_people_may_what_their_groups_may(
     gw: ResourceServer, issuer: Provider, http: httpx2.Client, who: str, seen: set[str]
