@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -149,6 +150,10 @@ class SqlStore:
                 yield connection
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
+        except msgspec.MsgspecError as error:
+            # Who may do what is not known then: whoever relies on the store has to refuse, and to ask again.
+            message = f"the database holds a record that cannot be read: {error}"
+            raise GatewayError(Reason.STORE_UNAVAILABLE, message) from error
 
 
 def _values(record: Record) -> dict[str, Any]:
@@ -156,10 +161,10 @@ def _values(record: Record) -> dict[str, Any]:
 
 
 def _all(connection: Connection, table: Table, kind: type[Record]) -> list[Record]:
-    """Oldest first."""
-    columns = [table.c[name] for name in kind.__struct_fields__]
-    query = select(*columns).order_by(table.c.created_at, table.c.id)
-    return [kind(**row) for row in connection.execute(query).mappings()]
+    """Oldest first. Raises msgspec.MsgspecError: SQLite takes any value in any column."""
+    names = kind.__struct_fields__
+    query = select(*(table.c[name] for name in names)).order_by(table.c.created_at, table.c.id)
+    return [msgspec.convert(dict(zip(names, row, strict=True)), kind) for row in connection.execute(query)]
 
 
 def _epoch(connection: Connection) -> int:

@@ -20,7 +20,7 @@ from doorward.backends.sql.store import SqlStore
 from doorward.backends.sql.tables import metadata
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
-from tests.contract.store import RECORD, StoreContract, key
+from tests.contract.store import BLOCK, OPERATOR, RECORD, StoreContract, key
 
 
 @pytest.fixture
@@ -178,3 +178,38 @@ def test_a_database_that_migrations_began_is_migrated(path: Path, store: SqlStor
     again.add_key(RECORD, b"{}")
     assert again.epoch() == 1
     again.close()
+
+
+ODD = {
+    "no JSON": "UPDATE keys SET servers = 'not json'",
+    "JSON of another kind": "UPDATE keys SET tools = '[1]'",
+    "text for a time": "UPDATE keys SET expires_at = 'soon'",
+    "no replaced secret": "UPDATE keys SET previous = '{}'",
+    "text for an operator's time": "UPDATE operators SET expires_at = 'soon'",
+    "no globs of an operator": "UPDATE operators SET agents = '{}'",
+    "text for the end of a block": "UPDATE blocks SET expires_at = 'soon'",
+}
+
+
+@pytest.mark.parametrize("statement", ODD.values(), ids=ODD)
+def test_a_record_that_cannot_be_read_makes_the_store_unavailable(
+    store: SqlStore, path: Path, statement: str
+) -> None:
+    """And nothing worse: who watches the store asks it again, and goes on when somebody has mended it."""
+    store.add_key(RECORD, b"{}")
+    store.add_operator(OPERATOR, b"{}")
+    store.add_block(BLOCK, b"{}")
+    good = store.facts()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
+        database.commit()
+    with pytest.raises(GatewayError, match="a record that cannot be read") as caught:
+        store.facts()
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    for change in (store.change_key(good.keys[0], b"{}"), store.change_operator(good.operators[0], b"{}")):
+        assert change
+    assert store.change_block(good.blocks[0], b"{}")
+    mended = store.facts()
+    assert [one.id for one in (*mended.keys, *mended.operators, *mended.blocks)] == [
+        RECORD.id, OPERATOR.id, BLOCK.id,
+    ]  # fmt: skip
