@@ -164,6 +164,13 @@ def test_while_the_issuer_is_gone(gw: ResourceServer, issuers: tuple[Provider, P
     assert ask(signed).status_code == 200, "the last good keys go on"
     assert ask(second.of_program(LOUD, gw.crm, READ)).status_code == 200, "and nobody else is touched"
 
+    assert gw.stop() == 0
+    gw.start()
+    answer = ask(signed)
+    assert (answer.status_code, answer.headers.get("www-authenticate")) == (503, None), "there are no keys"
+    assert ask(gw.key("watcher")).status_code == 200, "and still nobody else is touched"
+    assert first.url in gw.run("status")
+
     first.start(generation=7)
     wait_until(lambda: ask(first.of_program(QUIET, gw.crm, READ)).status_code == 200, "it is asked again")
     fresh = first.of_program(LOUD, gw.crm, READ)
