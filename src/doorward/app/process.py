@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from doorward.config.load import Loaded
 from doorward.config.settings import Settings
 from doorward.config.tls import GatewayTls
 from doorward.config.values import Listen
+from doorward.control.ring import ensure
 from doorward.control.watch import StoreWatch
 from doorward.edge.plane import DataPlane
 from doorward.edge.replay import Replays
@@ -54,6 +56,7 @@ from doorward.pipeline.notices import Notices
 from doorward.pipeline.shares import Shares
 from doorward.pipeline.views import View
 from doorward.policy.engine import Engine
+from doorward.ports.store import StoreFacts
 from doorward.upstream.warden import Warden
 
 if TYPE_CHECKING:
@@ -122,9 +125,9 @@ class Process:
         self.tls: SecureListener | None = None
         """Once it listens, when it does so with TLS."""
         self.admin = Administration(store, ring, self._warden, self._answers)
-        self.standing = Standing(store, lambda: self.world, self.door.swap, self._endings(), self._shut)
+        self.standing = Standing(store, ring, lambda: self.world, self.door.swap, self._endings(), self._shut)
         """Of the callers: whose keys count, who is blocked."""
-        self._watch = StoreWatch(store, self.log, apply=self.standing.apply, confirm=self.standing.confirm)
+        self._watch = StoreWatch(store, self.log, apply=self._apply, confirm=self.standing.confirm)
         self._background: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         """Worlds that a reload has replaced, on their way out: cut, their processes would outlive us."""
@@ -182,6 +185,7 @@ class Process:
         try:
             store = open_sqlite(where.database)
             ring = open_ring(where, store)
+            ensure(ring, time.time())
             log = open_log(where, ring, loaded.settings.audit.anchor)
             process = cls(loaded, lock, store, ring, log, make_issuers=make_issuers)
             await process._start()
@@ -350,6 +354,12 @@ class Process:
         finally:
             self._store.close()
             self._lock.release()
+
+    def _apply(self, facts: StoreFacts) -> None:
+        """What the store holds now. Rotations of our own keys are on record there, too."""
+        self.standing.apply(facts)
+        for recorder in (self.recorder, self.world.recorder):
+            recorder.renew_keys()
 
     def readiness(self, operator: bool = False) -> dict[str, Any]:
         """What /readyz says, and more of it to an operator. See `readiness.readiness`."""

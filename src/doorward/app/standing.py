@@ -14,12 +14,15 @@ from doorward.app.last_use import TELL_S, LastUse
 from doorward.app.recognised import same_callers
 from doorward.app.world import World
 from doorward.control.blocks import live_blocks
+from doorward.control.ring import PEPPER
 from doorward.control.standing import KeyTimes, changed_keys, has_rates
 from doorward.identity.expiries import Expiries
 from doorward.identity.revocations import Blocked
+from doorward.model.errors import GatewayError
 from doorward.model.principal import Principal
 from doorward.pipeline.gateway import Gateway
 from doorward.policy.engine import Engine
+from doorward.ports.secrets import RotatingRing
 from doorward.ports.store import BlockRecord, Store, StoreFacts
 
 TICK_S: Final = 0.25
@@ -34,6 +37,7 @@ class Standing:
     def __init__(  # noqa: PLR0917 - what there is of a process, each thing once
         self,
         store: Store,
+        ring: RotatingRing,
         world: Callable[[], World],
         swap: Callable[[Gateway], None],
         endings: Endings,
@@ -47,8 +51,10 @@ class Standing:
         self._endings = endings
         self._shut = shut
         self._clock = clock
+        self._ring = ring
         self._facts = StoreFacts(0)
         self._keys = KeyTimes(self._facts)
+        self._peppers: dict[int, float] = {}
         self._blocks: list[BlockRecord] = []
         self._revoked = Blocked()
         self._expiries, self._renewals = Expiries(), Expiries()
@@ -60,7 +66,8 @@ class Standing:
     def apply(self, facts: StoreFacts) -> None:
         """From now on this is what the store holds."""
         changed = changed_keys(self._facts, facts)
-        self._facts, self._keys = facts, KeyTimes(facts)
+        self._look_at_peppers()
+        self._facts, self._keys = facts, KeyTimes(facts, self._peppers)
         world = self._world()
         world.directory.replace(facts.keys, facts.operators)
         world.limit_keys(has_rates(facts))
@@ -97,6 +104,7 @@ class Standing:
         now, world = self._clock(), self._world()
         if self._expiries.due(now):
             self._renewals.note(now + world.loaded.settings.gateway.sessions.renewal)
+            world.directory.doubt_keys()
             self._block(world)
             self._swap(world.gateway)
             self._unsettled.set()
@@ -134,6 +142,15 @@ class Standing:
         """Tell the store now."""
         self._last_use.note(self._world().directory.take_used())
         await self._last_use.tell()
+
+    def _look_at_peppers(self) -> None:
+        """What cannot be read now must not keep a revocation from taking effect."""
+        try:
+            self._peppers = {one.number: one.ends for one in self._ring.versions(PEPPER)}
+        except GatewayError:
+            return
+        for ends in self._peppers.values():
+            self._expiries.note(ends)
 
     def _block(self, world: World) -> None:
         """Put the blocks in force that are so now. A value that stays the same is left alone, because a new

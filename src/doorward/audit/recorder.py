@@ -87,6 +87,10 @@ class Recorder(EventRecords):
             off=self._off,
         )
 
+    def renew_keys(self) -> None:
+        """The ring may have other keys now."""
+        self._keys.until = 0.0
+
     def under(
         self,
         revision: str,

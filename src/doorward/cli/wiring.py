@@ -9,35 +9,10 @@ if TYPE_CHECKING:
 
     from doorward.app.identity import Issuers
     from doorward.app.queries import Wanted
+    from doorward.app.secrets import SecretService
     from doorward.cli.trust import TlsFiles
     from doorward.config.errors import Problem
     from doorward.config.load import Loaded
-
-
-class SecretVersion(Protocol):
-    """What is shown of one version."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def created(self) -> str: ...
-
-
-class SecretRow(Protocol):
-    """What is shown of a purpose's keys."""
-
-    @property
-    def purpose(self) -> str: ...
-    @property
-    def versions(self) -> Sequence[SecretVersion]: ...
-
-
-class Secrets(Protocol):
-    """The use cases of `control.secrets`."""
-
-    def all(self) -> Sequence[SecretRow]: ...
-
-    def rotate_checkpoints(self) -> tuple[str, str]: ...
 
 
 def serve(loaded: "Loaded", *, stdio: bool) -> int:
@@ -84,11 +59,25 @@ def demo(arguments: Sequence[str]) -> int:
     return app.demo(arguments)
 
 
-def open_secrets(loaded: "Loaded") -> AbstractContextManager[Secrets]:
-    """The key ring of a configuration."""
+def open_secrets(loaded: "Loaded", token: str | None) -> "AbstractContextManager[SecretService]":
+    """The key ring of a configuration, for whoever's token it is."""
     from doorward.app import secrets as app
 
-    return app.open_secrets(loaded)
+    return app.open_secrets(loaded, token)
+
+
+def restore_secrets(loaded: "Loaded", content: bytes, passphrase: str) -> list[str]:
+    """The purposes of an export, put where no ring is. Raises ValueError, OSError, GatewayError."""
+    from doorward.app import secrets as app
+
+    return app.restore(loaded, content, passphrase)
+
+
+def write_private(path: "Path", content: bytes) -> None:
+    """A new file that only its owner may read. Raises OSError."""
+    from doorward.app import secrets as app
+
+    app.write_private(path, content)
 
 
 def audit_tail(loaded: "Loaded", follow: bool, count: int, wanted: "Wanted | None" = None) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from doorward.control.roles import Operator, Role
 from doorward.identity import keys, operators
 from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
-from doorward.ports.secrets import SecretRing
+from doorward.ports.secrets import SecretRing, VersionEnded
 from doorward.ports.store import OperatorRecord
 
 _UNKNOWN: Final = "the token is not known here"
@@ -29,7 +29,12 @@ def prove(
     record = next((record for record in records if record.id == token.id), None)
     if record is None:
         raise CallerError(Reason.CREDENTIAL_INVALID, _UNKNOWN)
-    if not keys.matches(record.digest, ring.version("pepper", record.pepper_version), token.secret):
+    try:
+        pepper = ring.version("pepper", record.pepper_version)
+    except VersionEnded:
+        message = "the pepper of this operator's token was ended: doorward operators recover makes an owner"
+        raise CallerError(Reason.CREDENTIAL_INVALID, message) from None
+    if not keys.matches(record.digest, pepper, token.secret):
         raise CallerError(Reason.CREDENTIAL_INVALID, _UNKNOWN)
     # Only whoever holds the whole token learns what became of it.
     if record.removed_at is not None:

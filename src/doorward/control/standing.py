@@ -1,16 +1,22 @@
 """Whose keys mean something else after a change of the store than before it, and how long keys live. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from doorward.identity.narrow import narrow
 from doorward.model.errors import CallerError
 from doorward.ports.store import KeyRecord, OperatorRecord, StoreFacts
 
+NO_PEPPERS: Final[Mapping[int, float]] = MappingProxyType({})
+
 
 class KeyTimes:
     """Until when keys count, each worked out when it is asked for."""
 
-    def __init__(self, facts: StoreFacts) -> None:
+    def __init__(self, facts: StoreFacts, peppers: Mapping[int, float] = NO_PEPPERS) -> None:
+        """`peppers`: the versions there are, and when each ends."""
+        self._peppers = peppers
         self._keys = {key.id: key for key in facts.keys}
         self._operators = {operator.id: operator for operator in facts.operators}
         self._known: dict[str, float] = {}
@@ -26,9 +32,12 @@ class KeyTimes:
         if key is None or key.revoked_at is not None:
             return 0.0
         try:
-            return narrow(key, self._operators, now).until
+            until = narrow(key, self._operators, now).until
         except CallerError:
             return 0.0
+        if self._peppers:
+            until = min(until, self._peppers.get(key.pepper_version, 0.0))
+        return until
 
 
 def changed_keys(before: StoreFacts, after: StoreFacts) -> frozenset[str]:

@@ -129,6 +129,12 @@ class KeyDirectory:
         """Take a whole look at every credential when it is next presented."""
         self._mark, self._token_mark = Mark(), Mark()
 
+    def doubt_keys(self) -> None:
+        """Something that keys are proven with may have ended: prove each again when it is next presented."""
+        if self._keys is not None:
+            self._keys.forget()
+        self.doubt()
+
     def distrust_tokens(self) -> None:
         """An issuer has withdrawn a key: verify every token again when it is next presented."""
         if self._tokens is not None:

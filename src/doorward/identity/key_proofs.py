@@ -61,6 +61,10 @@ class KeyProofs:
         self._operators = {operator.id: operator for operator in operators}
         self._proven.clear()
 
+    def forget(self) -> None:
+        """Prove every key again that is presented from now on."""
+        self._proven.clear()
+
     def identify(self, secret: str) -> Proven:
         """Raises CallerError(CREDENTIAL_INVALID | CREDENTIAL_REVOKED | KEY_SUSPENDED). Whether it has
         expired, and whether it may come from where it comes from, is for whoever asks."""

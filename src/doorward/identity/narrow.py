@@ -17,7 +17,7 @@ from doorward.model.bounds import Bounds, Narrowing, Rate
 from doorward.model.errors import CallerError
 from doorward.model.globs import matches
 from doorward.model.reasons import Reason
-from doorward.ports.secrets import SecretRing
+from doorward.ports.secrets import SecretRing, VersionEnded
 from doorward.ports.store import KeyRecord, OperatorRecord
 
 HANDS_OUT: Final = frozenset({"owner", "operator"})
@@ -69,13 +69,21 @@ def proves(key: KeyRecord, secret: str, ring: SecretRing, now: float) -> float |
 
     Raises GatewayError(STORE_UNAVAILABLE) where the ring lacks a pepper.
     """
-    if keys.matches(key.digest, ring.version("pepper", key.pepper_version), secret):
+    if _matches(key.digest, key.pepper_version, ring, secret):
         return math.inf
     previous = key.previous
     if previous is None or now >= previous.until:
         return None
-    pepper = ring.version("pepper", previous.pepper_version)
-    return previous.until if keys.matches(previous.digest, pepper, secret) else None
+    return previous.until if _matches(previous.digest, previous.pepper_version, ring, secret) else None
+
+
+def _matches(digest: bytes, version: int, ring: SecretRing, secret: str) -> bool:
+    """What was made under a pepper that was ended proves nothing any more."""
+    try:
+        pepper = ring.version("pepper", version)
+    except VersionEnded:
+        return False
+    return keys.matches(digest, pepper, secret)
 
 
 def narrow(key: KeyRecord, operators: Mapping[str, OperatorRecord], now: float) -> Narrowed:

@@ -1,7 +1,14 @@
 """Our own secrets (DESIGN section 6)."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
+
+from doorward.model.errors import GatewayError
+
+
+class VersionEnded(GatewayError):
+    """A version that was ended: what was made with it counts no longer."""
 
 
 class SecretRing(Protocol):
@@ -9,6 +16,7 @@ class SecretRing(Protocol):
 
     Purposes in use: `pepper` (key digests), `digest:<tenant>:<yyyy>q<n>` (HMACs in audit records),
     `request-state` (the seal around a server's requestState), `checkpoints` (Ed25519 seed of the audit log).
+    Made with them, for what is to come: `tokens` (ES256), `vault` (AES-GCM).
     """
 
     def current(self, purpose: str) -> tuple[int, bytes]:
@@ -16,7 +24,8 @@ class SecretRing(Protocol):
         ...
 
     def version(self, purpose: str, number: int) -> bytes:
-        """One particular key. Raises GatewayError(STORE_UNAVAILABLE) when the ring does not have it."""
+        """One particular key. Raises VersionEnded, and GatewayError(STORE_UNAVAILABLE) for one that the ring
+        never had."""
         ...
 
 
@@ -27,6 +36,8 @@ class Version(NamedTuple):
     """From 1."""
     created: str
     """RFC 3339."""
+    ends: float = math.inf
+    """Seconds since 1970: from then on it opens and verifies nothing."""
 
 
 class RotatingRing(SecretRing, Protocol):
@@ -46,4 +57,24 @@ class RotatingRing(SecretRing, Protocol):
         `announce` gets the new key before anybody else can rotate the ring; what it raises is passed on, and
         the new version stays. Raises GatewayError(STORE_UNAVAILABLE).
         """
+        ...
+
+
+class KeptRing(RotatingRing, Protocol):
+    """A ring whose versions can be ended, and that can be kept elsewhere. Each verb raises
+    GatewayError(STORE_UNAVAILABLE)."""
+
+    def ensure(self, purposes: Iterable[str]) -> None:
+        """Make the first version of each that has none."""
+        ...
+
+    def end(self, purpose: str, numbers: Iterable[int], at: float) -> None:
+        """Let these versions end then, unless they end sooner; seconds since 1970. The newest one never ends.
+
+        One that has ended is destroyed with the next change of the ring.
+        """
+        ...
+
+    def document(self) -> bytes:
+        """All of it that has not ended, to be kept where nobody reads it."""
         ...

@@ -14,7 +14,7 @@ from doorward.model.errors import CallerError
 from doorward.model.reasons import Reason
 from doorward.model.verdict import Permit
 from doorward.ports.asks import Asks
-from doorward.ports.secrets import SecretRing
+from doorward.ports.secrets import SecretRing, VersionEnded
 from doorward.upstream import visits
 from doorward.upstream.bridging import Unfinished, forbidden, unbridged, undeclared
 from doorward.upstream.failure import failure
@@ -163,6 +163,8 @@ class Rounds:
             )
         except WireError as error:
             raise _invalid(str(error)) from None
+        except VersionEnded:
+            raise _invalid("its key was ended") from None
         if sealed.bound != self._bound(permit):
             raise _invalid("it belongs to another call")
         if sealed.expires < self._clock():

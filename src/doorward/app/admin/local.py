@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -109,19 +110,26 @@ def administered(loaded: Loaded, token: str | None = None) -> Iterator[LocalSend
     where = paths(loaded.settings)
     with opened(loaded, "administration") as (store, ring):
         plane = Plane(store, ring, Unserved(loaded), "cli")
+        yield LocalSend(plane, asking(plane, where.root, token))
 
-        def who(changes: bool) -> Operator:
-            presented = token or kept(where.root / TOKEN_FILE)
-            if presented is None and first_owner(store):
-                if not changes:
-                    return Operator("", operator(), Role.OWNER, "cli")
-                actor = Actor(operator(), "cli")
-                presented = ensure_owner(where.root, store, ring, actor=actor, now=time.time(), say=_say)
-            if presented is None:
-                raise CallerError(Reason.CREDENTIAL_MISSING, "no operator's token was presented")
-            return plane.operator(presented)
 
-        yield LocalSend(plane, who)
+def asking(plane: Plane, root: Path, token: str | None) -> Callable[[bool], Operator]:
+    """Says who asks, for something that changes state or does not: by `token`, or by the one that lies in the
+    state directory. Where there has never been an operator, the first change makes one. What it gives raises
+    CallerError(CREDENTIAL_*), GatewayError(STORE_UNAVAILABLE)."""
+
+    def who(changes: bool) -> Operator:
+        presented = token or kept(root / TOKEN_FILE)
+        if presented is None and first_owner(plane.store):
+            if not changes:
+                return Operator("", operator(), Role.OWNER, "cli")
+            actor = Actor(operator(), "cli")
+            presented = ensure_owner(root, plane.store, plane.ring, actor=actor, now=time.time(), say=_say)
+        if presented is None:
+            raise CallerError(Reason.CREDENTIAL_MISSING, "no operator's token was presented")
+        return plane.operator(presented)
+
+    return who
 
 
 @contextmanager

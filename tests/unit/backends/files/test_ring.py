@@ -1,4 +1,6 @@
+import base64
 import json
+import math
 import multiprocessing
 import os
 import stat
@@ -9,6 +11,7 @@ import pytest
 from doorward.backends.files.ring import FileRing
 from doorward.model.errors import GatewayError
 from doorward.model.reasons import Reason
+from doorward.ports.secrets import VersionEnded
 
 
 @pytest.fixture
@@ -169,8 +172,8 @@ def test_rotation_makes_a_new_version_and_keeps_the_old(path: Path) -> None:
     assert (ring.version("checkpoints", 1), ring.version("checkpoints", 2)) == (old, new)
     assert FileRing(path).current("checkpoints") == (2, new)
     assert ring.versions("checkpoints") == (
-        (1, "2026-09-21T14:13:20+00:00"),
-        (2, "2026-09-21T14:13:20+00:00"),
+        (1, "2026-09-21T14:13:20+00:00", math.inf),
+        (2, "2026-09-21T14:13:20+00:00", math.inf),
     )
 
 
@@ -181,11 +184,11 @@ def test_what_was_never_used_can_be_rotated(path: Path) -> None:
     assert ring.rotate("checkpoints")[0] == 1
 
 
-def test_another_process_sees_the_versions_but_goes_on_with_the_key_that_it_has(path: Path) -> None:
+def test_another_process_goes_on_with_the_newest(path: Path) -> None:
     ring, other = FileRing(path), FileRing(path)
-    before = ring.current("checkpoints")
+    ring.current("checkpoints")
     number, key = other.rotate("checkpoints")
-    assert ring.current("checkpoints") == before
+    assert ring.current("checkpoints") == (number, key)
     assert [version.number for version in ring.versions("checkpoints")] == [1, number]
     assert ring.version("checkpoints", number) == key
     other.current("pepper")
@@ -223,3 +226,65 @@ def test_a_ring_that_cannot_be_written_is_not_rotated(path: Path) -> None:
         ring.rotate("checkpoints")
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     assert FileRing(path).current("checkpoints") == before
+
+
+# --- versions that end, and rings that are kept elsewhere
+
+
+def test_a_version_that_has_ended_is_refused_and_gone_with_the_next_change(path: Path) -> None:
+    now = 1_790_000_000.0
+    ring = FileRing(path, clock=lambda: now)
+    _, old = ring.current("pepper")
+    ring.rotate("pepper")
+    ring.end("pepper", [1, 2], now + 10)  # the newest never ends
+    assert [version.ends for version in ring.versions("pepper")] == [now + 10, math.inf]
+    assert ring.version("pepper", 1) == old
+    ring.end("pepper", [1], now + 99)  # not later than was said
+    now += 10
+    for each in (ring, FileRing(path, clock=lambda: now)):
+        with pytest.raises(VersionEnded, match="was ended"):
+            each.version("pepper", 1)
+    assert base64.b64encode(old) in path.read_bytes()
+    ring.rotate("vault")
+    assert base64.b64encode(old) not in path.read_bytes()
+    with pytest.raises(VersionEnded):
+        ring.version("pepper", 1)
+    with pytest.raises(GatewayError) as caught:
+        ring.version("pepper", 3)
+    assert not isinstance(caught.value, VersionEnded)
+
+
+def test_another_process_learns_of_an_end(path: Path) -> None:
+    ring, other = FileRing(path), FileRing(path)
+    ring.current("pepper")
+    other.rotate("pepper")
+    assert ring.version("pepper", 1)
+    other.end("pepper", [1], 0.0)
+    with pytest.raises(VersionEnded):
+        ring.version("pepper", 1)
+
+
+def test_what_is_needed_is_made_at_once_and_once(path: Path) -> None:
+    ring = FileRing(path)
+    ring.ensure(["vault", "tokens"])
+    written = path.read_bytes()
+    ring.ensure(["tokens", "vault"])
+    FileRing(path).ensure(["vault"])
+    assert path.read_bytes() == written
+    assert ring.purposes() == ("tokens", "vault")
+
+
+def test_a_copy_is_as_good_as_the_ring_and_replaces_none(path: Path) -> None:
+    ring = FileRing(path)
+    kept = [ring.current("pepper"), ring.rotate("pepper")]
+    document, elsewhere = ring.document(), path.with_name("elsewhere") / "secrets.json"
+    restored = FileRing.restore(elsewhere, document)
+    assert [(number, restored.version("pepper", number)) for number in (1, 2)] == kept
+    assert FileRing(elsewhere).current("pepper") == kept[1]
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        FileRing.restore(elsewhere, document)
+    for bad in (b"{}", b"no JSON", document[:-20]):
+        with pytest.raises(GatewayError):
+            FileRing.restore(path.with_name("third"), bad)
+    assert not path.with_name("third").exists()
