@@ -4,19 +4,23 @@
 after page and again from the start, until its standard input ends; then it prints how many pages there were.
 """
 
+import contextlib
 import json
+import os
+import re
 import sys
 import threading
 import time
+from http.client import HTTPConnection  # noqa: TID251 - a client that costs next to nothing
 from pathlib import Path
-
-import httpx2
 
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.identity import keys
 from doorward.ports.store import KeyRecord
 
 PEPPER = bytes(32)
+PIECE = 16 * 1024
+FOLLOWING = re.compile(rb'{"cursor":"([^"]+)"')
 
 
 def fill(state: Path, count: int) -> None:
@@ -47,18 +51,34 @@ def fill(state: Path, count: int) -> None:
     store.close()
 
 
+def stand_back() -> None:
+    """What is measured is what the gateway's side of it does to calls, not what reading the answers does to
+    the machine (sched(7), autogroup: this has a session of its own)."""
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+
+
 def ask(state: Path) -> int:
     """Pages until standard input ends."""
+    stand_back()
     address = json.loads((state / "lock").read_text())["admin"]
     headers = {"Authorization": f"Bearer {(state / 'operator.token').read_text().strip()}"}
-    client = httpx2.Client(base_url=f"http://{address}/api/v1", headers=headers, timeout=60)
+    host, _, port = address.rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=60)
     ending = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
     pages, cursor = 0, ""
     while not ending.is_set():
-        said = client.get(f"/keys?limit=1000{cursor}").raise_for_status().json()
-        pages += len(said["keys"]) > 0
-        cursor = "" if said["cursor"] is None else f"&cursor={said['cursor']}"
+        connection.request("GET", f"/api/v1/keys?limit=1000{cursor}", headers=headers)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            sys.exit(f"the admin API answered {answer.status}")
+        following = FOLLOWING.match(answer.read(PIECE))  # not parsed: that would be what is measured
+        while answer.read(PIECE):
+            time.sleep(0)
+        pages += 1
+        cursor = "" if following is None else f"&cursor={following[1].decode()}"
         if pages == 1:
             print("asking", flush=True)
     return pages

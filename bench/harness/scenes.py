@@ -303,7 +303,11 @@ def asking(stage: Stage, state: str) -> Iterator[Figures]:
     """Somebody asks until the block ends; then what is yielded holds how many `pages` there were."""
     told: Figures = {}
     with subprocess.Popen(
-        [*stage.api, "ask", state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*stage.api, "ask", state],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as asker:
         assert asker.stdout is not None
         if asker.stdout.readline() != "asking\n":

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from doorward.api.pages import cut
+from doorward.api.pages import cut, rested
 from doorward.api.route import Call, Page
 from doorward.control import key_view, keys
 from doorward.control.plane import Plane
@@ -86,17 +86,19 @@ def create(plane: Plane, by: Operator, call: Call) -> KeyWithSecret:
 
 def listed(plane: Plane, by: Operator, call: Call) -> KeyPage:
     query: KeyQuery = call.query
-    found = keys.list_keys(plane.store, by=by)
+    found = keys.list_keys(plane, by=by)
     if query.agent is not None:
         found = [record for record in found if record.agent == query.agent]
     operators, configured, now = _operators(plane), plane.configured(), plane.clock()
     if query.state is not None:
         found = [
-            record for record in found if key_view.state(record, operators, configured, now) == query.state
+            record
+            for record in rested(found, plane.rest)
+            if key_view.state(record, operators, configured, now) == query.state
         ]
     page, cursor = cut(found, query, lambda record: record.id)
     shown = (key_view.effective(record, operators, configured, now) for record in page)
-    return KeyPage([_row(each) for each in shown], cursor)
+    return KeyPage([_row(each) for each in rested(shown, plane.rest)], cursor)
 
 
 def show(plane: Plane, by: Operator, call: Call) -> KeyRow:

@@ -3,7 +3,7 @@ in it."""
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +29,13 @@ def cut(rows: Sequence[T], page: Page, key: Callable[[T], str]) -> tuple[list[T]
     found = list(rows[start : start + limit])
     more = start + limit < len(rows)
     return found, write(key(found[-1])) if more else None
+
+
+def rested(rows: Iterable[T], rest: Callable[[], None]) -> Iterator[T]:
+    """The same, with a chance to rest before each."""
+    for row in rows:
+        rest()
+        yield row
 
 
 def checked(limit: int) -> int:

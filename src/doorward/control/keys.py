@@ -1,7 +1,7 @@
 """Virtual keys: make, change, replace the secret of, revoke. Nobody hands out more than they have."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -61,6 +61,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     expires_at: float | UnsetType | None = UNSET
 
 
+class KeptKeys(Protocol):
+    """As much of a store as a list needs."""
+
+    def keys(self) -> Sequence[KeyRecord]:
+        """See ports.Store."""
+        ...
+
+
 def create_key(
     store: Store, ring: SecretRing, configured: Configured, wanted: Wanted, *, by: Operator, now: float
 ) -> CreatedKey:
@@ -100,7 +108,7 @@ def create_key(
     return CreatedKey(record, key.text)
 
 
-def list_keys(store: Store, *, by: Operator) -> list[KeyRecord]:
+def list_keys(store: KeptKeys, *, by: Operator) -> list[KeyRecord]:
     """All keys of the agents that `by` has to do with, oldest first, revoked ones included. Raises Forbidden,
     GatewayError(STORE_UNAVAILABLE)."""
     by.require(Right.KEYS_READ)
@@ -181,7 +189,9 @@ def rotate_key(
             raise Conflict("the secret before the last rotation still works: there are two at most", hint)
         old = Previous(before.digest, before.pepper_version, now + overlap_s) if overlap_s else None
         digest = keys.digest(pepper, minted.secret)
-        return replace(before, digest=digest, pepper_version=version, previous=old, expires_at=ends)
+        after = replace(before, digest=digest, pepper_version=version, previous=old, expires_at=ends)
+        rules.check_new_secret(by, after)
+        return after
 
     record = _put(store, key_id, ROTATED, rotated, by, now)
     return CreatedKey(record, keys.VirtualKey(record.environment, record.id, minted.secret).text)

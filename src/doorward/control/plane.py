@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,10 +11,16 @@ from doorward.control.operator_proof import prove
 from doorward.control.roles import Operator
 from doorward.ports.live import Live
 from doorward.ports.secrets import SecretRing
-from doorward.ports.store import Store, StoreFacts
+from doorward.ports.store import KeyRecord, Store, StoreFacts
 
+FRESH_S: Final = 30.0
+"""How old what is known may be: that something was used is no change, and is told to the store as often."""
 USED_EVERY_S: Final = 60.0
 """How exact "last used" is of an operator."""
+
+
+def _no_rest() -> None:
+    """Nobody waits."""
 
 
 @dataclass(slots=True)
@@ -29,16 +35,24 @@ class Plane:
     clock: Callable[[], float] = time.time
     turns: threading.Lock = field(default_factory=threading.Lock)
     """For what looks at several records before it changes one."""
+    rest: Callable[[], None] = _no_rest
+    """Called between two rows of a long answer, by whoever has to let others go first."""
     _facts: StoreFacts | None = None
+    _read_at: float = 0.0
     _used: dict[str, float] = field(default_factory=dict)
 
     def facts(self) -> StoreFacts:
-        """All that the store holds now; read again only when something has changed. Raises
-        GatewayError(STORE_UNAVAILABLE)."""
-        known = self._facts
-        if known is None or self.store.epoch() != known.epoch:
+        """All that the store holds now; read again only when something has changed, or half a minute later.
+        Raises GatewayError(STORE_UNAVAILABLE)."""
+        known, now = self._facts, self.clock()
+        if known is None or self.store.epoch() != known.epoch or now - self._read_at > FRESH_S:
             known = self._facts = self.store.facts()
+            self._read_at = now
         return known
+
+    def keys(self) -> Sequence[KeyRecord]:
+        """Of `facts`: for lists, which would read them anew for each page."""
+        return self.facts().keys
 
     def configured(self) -> Configured:
         """What keys are made of: agents and servers of the configuration in force. Raises Unavailable,

@@ -122,7 +122,8 @@ async def call(app: Any, method: str, text: str, fields: list[tuple[bytes, bytes
     async def receive() -> dict[str, Any]:
         if pieces:
             return pieces.pop(0)
-        return {"type": "http.disconnect"}
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)

@@ -293,3 +293,14 @@ def test_two_owners_cannot_remove_each_other() -> None:
         thread.join()
     assert sorted(statuses) in ([200, 401], [200, 409])
     assert len([each for each in store.operators() if each.removed_at is None]) == 1
+
+
+def test_a_long_answer_is_the_whole_answer() -> None:
+    house = House()
+    made = {house.ask("POST", "/keys", {"agent": "ci"}).said["id"] for _ in range(120)}
+    rests: list[int] = []
+    house.plane.rest = lambda: rests.append(1)
+    answer = house.ask("GET", "/keys?limit=120")
+    assert int(answer.headers["content-length"]) == len(answer.body) > 64 * 1024
+    assert {row["id"] for row in answer.said["keys"]} == made
+    assert len(rests) >= 240

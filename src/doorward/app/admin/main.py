@@ -19,6 +19,7 @@ from doorward.app.admin import messages
 from doorward.app.admin.http import PatientProtocol
 from doorward.app.admin.messages import Hello
 from doorward.app.admin.remote import RemoteLive
+from doorward.app.admin.rests import Rests
 from doorward.backends.files.ring import FileRing
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.control.plane import Plane
@@ -75,7 +76,7 @@ async def _end_when_idle(server: uvicorn.Server, idle_s: float = IDLE_S) -> None
 
 def _config(hello: Hello, live: RemoteLive) -> uvicorn.Config:
     store = open_sqlite(Path(hello.database))
-    plane = Plane(store, FileRing(Path(hello.ring)), live, "api")
+    plane = Plane(store, FileRing(Path(hello.ring)), live, "api", rest=Rests())
     return uvicorn.Config(
         Face(plane).application(),
         http=PatientProtocol,
