@@ -1,8 +1,9 @@
 // How a client of the official TypeScript SDK signs in and what it does then; the programs say which SDK.
 //
 // `node PROGRAM TARGET`: TARGET is JSON with `url`, `callback`, what it is registered as (`client`) or described at
-// (`document`), `rest`, the seconds after which its token has expired, and `victim`, the customer to delete. It says what it saw in lines of JSON on
-// stdout. Where to sign in is one of them: the answer on stdin is the URL that the browser was sent back to.
+// (`document`), `rest`, the seconds after which its token has expired, and `victim`, the customer to delete. It says what
+// it saw in lines of JSON on stdout. Where to sign in is one of them: the answer on stdin is the URL that the browser
+// was sent back to.
 import { createInterface } from 'node:readline';
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -42,7 +42,7 @@ class Storage {
     }
 }
 
-// As names of keys go: the same at every provider, so that a key of another one with this name is a stranger's.
+// Named alike at every provider: that a key has the right name says nothing of whose it is.
 function keys(generation) {
     const pairs = {
         ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -78,7 +78,8 @@ function configuration(jwks) {
         extraTokenClaims: (_, token) => (
             { ...token.acting, ...(token.accountId && { groups: settings.groups[token.accountId] ?? [] }) }),
         issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
-        fetch: async url => Response.json(settings.documents[url] ?? {}, { status: url in settings.documents ? 200 : 404 }),
+        fetch: async url => (
+            Response.json(settings.documents[url] ?? {}, { status: url in settings.documents ? 200 : 404 })),
         features: {
             clientCredentials: { enabled: true },
             clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
@@ -109,7 +110,8 @@ function exchanging(provider, published) {
     return async context => {
         const { client, params } = context.oidc;
         const { payload } = await jwtVerify(params.subject_token, given, { issuer });
-        const token = new provider.AccessToken({ accountId: payload.sub, client, grantId: 'exchanged', gty: 'exchange' });
+        const about = { accountId: payload.sub, client, grantId: 'exchanged', gty: 'exchange' };
+        const token = new provider.AccessToken(about);
         token.resourceServer = new provider.ResourceServer(params.resource, resource(params.resource, client));
         token.scope = params.scope ?? payload.scope;
         token.acting = { act: { sub: client.clientId, ...(payload.act && { act: payload.act }) } };
@@ -121,9 +123,11 @@ function exchanging(provider, published) {
 }
 
 function provide(current, kept = []) {
-    const made = new Provider(issuer, configuration({ keys: [...current, ...kept] }));
-    const published = { keys: [...current, ...kept].map(({ kty, kid, crv, x, y, n, e, alg }) => ({ kty, kid, crv, x, y, n, e, alg })) };
-    made.registerGrantType(EXCHANGE, exchanging(made, published), ['resource', 'scope', 'subject_token', 'subject_token_type']);
+    const all = [...current, ...kept];
+    const made = new Provider(issuer, configuration({ keys: all }));
+    const published = { keys: all.map(({ kty, kid, crv, x, y, n, e, alg }) => ({ kty, kid, crv, x, y, n, e, alg })) };
+    const params = ['resource', 'scope', 'subject_token', 'subject_token_type'];
+    made.registerGrantType(EXCHANGE, exchanging(made, published), params);
     made.on('grant.success', ({ oidc }) => {
         granted[oidc.params.grant_type] = (granted[oidc.params.grant_type] ?? 0) + 1;
     });
@@ -146,9 +150,8 @@ const told = {
         handle = provide(current, old);
         return current.map(({ kid }) => kid);
     },
-    granted: () => granted,
-    // Somebody's groups, from the next token on.
-    join: query => (settings.groups[query.get('who')] = query.getAll('group'))
+    // How many tokens there were by each grant.
+    granted: () => granted
 };
 
 function answer(request, response) {
