@@ -266,6 +266,19 @@ def test_an_expired_key_lives_again_when_it_is_told_to(store: MemoryStore) -> No
     assert after.expires_at == NOW + 90
 
 
+def test_a_guest_takes_no_secret_along_that_outlives_its_time(store: MemoryStore) -> None:
+    guest = limited(BEA, expires_at=NOW + DAY)
+    endless, long = (
+        made(store, Wanted(agent="ci", expires_at=ends)).record for ends in (None, NOW + 30 * DAY)
+    )
+    for key in (endless, long):
+        with pytest.raises(Forbidden, match="outlive the time of bea"):
+            rotated(store, key.id, guest)
+        assert rotated(store, key.id, guest, expires_at=NOW + DAY)[0].expires_at == NOW + DAY
+    own = made(store, CI, guest).record
+    assert rotated(store, own.id, guest)[0].expires_at == own.expires_at
+
+
 def test_a_revoked_key_is_neither_changed_nor_rotated(store: MemoryStore) -> None:
     key = made(store, CI).record
     revoke_key(store, key.id, by=ANNA, now=NOW)
