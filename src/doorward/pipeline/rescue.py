@@ -275,6 +275,7 @@ _TOLD: Final = {
     Reason.ACTOR_UNKNOWN: "somebody who acts here is not known to this gateway",
     Reason.BLOCKED: "this is blocked",
     Reason.IDENTITY_UNAVAILABLE: "it cannot be found out now who this is",
+    Reason.STORE_UNAVAILABLE: "it cannot be found out now who this is",  # its own words name files of ours
 }
 
 

@@ -212,7 +212,14 @@ def test_all_refused_credentials_are_answered_byte_for_byte_alike(reason: Reason
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.AGENT_UNMATCHED, Reason.ACTOR_UNKNOWN, Reason.BLOCKED, Reason.IDENTITY_UNAVAILABLE]
+    "reason",
+    [
+        Reason.AGENT_UNMATCHED,
+        Reason.ACTOR_UNKNOWN,
+        Reason.BLOCKED,
+        Reason.IDENTITY_UNAVAILABLE,
+        Reason.STORE_UNAVAILABLE,
+    ],
 )
 def test_what_stands_in_the_record_of_an_identity_is_not_told(reason: Reason) -> None:
     error = FAMILIES[REASONS[reason].blame](reason, "issuer https://secret.example timed out", data={"x": 1})
