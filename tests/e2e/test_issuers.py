@@ -1,15 +1,19 @@
 """Two real issuers: their keys change, one is taken for the other, one says it was the other, and one is gone
 for a while. Signed tokens are checked by the last good keys; opaque ones need the issuer's word."""
 
+import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx2
 import pytest
 
-from tests.e2e.support.processes import wait_until
+from tests.e2e.support import raw
+from tests.e2e.support.gateway import Json
+from tests.e2e.support.processes import LOOPBACK, wait_until
 from tests.e2e.support.provider import Provider, program, provider, secret_of
 from tests.e2e.support.raw import call
 from tests.e2e.support.resource import EVERYTHING, READ, READING, ResourceServer, crm, resource_server
@@ -110,6 +114,49 @@ def test_one_who_says_that_it_is_another_is_nobody(
             assert "signature" in gw.refusals()[-1]["detail"]
         assert ask(impostor.of_program(QUIET, gw.crm, READ)).status_code == 401
     assert ask(first.of_program(LOUD, gw.crm, READ)).status_code == 200
+
+
+def test_callers_on_one_connection_are_each_themselves(
+    gw: ResourceServer, issuers: tuple[Provider, Provider]
+) -> None:
+    """Sent all at once: some are known, about some their issuer has to be asked, and one is nobody."""
+    first, second = issuers
+    new = [first.of_program(QUIET, gw.crm, READ) for _ in range(2)]
+    tokens = [new[0], "nobody", second.of_program(LOUD, gw.crm, READ), new[1], gw.key("watcher")]
+    sent = b"".join(framed(token, number) for number, token in enumerate(tokens))
+    with (
+        socket.create_connection((LOOPBACK, gw.port), timeout=30) as client,
+        client.makefile("rb") as answers,
+    ):
+        client.sendall(sent)
+        seen = [answered(answers) for _ in tokens]
+    assert [status for status, _ in seen] == [200, 401, 200, 200, 200]
+    assert [body.get("id") for _, body in seen] == [0, None, 2, 3, 4]
+    agents = {record["mcp"]["request_id"]: record["actor"]["agent"] for record in gw.calls()[-4:]}
+    assert agents == {0: "ours", 2: "theirs", 3: "ours", 4: "watcher"}
+
+
+def framed(token: str, number: int) -> bytes:
+    """A call as it stands on a connection that is kept."""
+    name = "find_customers"
+    body = json.dumps(raw.request(number, "tools/call", {"name": name, "arguments": {"query": "Quill"}}))
+    fields = {
+        **raw.headers(token, "tools/call", name),
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+    }
+    head = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
+    return f"POST /mcp/crm HTTP/1.1\r\n{head}\r\n{body}".encode()
+
+
+def answered(answers: BinaryIO) -> tuple[int, Json]:
+    """The next one: status and body."""
+    status, length = int(answers.readline().split()[1]), 0
+    while (line := answers.readline()) != b"\r\n":
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    return status, json.loads(answers.read(length))
 
 
 def test_what_is_revoked_is_refused(gw: ResourceServer, issuers: tuple[Provider, Provider], ask: Ask) -> None:

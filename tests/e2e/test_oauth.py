@@ -17,7 +17,8 @@ from tests.e2e.support.resource import ADMIN, EVERYTHING, READ, ResourceServer, 
 Json = dict[str, Any]
 
 DOCUMENT = "https://client.example/story.json"
-TTL_S = 4
+TTL_S = 8
+"""Seconds: long enough for a step on a busy machine, for no token is refreshed twice in one."""
 VICTIMS = {program.name: number for number, program in enumerate(PROGRAMS, 2)}
 """Whom each deletes; the first customer is whom they all look for."""
 KNOWN: dict[str, Json] = {"registers": {}, "described": {"document": DOCUMENT}, "before": {"client": DESK}}

@@ -1,8 +1,10 @@
-"""Clients sign in at a gateway that is reached through nginx: over its TLS, below a path of its own."""
+"""Clients sign in at a gateway that is reached through nginx: over its TLS, below a path of its own,
+with all servers behind one endpoint."""
 
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -102,12 +104,12 @@ def test_the_whole_flow(
     for variable in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
         monkeypatch.setenv(variable, str(ca))
     victim = 2 + KNOWN.index(program)
-    target = {"url": gw.crm, "issuer": issuer.url, "client": DESK, "rest": 0, "victim": victim}
+    known = {"url": f"{gw.public}/mcp", "prefix": "crm__", "issuer": issuer.url, "client": DESK}
     with Browser("anna") as browser:
-        lines = tell(program, browser, target)
+        lines = tell(program, browser, {**known, "rest": 0, "victim": victim})
     said = {name: value for line in lines for name, value in line.items()}
     assert said["deleted"] == {"text": f"deleted customer {victim}", "error": False}
-    assert f"resource={gw.crm}".replace(":", "%3A").replace("/", "%2F") in said["authorize"]
+    assert parse_qs(urlsplit(said["authorize"]).query)["resource"] == [f"{gw.public}/mcp"]
 
 
 def test_what_is_told_is_the_public_url(gw: Behind, issuer: Provider, ca: Path) -> None:

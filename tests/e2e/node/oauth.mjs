@@ -1,8 +1,8 @@
 // How a client of the official TypeScript SDK signs in and what it does then; the programs say which SDK.
 //
 // `node PROGRAM TARGET`: TARGET is JSON with `url`, `callback`, what it is registered as (`client`) or described at
-// (`document`), `rest`, the seconds after which its token has expired, and `victim`, the customer to delete. It says what
-// it saw in lines of JSON on stdout. Where to sign in is one of them: the answer on stdin is the URL that the browser
+// (`document`), `rest`, the seconds after which its token has expired, `victim`, the customer to delete, and `prefix`
+// where names of tools have one. It says what it saw in lines of JSON on stdout. Where to sign in is one of them: the answer on stdin is the URL that the browser
 // was sent back to.
 import { createInterface } from 'node:readline';
 
@@ -52,7 +52,7 @@ export async function main({ open, UnauthorizedError, refreshesOnly }) {
     }
 
     const call = async (name, given) => {
-        const result = await client.callTool({ name, arguments: given });
+        const result = await client.callTool({ name: `${target.prefix ?? ''}${name}`, arguments: given });
         return { text: result.content.map(part => part.text).join('\n'), error: result.isError ?? false };
     };
     await signedIn(() => client.connect(transport), () => {

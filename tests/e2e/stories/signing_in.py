@@ -78,12 +78,13 @@ class Application:
 
     async def tell(self, names: list[str], call: Call) -> None:
         """Everything after the connection is there."""
+        prefix = self.target.get("prefix", "")
+        find = f"{prefix}find_customers", {"query": "Quill"}
         say(tools=sorted(names))
-        find = "find_customers", {"query": "Quill"}
         say(found=shown(await call(*find)))
         await asyncio.sleep(self.target["rest"])
         say(again=shown(await call(*find)))
-        say(deleted=shown(await call("delete_customer", {"id": self.target["victim"]})))
+        say(deleted=shown(await call(f"{prefix}delete_customer", {"id": self.target["victim"]})))
         assert self.memory.tokens is not None
         assert self.memory.registered is not None
         scopes = sorted((self.memory.tokens.scope or "").split())
