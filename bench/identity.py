@@ -73,8 +73,8 @@ class Issuer:
     async def close(self) -> None:
         """Nothing is open."""
 
-    def token(self, alg: str) -> str:
-        """A new one, as an identity provider writes them for a person."""
+    def token(self, alg: str, **said: Any) -> str:
+        """A new one, as an identity provider writes them for a person, with what else is `said`."""
         self._number += 1
         now = int(time.time())
         claims = {
@@ -89,7 +89,7 @@ class Issuer:
             "scope": "crm:read crm:write files:read",
             "groups": ["engineering", "on-call", "everybody"],
             "sid": f"s{self._number}",
-        }
+        } | said
         signed = f"{_coded({'alg': alg, 'kid': alg, 'typ': 'at+jwt'})}.{_coded(claims)}"
         signature = JWSRegistry.algorithms[alg].sign(signed.encode(), self._keys[alg])
         return f"{signed}.{_base64(signature)}"

@@ -113,6 +113,8 @@ LISTS = ("list_13000_cold", "list_13000_warm", "list_13000")
 """Of 200 servers with 65 tools each: listing.py."""
 IDENTITY = ("key_cached", "token_cached", "jwt_cold", "token_flood")
 """Who is asking: identity.py."""
+REVOCATION = "revocation"
+"""How long somebody gets through who was just blocked: revocation.py."""
 EVIDENCE = {"audit_buffered": "cost", "audit_verify_1m": "verify", "audit_query_1m": "query"}
 """Parts of the audit log alone: evidence.py."""
 API = "api_beside"
@@ -121,7 +123,7 @@ STRICT = "strict_json_1k_c16"
 """The call of relay_json_1k_c16 at a server all of whose calls wait for the disk, beside it."""
 SCENES = (
     *(*IDLE, SESSION, *REFUSED, HALF_LOAD, *BESIDE, API, AGGREGATE, STRICT, *CROSS),
-    *(*LISTS, *IDENTITY, *EVIDENCE),
+    *(*LISTS, *IDENTITY, REVOCATION, *EVIDENCE),
 )
 """Figures that are no single run of calls at one target: scenes.py."""
 

@@ -57,6 +57,8 @@ def run(stage: Stage, scenes: Sequence[str], rounds: int, pace: Pace, say: Say) 
         elif name == plan.SESSION:
             with stage.another_relay() as relay:
                 found[name] = sessions.idle_sessions(relay)
+        elif name == plan.REVOCATION:
+            found[name] = revocation(stage)
         elif name == plan.API:
             found[name] = api_beside(stage, rounds, pace)
         elif name == plan.AGGREGATE:
@@ -243,6 +245,16 @@ def identity(stage: Stage) -> dict[str, Figures]:
         "jwt_cold": _told(told, cpu_us="cold_us", es256_us="es256_us", rs256_us="rs256_us"),
         "token_flood": _told(told, rss_mb="rss_mb", grown_mb="grown_mb"),
     }
+
+
+def revocation(stage: Stage) -> Figures:
+    """In a gateway of its own: from an operator's word to the first call that is refused, of every kind."""
+    done = subprocess.run(stage.revocation, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        raise Failed(f"revocation.py: {done.stderr.strip()}")
+    told: Figures = {**json.loads(done.stdout), "rounds": 1}
+    names = {name: name for name in told if name.endswith("_ms")}
+    return _told(told, **{"p99_ms": "begin_ms", **names})
 
 
 def beside(stage: Stage, name: str, pace: Pace) -> Figures:

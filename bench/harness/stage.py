@@ -46,6 +46,7 @@ class Stage:
     listing: tuple[str, ...]
     """The command that measures lists."""
     identity: tuple[str, ...]
+    revocation: tuple[str, ...]
     """The command that measures keys and tokens."""
     api: tuple[str, ...]
     """The command that asks the admin API."""
@@ -193,6 +194,7 @@ def set_up(bench: Path, place: Path, doorward: Path, gateways: Sequence[str]) ->
             place / "load",
             (str(doorward.with_name("python")), str(bench / "listing.py")),
             (str(doorward.with_name("python")), str(bench / "identity.py")),
+            (str(doorward.with_name("python")), str(bench / "revocation.py")),
             (str(doorward.with_name("python")), str(bench / "api.py")),
             (str(doorward.with_name("python")), str(bench / "evidence.py")),
             place,
