@@ -53,7 +53,7 @@ def _auth(data: dict[str, Any], auth: dict[str, Any], gateway: dict[str, Any]) -
 
 def _issuer(path: Path, issuer: dict[str, Any], before: list[dict[str, Any]]) -> Iterator[Finding]:
     name, tenants = issuer.get("issuer"), issuer.get("tenants")
-    if name is not None and any(each.get("issuer") == name for each in before):
+    if any(_names(each) & _names(issuer) for each in before):
         yield Finding((*path, "issuer"), "this issuer is here twice")
     templated = isinstance(name, str) and _TEMPLATE in name
     if templated and not tenants:
@@ -67,6 +67,14 @@ def _issuer(path: Path, issuer: dict[str, Any], before: list[dict[str, Any]]) ->
     if issuer.get("preset") == "entra" and not issuer.get("audience"):
         hint = "its tokens name the application and never a URL: add audience: [APPLICATION-ID]"
         yield Finding((*path, "preset"), "entra needs audience beside it", hint, at_key=True)
+
+
+def _names(issuer: dict[str, Any]) -> set[str]:
+    """Every `iss` that it stands for: of two entries nobody could say whose rules its tokens are judged by."""
+    name, tenants = issuer.get("issuer"), _list(issuer.get("tenants"))
+    if not isinstance(name, str):
+        return set()
+    return {name, *(name.replace(_TEMPLATE, tenant) for tenant in tenants if isinstance(tenant, str))}
 
 
 def _match(path: Path, match: dict[str, Any], auth: dict[str, Any], known: list[str]) -> Iterator[Finding]:

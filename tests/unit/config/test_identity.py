@@ -1,9 +1,12 @@
 """Who may be asking, as the document says it. What it refuses stands in golden/."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from doorward.config.errors import ConfigError
 from doorward.config.identity import ALGORITHMS, Auth, claim_path
 from doorward.config.load import Loaded, parse
 from doorward.config.policy import policy_spec
@@ -115,6 +118,36 @@ def test_what_people_may_is_part_of_the_revision() -> None:
         of(text, SECRET="s", THUMBPRINT="ab" * 32, TOOL=tool) for tool in ("get", "get", "put")
     )
     assert one.digest == same.digest != other.digest
+
+
+TEMPLATE = "https://login.example/{tenantid}"
+
+
+@pytest.mark.parametrize(
+    ("second", "fits"),
+    [
+        ({"issuer": "https://login.example/t1"}, False),
+        ({"issuer": "https://login.example/t3"}, True),
+        ({"issuer": "https://login.example/{tenantid}", "tenants": ["t3"]}, False),
+        ({"issuer": "https://{tenantid}/t2", "tenants": ["login.example"]}, False),
+        ({"issuer": "https://{tenantid}/t2", "tenants": ["else.example"]}, True),
+    ],
+)
+def test_no_issuer_stands_in_two_entries(second: dict[str, Any], fits: bool) -> None:
+    """Or the last one would judge by its rules what the other's tokens are."""
+    document = {
+        "version": 1,
+        "gateway": {"public_url": "https://gw.example.com"},
+        "auth": {"issuers": [{"issuer": TEMPLATE, "tenants": ["t1", "t2"]}, second]},
+        "servers": {"crm": {"command": ["x"]}},
+        "agents": {"ci": {"match": [{"issuer": TEMPLATE, "client_id": "ci"}]}},
+    }
+    text = json.dumps(document)
+    if fits:
+        assert len(of(text).settings.issuers) == 2
+        return
+    with pytest.raises(ConfigError, match="here twice"):
+        of(text)
 
 
 @pytest.mark.parametrize(
