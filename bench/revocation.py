@@ -1,7 +1,7 @@
 """How long somebody gets through who was just blocked or revoked: every kind of it, while others call.
 
 A gateway of its own with an issuer, one caller who calls as fast as it is answered, and as many others as
-OTHERS. Each sample goes from an operator's request to the answer of the first call that is refused. Prints one
+A gateway of its own with an issuer, one caller who calls as fast as it is answered, and others beside it,
 JSON object: `begin_ms` from the begin of the request, `ack_ms` from its answer (0 where the first refusal
 came before that), `command_ms` from the begin of `doorward block`, which first has to start; p99s and the
 largest of all.
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection  # noqa: TID251 - a client that costs next to nothing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: TID251 - of a bench, for two documents
 from pathlib import Path
 from typing import Any
 
