@@ -62,22 +62,21 @@ def admin_address(root: "Path") -> str | None:
 
 
 def kept_token(root: "Path") -> str | None:
-    """The token in a state directory. Raises GatewayError."""
+    """The token in a state directory. Raises CallerError."""
     from doorward.app.admin import bootstrap
 
     return bootstrap.kept(root / bootstrap.TOKEN_FILE)
 
 
 def renew_token(root: "Path", operator_id: str, token: str) -> bool:
-    """Whether the token in a state directory was that operator's; it is the new one now. Raises
-    GatewayError."""
+    """Whether the token in a state directory was that operator's; it is the new one now."""
     from doorward.app.admin import bootstrap
 
     return bootstrap.renew(root, operator_id, token)
 
 
 def token_in(file: "Path") -> str | None:
-    """The token in a file. Raises GatewayError."""
+    """The token in a file. Raises CallerError."""
     from doorward.app.admin import bootstrap
 
     return bootstrap.kept(file)

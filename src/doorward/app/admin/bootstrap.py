@@ -15,7 +15,7 @@ from doorward.backends.files.private import locked_directory, make_directory, re
 from doorward.control import operators
 from doorward.control.operators import CreatedOperator
 from doorward.identity.operators import ID_PREFIX, PREFIX
-from doorward.model.errors import GatewayError
+from doorward.model.errors import CallerError, GatewayError
 from doorward.model.reasons import Reason
 from doorward.ports.secrets import SecretRing
 from doorward.ports.store import Store
@@ -62,9 +62,12 @@ def _numbered(number: int) -> str:
 
 
 def renew(root: Path, operator_id: str, token: str) -> bool:
-    """Keep an operator's new token in the place of its old one, if that is the one that was kept. Raises
-    GatewayError(STORE_UNAVAILABLE)."""
-    old = kept(root / TOKEN_FILE)
+    """Whether an operator's new token is kept in the place of its old one: where that is the one that was kept,
+    in a file that counts. What is wrong with the file must not keep the new token from whoever asked for it."""
+    try:
+        old = kept(root / TOKEN_FILE)
+    except CallerError:
+        return False
     if old is None or not old.startswith(f"{PREFIX}{operator_id.removeprefix(ID_PREFIX)}_"):
         return False
     keep(root, token)
@@ -82,7 +85,7 @@ def keep(root: Path, token: str) -> str:
 
 
 def kept(path: Path) -> str | None:
-    """The token in a file; None where there is no such file. Raises GatewayError(STORE_UNAVAILABLE) for one
+    """The token in a file; None where there is no such file. Raises CallerError(CREDENTIAL_INVALID) for one
     that others can read or that holds something else."""
     try:
         with path.open("rb") as file:
@@ -90,13 +93,19 @@ def kept(path: Path) -> str | None:
             text = file.read(_LONGEST + 1).decode("ascii").strip()
     except FileNotFoundError:
         return None
+    except GatewayError as error:
+        raise _no_token(error.message) from error
     except OSError as error:
-        raise _unavailable(f"{path} cannot be read: {error.strerror}") from error
+        raise _no_token(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         text = ""
     if not text or len(text) > _LONGEST or not text.isprintable() or " " in text:
-        raise _unavailable(f"{path} holds no operator's token")
+        raise _no_token(f"{path} holds no operator's token")
     return text
+
+
+def _no_token(message: str) -> CallerError:
+    return CallerError(Reason.CREDENTIAL_INVALID, message)
 
 
 def _unavailable(message: str) -> GatewayError:

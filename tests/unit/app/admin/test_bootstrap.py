@@ -13,7 +13,7 @@ from doorward.backends.files.ring import FileRing
 from doorward.backends.sql.sqlite import open_sqlite
 from doorward.control import operators
 from doorward.control.operator_proof import prove
-from doorward.model.errors import GatewayError
+from doorward.model.errors import CallerError
 
 NOW = 1_700_000_000.0
 ACTOR = Actor("root", "cli")
@@ -79,7 +79,7 @@ def test_a_file_that_others_can_read_is_refused(state: State) -> None:
     path = state.root / TOKEN_FILE
     for mode in (0o640, 0o604, 0o660, 0o666):
         path.chmod(mode)
-        with pytest.raises(GatewayError, match="can be read by other users"):
+        with pytest.raises(CallerError, match="can be read by other users"):
             kept(path)
     path.chmod(0o400)
     assert kept(path) is not None
@@ -90,7 +90,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> 
     path = tmp_path / TOKEN_FILE
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(GatewayError, match="no operator's token"):
+    with pytest.raises(CallerError, match="no operator's token"):
         kept(path)
 
 
@@ -119,6 +119,18 @@ def test_only_the_kept_operators_token_is_replaced(state: State) -> None:
     assert kept(state.root / TOKEN_FILE) == token
     assert bootstrap.renew(state.root, own, "dwa_new")
     assert kept(state.root / TOKEN_FILE) == "dwa_new"
+
+
+@pytest.mark.parametrize(("content", "mode"), [(b"a b", 0o600), (b"dwa_x", 0o644)])
+def test_a_file_that_does_not_count_keeps_nobodys_new_token_from_being_told(
+    state: State, content: bytes, mode: int
+) -> None:
+    state.root.mkdir()
+    path = state.root / TOKEN_FILE
+    path.write_bytes(content)
+    path.chmod(mode)
+    assert not bootstrap.renew(state.root, "op_000000000000", "dwa_new")
+    assert path.read_bytes() == content
 
 
 def test_who_lost_every_token_gets_one_more_owner(state: State) -> None:
