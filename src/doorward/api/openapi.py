@@ -50,7 +50,7 @@ def document() -> dict[str, Any]:
             "version": __version__,
             "description": "Administration of a running gateway. Times are seconds since 1970.",
         },
-        "servers": [{"url": "http://127.0.0.1:7421"}],
+        "servers": [{"url": "/"}],
         "security": [{"operator": []}],
         "paths": paths,
         "components": {

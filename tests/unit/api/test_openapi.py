@@ -57,5 +57,9 @@ def test_it_is_served_to_anybody_on_this_machine() -> None:
     assert house.live.asked == []
 
 
+def test_it_is_about_the_address_at_which_it_was_found() -> None:
+    assert DOCUMENT["servers"] == [{"url": "/"}]
+
+
 def test_every_reason_of_its_own_is_explained() -> None:
     assert all(text.endswith(".") for text in OWN.values())
