@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from doorward.cli.administration import add_token_flag, administration
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.flights import end_calls, say_calls, show_calls
-from doorward.cli.key_pages import date
+from doorward.cli.key_pages import moment
 from doorward.cli.output import Output
 from doorward.cli.parser import Subparsers, add_command, add_group
 
@@ -100,7 +100,7 @@ def show_all(args: argparse.Namespace) -> int:
                 one["id"],
                 _words(one),
                 _state(one),
-                date(one["expires_at"]),
+                moment(one["expires_at"]),
                 one["created_by"],
                 one["reason"],
             )
@@ -153,7 +153,7 @@ def _words(block: Mapping[str, Any]) -> str:
 
 
 def _until(block: Mapping[str, Any]) -> str:
-    return "for good" if block["expires_at"] is None else f"until {date(block['expires_at'])}"
+    return "for good" if block["expires_at"] is None else f"until {moment(block['expires_at'])}"
 
 
 def _state(block: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def page(output: Output, shown: Mapping[str, Any]) -> None:
         output.say(f"its secret before the last rotation works until {date(shown['previous_until'])}")
     output.say()
     output.say(f"servers    {_words(left['servers'])}")
-    output.say(f"may        {'read' if left['read_only'] else 'whatever its grants allow'}")
+    output.say(f"may        {_may(shown)}")
     output.say(f"rate       {left['rate'] or 'no limit'}")
     output.say(f"from       {_words(left['networks']) if left['networks'] is not None else 'anywhere'}")
     output.say(f"expires    {date(left['expires_at'])}")
@@ -52,6 +52,16 @@ def table(output: Output, keys: Sequence[Mapping[str, Any]]) -> None:
 def date(at: float | None) -> str:
     """Of seconds since 1970."""
     return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment(at: float | None) -> str:
+    """The same to the second: of what may last no longer than a few."""
+    return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _may(shown: Mapping[str, Any]) -> str:
+    grants = "read" if shown["effective"]["read_only"] else "whatever its grants allow"
+    return grants if shown["tools"] is None else f"{grants}, of tools named {', '.join(shown['tools'])}"
 
 
 def _state(shown: Mapping[str, Any]) -> str:

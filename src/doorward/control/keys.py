@@ -1,6 +1,7 @@
 """Virtual keys: make, change, replace the secret of, revoke. Nobody hands out more than they have."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -185,8 +186,7 @@ def rotate_key(
         if ends is not None and ends <= now:
             raise Conflict("the key has expired", "say how long it shall live from now on: --expires 90d")
         if overlap_s and before.previous is not None and before.previous.until > now:
-            hint = "wait until then, or end all secrets but the new one with --overlap 0"
-            raise Conflict("the secret before the last rotation still works: there are two at most", hint)
+            raise _two_secrets(before.previous)
         old = Previous(before.digest, before.pepper_version, now + overlap_s) if overlap_s else None
         digest = keys.digest(pepper, minted.secret)
         after = replace(before, digest=digest, pepper_version=version, previous=old, expires_at=ends)
@@ -195,6 +195,12 @@ def rotate_key(
 
     record = _put(store, key_id, ROTATED, rotated, by, now)
     return CreatedKey(record, keys.VirtualKey(record.environment, record.id, minted.secret).text)
+
+
+def _two_secrets(previous: Previous) -> Conflict:
+    until = datetime.fromtimestamp(previous.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    message = f"the secret before the last rotation works until {until}: there are two at most"
+    return Conflict(message, "wait until then, or end both with --overlap 0")
 
 
 def revoke_key(store: Store, key_id: str, *, by: Operator, now: float) -> KeyRecord:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from doorward.backends.sql.sqlite import open_sqlite
+from doorward.cli.key_pages import date
 from doorward.cli.main import main
 from doorward.identity import keys
 from doorward.ports.store import KeyRecord
@@ -178,6 +179,29 @@ def test_rotate_gives_a_new_secret_and_says_how_long_the_old_one_works(house: Ho
     code, out, _ = house.run("rotate", old["id"], "--overlap", "0")
     assert (code, "worth nothing now" in out) == (0, True)
     assert house.stored()[0].previous is None
+
+
+def test_who_rotates_too_early_is_told_when_it_is_time(house: House) -> None:
+    key = house.said("create", "--agent", "ci")["id"]
+    until = house.said("rotate", key, "--overlap", "30m")["previous_until"]
+    assert f"works until {date(until)}: there are two at most" in house.refused("rotate", key)
+
+
+def test_the_page_of_a_key_says_of_which_tools_it_is(house: House) -> None:
+    key = house.said("create", "--agent", "ci", "--read-only")["id"]
+    assert "\nmay        read\n" in house.run("show", key)[1]
+    house.said("set", key, "--tools", "get_*,docs/*")
+    assert "\nmay        read, of tools named get_*, docs/*\n" in house.run("show", key)[1]
+
+
+def test_a_token_that_others_can_read_is_none_wherever_it_lies(house: House) -> None:
+    house.said("create", "--agent", "ci")
+    token = house.config.parent / ".doorward" / "operator.token"
+    token.chmod(0o644)
+    for flags in ([], ["--admin-token-file", str(token)]):
+        said = house.refused("list", *flags, code=3)
+        assert f"run: chmod 600 {token}" in said
+        assert "Try again later" not in said
 
 
 @pytest.mark.parametrize("overlap", ["1w", "-1h", "soon", "31d"])
