@@ -62,8 +62,8 @@ def _numbered(number: int) -> str:
 
 
 def renew(root: Path, operator_id: str, token: str) -> bool:
-    """Whether an operator's new token is kept in the place of its old one: where that is the one that was kept,
-    in a file that counts. What is wrong with the file must not keep the new token from whoever asked for it."""
+    """Whether an operator's new token is kept now in the place of its old one: where that is the one that was
+    kept, in a file that counts. Nothing about the file may keep the new token from who has asked for it."""
     try:
         old = kept(root / TOKEN_FILE)
     except CallerError:
