@@ -1,7 +1,7 @@
 """How long somebody gets through who was just blocked or revoked: every kind of it, while others call.
 
-A gateway of its own with an issuer, one caller who calls as fast as it is answered, and as many others as
-A gateway of its own with an issuer, one caller who calls as fast as it is answered, and others beside it,
+A gateway of its own with an issuer, one caller who calls as fast as it is answered, and OTHERS beside it.
+Each sample goes from an operator's request to the answer of the first call that is refused. Prints one
 JSON object: `begin_ms` from the begin of the request, `ack_ms` from its answer (0 where the first refusal
 came before that), `command_ms` from the begin of `doorward block`, which first has to start; p99s and the
 largest of all.
