@@ -70,7 +70,7 @@ def _issuer(path: Path, issuer: dict[str, Any], before: list[dict[str, Any]]) ->
 
 
 def _names(issuer: dict[str, Any]) -> set[str]:
-    """Every `iss` that it stands for: of two entries nobody could say whose rules its tokens are judged by."""
+    """Every `iss` that it stands for: of two entries nobody could say which judges its tokens."""
     name, tenants = issuer.get("issuer"), _list(issuer.get("tenants"))
     if not isinstance(name, str):
         return set()

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from doorward.identity import preparse
+from doorward.identity.claims import first
 from doorward.identity.issuers import IntrospectionSettings, IssuerSettings
 from doorward.identity.verify import Verified, check_claims
 from doorward.ports.fetch import Basic, Fetched, FetchFailed
@@ -13,6 +14,12 @@ from doorward.ports.fetch import Basic, Fetched, FetchFailed
 MAX_BYTES: Final = 64 * 1024
 INACTIVE_S: Final = 10.0
 """How long a token that does not count is not asked about again."""
+
+
+PERSONAL: Final = frozenset(
+    {"username", "preferred_username", "email", "given_name", "family_name", "auth_time", "amr", "sid", "act"}
+)
+"""What is said of a person, of a login, or of somebody in whose name others act: never of a program alone."""
 
 
 class Inactive(ValueError):
@@ -56,7 +63,7 @@ def judge(
     kind = said.get("token_type", "bearer")
     if type(kind) is not str or kind.lower() != "bearer":
         raise ValueError("the token is not one that is presented as Bearer (token_type)")
-    if "username" in said and "sub" not in said:
+    if not PERSONAL.isdisjoint(said) and first(said, settings.preset.subject[:-1]) is None:
         # Without a subject it would be the client's own token, and no person's (`adapted`).
         raise ValueError("the answer is about a user whom it does not identify (sub)")
     issuer = said.get("iss", settings.issuer)

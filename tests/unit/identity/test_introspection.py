@@ -46,6 +46,14 @@ def test_an_answer_without_a_subject_is_about_the_client() -> None:
     assert (found.subject, found.client, found.human) == ("ci", "ci", False)
 
 
+def test_a_configured_subject_is_one() -> None:
+    own = introspection.adapted(settings(ISSUER, paths={"subject": ("username",)}))
+    answer = json_of(said(sub=None, username="anna"))
+    verified = introspection.judge(answer, own, own.names, RESOURCE, NOW)
+    found = interpret(verified.claims, own, ISSUER)
+    assert (found.subject, found.human) == ("anna", True)
+
+
 def test_the_names_of_the_standard_count_at_every_product() -> None:
     okta = introspection.adapted(settings(ISSUER, "okta"))
     found = interpret(said(scope="a b"), okta, ISSUER)
@@ -64,6 +72,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a kind that is no text": {"token_type": 1},
     "an ID token": {"nonce": "n"},
     "a user without a subject": {"sub": None, "username": "anna"},
+    "a person without a subject": {"sub": None, "email": "anna@example.com"},
+    "a login without a subject": {"sub": None, "auth_time": int(NOW), "amr": ["pwd"]},
+    "an actor for nobody who is named": {"sub": None, "act": {"sub": "helper"}},
     "bound to a key": {"cnf": {"jkt": "x"}},
 }
 
