@@ -117,3 +117,10 @@ def test_a_page_for_people(config: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "no gateway runs" in said
     assert main.main(["blocks", "list", "-c", str(config)]) == Exit.OK
     assert "in force" in capsys.readouterr().out
+
+
+def test_an_end_is_said_to_the_second(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block = run(config, capsys, "block", "agent:ci", "--ttl", "50s")
+    ends = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(block["expires_at"]))
+    assert main.main(["blocks", "list", "-c", str(config)]) == Exit.OK
+    assert ends in capsys.readouterr().out
