@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from doorward.app import announce
 from doorward.app.admin.answers import Answers
 from doorward.app.admin.beside import Administration
 from doorward.app.changes import Told, actor_of, changes
@@ -22,7 +23,7 @@ from doorward.app.readiness import issuers_state, readiness, traffic
 from doorward.app.standing import Standing
 from doorward.app.state import open_ring, paths
 from doorward.app.wishes import Wishes
-from doorward.app.world import KINDS, Lasting, World
+from doorward.app.world import Lasting, World
 from doorward.audit.large import LargeRecords
 from doorward.audit.recorder import Recorder
 from doorward.backends.files.lock import Holder, StateLock
@@ -307,7 +308,7 @@ class Process:
             self.sealer.place_anchor(loaded.settings.audit.anchor)
         self._keep_issuers()
         self.wishes.pass_on(old.servers, new.servers)
-        self._spawn(self._announce(old, new))
+        self._spawn(announce.reloaded(self.notices, old, new))
         for server in new.servers:
             self._spawn(new.refresh_server(server))
         self._spawn(old.retire(new, loaded.settings.gateway.drain), self._retiring)
@@ -406,13 +407,6 @@ class Process:
         """Endpoints at which somebody listens to changes of lists."""
         return self.streams.endpoints | {one.endpoint for one in self.listens.listening() if one.kinds}
 
-    async def _announce(self, old: World, new: World) -> None:
-        """A reload may change what callers see; others have their turn between two servers."""
-        for name in sorted({*old.servers, *new.servers}):
-            for kind in KINDS:
-                await self.notices.list_changed(name, kind, old.view(name, kind), new.view(name, kind))
-            await asyncio.sleep(0)
-
     def _bound_sessions(self, settings: Settings) -> None:
         wanted = settings.gateway.sessions
         self.sessions.bound(idle_s=wanted.idle, per_owner=wanted.per_principal, in_total=wanted.total)
@@ -435,14 +429,7 @@ class Process:
             server.close_conversation(session.id, gently=gently)
 
     def _shut(self, before: Engine, servers: Collection[str]) -> None:
-        """These were blocked, or are not any more: what they offer appears, or disappears."""
-        self._spawn(self._announce_shut(before, servers))
-
-    async def _announce_shut(self, before: Engine, servers: Collection[str]) -> None:
-        for name in sorted(set(servers) & self.world.servers.keys()):
-            for kind in KINDS:
-                now = self.world.view(name, kind)
-                await self.notices.list_changed(name, kind, View(before, now.definitions), now)
+        self._spawn(announce.shut(self.notices, self.world, before, servers))
 
     def _tokens_of(self, loaded: Loaded) -> "Tokens":
         if self._issuers is None:
