@@ -100,7 +100,7 @@ def test_refreshed_and_stepped_up_and_all_of_it_written_down(
         # What was opened with the first token goes on with the refreshed one, and with the one for more.
         sessions = {call["mcp"].get("session") for call in theirs}
         assert len(sessions) == 1
-        assert (None in sessions) == program.name.endswith("modern")
+        assert (None in sessions) == (program.mode not in ("", "legacy"))
         mine = [call for call in theirs if call["mcp"]["name"] == "delete_customer"]
         said = [(call["decision"]["effect"], call["decision"].get("reason")) for call in mine]
         assert said == [("deny", "insufficient_scope"), ("permit", None)]

@@ -18,7 +18,7 @@ async def main() -> None:
     ):
         await session.initialize()
         names = [tool.name for tool in (await session.list_tools()).tools]
-        await application.tell(names, session.call_tool)
+        await signing_in.tell(target, names, session.call_tool, application.memory)
 
 
 asyncio.run(main())

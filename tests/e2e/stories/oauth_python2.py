@@ -23,7 +23,7 @@ async def main() -> None:
         ) as client,
     ):
         names = [tool.name for tool in (await client.list_tools()).tools]
-        await application.tell(names, client.call_tool)
+        await signing_in.tell(target, names, client.call_tool, application.memory)
 
 
 asyncio.run(main())

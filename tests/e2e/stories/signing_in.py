@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth import OAuthClientProvider, TokenStorage
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 Json = dict[str, Any]
@@ -46,7 +46,6 @@ class Application:
 
     def __init__(self, target: Json, came_back: Callable[[Json], Any]) -> None:
         """`came_back`: the SDK's own form of what stands in the query of a callback."""
-        self.target = target
         described = {
             "client_name": "story",
             "redirect_uris": [target["callback"]],
@@ -76,19 +75,20 @@ class Application:
             {name: value[0] for name, value in parse_qs(urlsplit(url.strip()).query).items()}
         )
 
-    async def tell(self, names: list[str], call: Call) -> None:
-        """Everything after the connection is there."""
-        prefix = self.target.get("prefix", "")
-        find = f"{prefix}find_customers", {"query": "Quill"}
-        say(tools=sorted(names))
-        say(found=shown(await call(*find)))
-        await asyncio.sleep(self.target["rest"])
-        say(again=shown(await call(*find)))
-        say(deleted=shown(await call(f"{prefix}delete_customer", {"id": self.target["victim"]})))
-        assert self.memory.tokens is not None
-        assert self.memory.registered is not None
-        scopes = sorted((self.memory.tokens.scope or "").split())
-        say(scopes=scopes, client=self.memory.registered.client_id)
+
+async def tell(target: Json, names: list[str], call: Call, memory: TokenStorage) -> None:
+    """Everything after the connection is there."""
+    prefix = target.get("prefix", "")
+    find = f"{prefix}find_customers", {"query": "Quill"}
+    say(tools=sorted(names))
+    say(found=shown(await call(*find)))
+    await asyncio.sleep(target["rest"])
+    say(again=shown(await call(*find)))
+    say(deleted=shown(await call(f"{prefix}delete_customer", {"id": target["victim"]})))
+    tokens, registered = await memory.get_tokens(), await memory.get_client_info()
+    assert tokens is not None
+    assert registered is not None
+    say(scopes=sorted((tokens.scope or "").split()), client=registered.client_id)
 
 
 def shown(result: Any) -> Json:

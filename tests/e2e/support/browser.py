@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 
 CALLBACK = "http://127.0.0.1:9/callback"
-"""Where clients are redirected to. Nobody listens there: the last redirect is what they get."""
+"""Where most clients are redirected to. Nobody listens there: the last redirect is what they get."""
 _STEPS = 20
 
 
@@ -45,12 +45,14 @@ class Browser:
         """How many forms were filled in."""
 
     def visit(self, url: str) -> str:
-        """Signs in and agrees to everything; the URL at CALLBACK. Fails the test when no way leads there."""
+        """Signs in and agrees to everything; where that leads in the end, which is not visited. Fails the
+        test when that is not the redirect_uri of `url`."""
+        (callback,) = parse_qs(urlsplit(url).query)["redirect_uri"]
         answer = self._http.get(url)
         for _ in range(_STEPS):
             if answer.is_redirect:
                 target = str(answer.url.join(answer.headers["location"]))
-                if target.startswith(CALLBACK):
+                if target.startswith(callback):
                     return target
                 answer = self._http.get(target)
             else:

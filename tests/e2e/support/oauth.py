@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Timer
 from typing import Any
 
-from tests.e2e.support.actors import SDK1, script
+from tests.e2e.support.actors import FASTMCP, SDK1, script
 from tests.e2e.support.browser import CALLBACK, Browser
 
 Json = dict[str, Any]
@@ -37,6 +37,7 @@ PROGRAMS = [
     Program("py1", SDK1, "oauth_python1.py"),
     Program("py2-legacy", "", "oauth_python2.py", "legacy", "before"),
     Program("py2-modern", "", "oauth_python2.py", "2026-07-28", "described"),
+    Program("fastmcp", FASTMCP, "oauth_fastmcp.py", "auto"),
     Program("ts1", "node", "oauth_v1.mjs"),
     Program("ts2-legacy", "node", "oauth_v2.mjs", "legacy", "before"),
     Program("ts2-modern", "node", "oauth_v2.mjs", "modern", "described"),
