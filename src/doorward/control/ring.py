@@ -74,7 +74,7 @@ def rotate(
     what they were made for.
 
     Raises Forbidden, ValueError for a purpose that has other ways or an end that would lose something,
-    GatewayError(STORE_UNAVAILABLE).
+    Conflict for a pepper that is needed and would end at once, GatewayError(STORE_UNAVAILABLE).
     """
     by.require_all(Right.SECRETS_CHANGE)
     if wanted not in (*LASTING, *OVERLAPS):
@@ -82,6 +82,8 @@ def rotate(
     if wanted == DIGEST and overlap_s is not None:
         raise ValueError("digests in the log are compared for as long as it is kept: no version of them ends")
     purpose = purpose_of(TENANT, *quarter_of(now)) if wanted == DIGEST else wanted
+    if purpose == PEPPER and overlap_s == 0:
+        _check_unneeded(store, now)
     within = OVERLAPS.get(purpose) if overlap_s is None else overlap_s
     ends = None if within is None else now + within
     before = max((one.number for one in ring.versions(purpose)), default=0)
@@ -99,6 +101,13 @@ def rotate(
         ring.end(purpose, older, ends)
     using = needed(store.facts(), now) if purpose == PEPPER else Counter[int]()
     return Rotated(purpose, before, after, ends if older else None, sum(using[number] for number in older))
+
+
+def _check_unneeded(store: Store, now: float) -> None:
+    users = needed(store.facts(), now).total()
+    if users:
+        message = f"{users} keys and tokens that work, maybe yours, would be worth nothing at once"
+        raise Conflict(message, "leave --overlap 0 out, and end the old version when nothing needs it")
 
 
 def end(

@@ -114,6 +114,15 @@ def test_a_pepper_that_is_needed_is_not_ended_but_by_force(house: House) -> None
     )
 
 
+def test_a_rotation_does_not_end_at_once_what_is_needed(house: House) -> None:
+    house.store.add_key(replace(RECORD, pepper_version=1, expires_at=NOW + 10), b"")
+    with pytest.raises(Conflict, match="worth nothing at once"):
+        house.rotate("pepper", overlap_s=0.0)
+    assert (house.changes(), len(house.ring.versions("pepper"))) == ([], 1)
+    house.now = NOW + 10
+    assert house.rotate("pepper", overlap_s=0.0).ends == NOW + 10
+
+
 def test_one_that_nobody_needs_is_ended_and_the_newest_never(house: House) -> None:
     house.rotate("pepper")
     house.end("pepper", 1)
