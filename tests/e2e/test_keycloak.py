@@ -1,5 +1,7 @@
 """Keycloak as the issuer. Only `make keycloak` fetches and runs it: it takes 120 MB and a minute."""
 
+import base64
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -106,6 +108,28 @@ def test_a_token_that_was_exchanged(gw: ResourceServer, issuer: Keycloak, http: 
         assert (said["agent"], said["client"], said["human"]) == ("helper", "helper", True)
         assert said["subject"] == direct["subject"]
         assert tools(http, gw, token) == seen
+
+
+def test_a_login_is_blocked_with_every_token_of_it(
+    gw: ResourceServer, issuer: Keycloak, http: httpx2.Client
+) -> None:
+    """Keycloak names the login in every token (`sid`), refreshed ones too."""
+    one, other = (issuer.of_person("anna", READ) for _ in range(2))
+    login = claims(one["access_token"])["sid"]
+    gw.run("block", f"sid:{login}@{issuer.url}", "--reason", "laptop lost")
+    renewed = issuer.post(
+        "token", grant_type="refresh_token", client_id=DESK, refresh_token=one["refresh_token"]
+    )
+    assert claims(renewed["access_token"])["sid"] == login
+    for token in (one["access_token"], renewed["access_token"]):
+        assert call(http, gw.crm, token, "find_customers", {"query": "x"}).status_code == 401
+    assert tools(http, gw, other["access_token"]) == ALL
+
+
+def claims(token: str) -> Json:
+    """What a JWT says, believed."""
+    said: Json = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    return said
 
 
 @pytest.mark.parametrize("program", REGISTERED, ids=lambda program: program.name)
