@@ -55,12 +55,16 @@ class Standing:
         self._facts = StoreFacts(0)
         self._keys = KeyTimes(self._facts)
         self._peppers: dict[int, float] = {}
+        self._ended = 0
+        """How many of them are over."""
         self._blocks: list[BlockRecord] = []
         self._revoked = Blocked()
         self._expiries, self._renewals = Expiries(), Expiries()
         self._dark = False
         """Whether streams were ended because the store cannot be read."""
         self._unsettled = asyncio.Event()
+        self._doubted = True
+        """Whether more may have changed than the time."""
         self._last_use = LastUse(store)
 
     def apply(self, facts: StoreFacts) -> None:
@@ -78,7 +82,7 @@ class Standing:
         self._swap(world.gateway)
         # What a stream shows was judged by what its key was worth when it was opened.
         self._endings.close_streams(lambda principal: principal.key_id in changed)
-        self._unsettled.set()
+        self._doubt()
 
     def confirm(self) -> None:
         """The store still holds what it held."""
@@ -97,15 +101,19 @@ class Standing:
         """`new` is in force. A principal in an open stream was made by rules that may have changed since."""
         if not same_callers(old.loaded.settings, new.loaded.settings):
             self._endings.close_streams(lambda principal: principal.key_id is None)
-        self._unsettled.set()
+        self._doubt()
 
     def tick(self) -> None:
         """Time has passed: what has ended by itself meanwhile."""
         now, world = self._clock(), self._world()
         if self._expiries.due(now):
             self._renewals.note(now + world.loaded.settings.gateway.sessions.renewal)
-            world.directory.doubt_keys()
-            self._block(world)
+            if self._ended_peppers(now) != self._ended:
+                self._ended = self._ended_peppers(now)
+                world.directory.doubt_keys()
+                self._doubt()
+            if self._block(world):
+                self._doubt()
             self._swap(world.gateway)
             self._unsettled.set()
         if self._renewals.due(now):
@@ -116,9 +124,14 @@ class Standing:
         self._dark = stale
 
     async def settle(self) -> None:
-        """End what is open of everybody with whom it is over now."""
+        """End what is open of everybody with whom it is over now. Where only the time has changed, nothing
+        else is looked at: tokens of somebody end all the while."""
+        doubted, self._doubted = self._doubted, False
         self._unsettled.clear()
-        await self._endings.end(self._stream_over, self._caller_over)
+        if doubted:
+            await self._endings.end(self._stream_over, self._caller_over)
+        else:
+            await self._endings.end(self._expired, self._long_expired)
 
     async def watch(self) -> None:
         """Until cancelled: ends what has to end, in time."""
@@ -135,7 +148,7 @@ class Standing:
         """Until cancelled: tells the store which keys are used."""
         while True:
             await asyncio.sleep(TELL_S)
-            self._unsettled.set()  # more than `Expiries` can note ends at the latest now
+            self._doubt()  # more than `Expiries` can note ends at the latest now
             await self.tell()
 
     async def tell(self) -> None:
@@ -152,11 +165,19 @@ class Standing:
         for ends in self._peppers.values():
             self._expiries.note(ends)
 
-    def _block(self, world: World) -> None:
-        """Put the blocks in force that are so now. A value that stays the same is left alone, because a new
-        one has every caller judged again."""
+    def _ended_peppers(self, now: float) -> int:
+        return sum(ends <= now for ends in self._peppers.values())
+
+    def _doubt(self) -> None:
+        self._doubted = True
+        self._unsettled.set()
+
+    def _block(self, world: World) -> bool:
+        """Put the blocks in force that are so now; whether they are others than before. A value that stays
+        as it was is left alone, because a new one has every caller judged again."""
         blocks = live_blocks(self._facts.blocks, self._clock())
-        if blocks != self._blocks:
+        differ = blocks != self._blocks
+        if differ:
             self._blocks, self._revoked = blocks, Blocked(blocks)
         directory, policy = world.directory, world.policy
         directory.expiries = self._expiries
@@ -168,18 +189,26 @@ class Standing:
             self._endings.clear(world.servers[name])
         if changed:
             self._shut(policy, changed)
+        return differ
+
+    def _expired(self, principal: Principal) -> bool:
+        return principal.expires_at <= self._clock()
+
+    def _long_expired(self, principal: Principal, idle_s: float) -> bool:
+        """Who has to renew a token may take its time; whoever was there after its end has done so."""
+        now, ended = self._clock(), principal.expires_at
+        if principal.key_id is not None:
+            return self._keys.until(principal.key_id, now) <= now
+        if ended > now:
+            return False
+        renewal = self._world().loaded.settings.gateway.sessions.renewal
+        return ended + renewal <= now and now - idle_s <= ended
 
     def _stream_over(self, principal: Principal) -> bool:
-        return principal.expires_at <= self._clock() or self._gone(principal)
+        return self._expired(principal) or self._gone(principal)
 
     def _caller_over(self, principal: Principal, idle_s: float) -> bool:
-        """Who has to renew a token may take its time; whoever was there after its end has done so."""
-        if principal.key_id is None:
-            now, ended = self._clock(), principal.expires_at
-            renewal = self._world().loaded.settings.gateway.sessions.renewal
-            if ended + renewal <= now and now - idle_s <= ended:
-                return True
-        return self._gone(principal)
+        return self._long_expired(principal, idle_s) or self._gone(principal)
 
     def _gone(self, principal: Principal) -> bool:
         """Whether a request of this principal would be refused whatever it presents."""

@@ -28,7 +28,7 @@ class Notices:
 
 def world(policy: Any, *servers: str) -> Any:
     return SimpleNamespace(
-        servers=dict.fromkeys(servers), view=lambda name, kind: View(policy, [tool("a", server=name)])
+        servers=dict.fromkeys(servers), view=lambda name, _kind: View(policy, [tool("a", server=name)])
     )
 
 
