@@ -39,11 +39,12 @@ def ensure_owner(
             if not operators.first_owner(store):
                 return None
             made = operators.bootstrap(store, ring, actor=actor, now=now)
+            where = keep(root, made.text)  # whoever has waited for the lock looks for it next
     except OSError as error:
         raise _unavailable(f"{root} cannot be used: {error.strerror}") from error
     say(f"doorward: made the first operator, {made.record.name}, who may do everything. Its token:")
     say(f"  {made.text}")
-    say(f"It is shown this once. {keep(root, made.text)}")
+    say(f"It is shown this once. {where}")
     return made.text
 
 

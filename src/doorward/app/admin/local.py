@@ -120,11 +120,13 @@ def asking(plane: Plane, root: Path, token: str | None) -> Callable[[bool], Oper
 
     def who(changes: bool) -> Operator:
         presented = token or kept(root / TOKEN_FILE)
-        if presented is None and first_owner(plane.store):
-            if not changes:
-                return Operator("", operator(), Role.OWNER, "cli")
-            actor = Actor(operator(), "cli")
-            presented = ensure_owner(root, plane.store, plane.ring, actor=actor, now=time.time(), say=_say)
+        if presented is None and changes:
+            # Also where there is an operator by now: who makes the first keeps its token under a lock, and
+            # whoever has waited for that finds it.
+            made = ensure_owner(root, plane.store, plane.ring, actor=_here(), now=time.time(), say=_say)
+            presented = made or kept(root / TOKEN_FILE)
+        elif presented is None and first_owner(plane.store):
+            return Operator("", operator(), Role.OWNER, "cli")
         if presented is None:
             raise CallerError(Reason.CREDENTIAL_MISSING, "no operator's token was presented")
         return plane.operator(presented)
@@ -132,12 +134,16 @@ def asking(plane: Plane, root: Path, token: str | None) -> Callable[[bool], Oper
     return who
 
 
+def _here() -> Actor:
+    """Whoever runs the command, as the system knows them."""
+    return Actor(operator(), "cli")
+
+
 @contextmanager
 def recovered(loaded: Loaded) -> Iterator[tuple[str, str]]:
     """Name and token of one more owner, on record when this ends. Raises GatewayError."""
     with opened(loaded, "operators") as (store, ring):
-        actor = Actor(operator(), "cli")
-        made = recover(paths(loaded.settings).root, store, ring, actor=actor, now=time.time())
+        made = recover(paths(loaded.settings).root, store, ring, actor=_here(), now=time.time())
         yield made.record.name, made.text
 
 

@@ -1,15 +1,19 @@
 """Administration on the store of a configuration: with the same rights as over HTTP, and the same records."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from doorward.app.admin.bootstrap import TOKEN_FILE, kept
-from doorward.app.admin.local import administered, recovered
+from doorward.app.admin.local import Unserved, administered, asking, recovered
 from doorward.app.state import paths
 from doorward.audit import records
+from doorward.backends.files.ring import FileRing
+from doorward.backends.sql.sqlite import open_sqlite
 from doorward.config.load import Loaded, parse
 from doorward.control.errors import Forbidden, Unavailable, Unknown
+from doorward.control.plane import Plane
 from doorward.model.errors import CallerError
 
 TEXT = "version: 1\nservers: {git: {url: 'http://127.0.0.1:1/'}}\nagents: {b: {}, a: {}}\n"
@@ -47,6 +51,27 @@ def test_the_first_change_makes_the_first_operator(
     with administered(loaded) as send:
         send("POST", "/keys", {"agent": "a"})
     assert "dwa_" not in capsys.readouterr().err
+
+
+def test_of_many_first_changes_at_once_all_are_made(loaded: Loaded) -> None:
+    """One of them makes the operator, and the others act as the one that it made."""
+    root = paths(loaded.settings).root
+    open_sqlite(root / "doorward.db").close()
+    together, found = threading.Barrier(6), []
+
+    def ask() -> None:
+        store = open_sqlite(root / "doorward.db")
+        who = asking(Plane(store, FileRing(root / "secrets.json"), Unserved(loaded), "cli"), root, None)
+        together.wait(30)
+        found.append(who(True).name)
+        store.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["owner"] * 6
 
 
 def test_without_a_token_nobody_gets_in_once_there_are_operators(loaded: Loaded) -> None:
