@@ -1,5 +1,6 @@
 """Carries one operation out: the same for a request over HTTP and for a command without a gateway."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -40,11 +41,25 @@ def perform(plane: Plane, by: Operator, request: Request) -> Done:
     query: Any = msgspec.convert(dict(request.query), type=route.query or NoQuery, strict=False)
     body: Any = None
     if route.body is not None:
-        body = msgspec.json.decode(request.body or b"{}", type=route.body)
+        body = _read(request.body or b"{}", route.body)
     elif request.body:
         raise ValueError("this takes no body")
     said = route.run(plane, by, Call(request.path, query, body))
     return Done(route.status, encoded(said, plane.rest), _applied(plane) if route.changes else None)
+
+
+def _read(body: bytes, kind: type[Any]) -> Any:
+    """Raises ValueError. What has one reading here has the same for whoever looks at it on its way."""
+    found = msgspec.json.decode(body, type=kind)
+    json.loads(body, object_pairs_hook=_once)
+    return found
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in members]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is there twice")
 
 
 def encoded(said: Any, rest: Callable[[], None]) -> bytes:

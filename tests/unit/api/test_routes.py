@@ -304,3 +304,11 @@ def test_a_long_answer_is_the_whole_answer() -> None:
     assert int(answer.headers["content-length"]) == len(answer.body) > 64 * 1024
     assert {row["id"] for row in answer.said["keys"]} == made
     assert len(rests) >= 240
+
+
+def test_a_body_has_one_reading() -> None:
+    house = House()
+    twice = b'{"agent": "ci", "name": "a", "name": "b"}'
+    answer = house.ask("POST", "/keys", raw=twice)
+    assert (answer.status, answer.said["error"]["message"]) == (400, "'name' is there twice")
+    assert house.ask("GET", "/keys").said["keys"] == []
