@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _MOST: Final = "1000"
+_NOBODY: Final = "no gateway runs, or it has no admin plane (gateway.admin: false)"
 
 
 def show_calls(send: "Send", selector: Mapping[str, str]) -> list[Json] | None:
-    """Those that are meant, oldest first; None where no gateway runs, or none has to be asked."""
+    """Those that are meant, oldest first; None where no gateway can be asked."""
     from doorward.control.errors import Unavailable
 
     try:
@@ -38,7 +39,8 @@ def end_calls(send: "Send", selector: Mapping[str, str]) -> list[Json] | None:
 def say_calls(output: Output, calls: Sequence[Json] | None, *, ended: bool) -> None:
     """For people."""
     if calls is None:
-        output.say("no gateway runs, so there are no calls in flight")
+        become = "none was ended" if ended else "not known"
+        output.say(f"calls in flight: {become}; {_NOBODY}")
     elif not calls:
         output.say("calls in flight: none")
     else:

@@ -45,7 +45,8 @@ def test_without_a_gateway_there_are_none() -> None:
 @pytest.mark.parametrize(
     ("calls", "ended", "text"),
     [
-        (None, False, "no gateway runs"),
+        (None, False, "not known; no gateway runs, or it has no admin plane"),
+        (None, True, "none was ended; no gateway runs, or it has no admin plane"),
         ([], True, "calls in flight: none"),
         ([CALL], False, "calls in flight: 1; --now ends them"),
         ([CALL], True, "calls ended: 1"),
