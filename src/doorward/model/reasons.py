@@ -149,7 +149,9 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.CREDENTIAL_REVOKED: ReasonInfo(_C, False, "Ask the operator for a new key, or log in again."),
     Reason.KEY_SUSPENDED: ReasonInfo(_C, False, "Ask the operator: who made the key may not any more."),
     Reason.NETWORK_FORBIDDEN: ReasonInfo(_C, False, "Call from a network that the key names."),
-    Reason.CREDENTIAL_AMBIGUOUS: ReasonInfo(_C, False, "Send exactly one credential, in one header."),
+    Reason.CREDENTIAL_AMBIGUOUS: ReasonInfo(
+        _C, False, "Send exactly one credential, of 8 KiB at most, in one header."
+    ),
     Reason.PROXIED_WITHOUT_CREDENTIAL: ReasonInfo(
         _C, False, "auth: none serves direct loopback callers only; configure auth: {keys: true}."
     ),
@@ -184,7 +186,7 @@ REASONS: Final[dict[Reason, ReasonInfo]] = {
     Reason.OUT_OF_BOUNDS: ReasonInfo(
         _P, False, "Ask the operator what bounds this credential beside its agent's grants."
     ),
-    Reason.RATE_LIMITED: ReasonInfo(_P, True, "Try again after retry_after_s seconds."),
+    Reason.RATE_LIMITED: ReasonInfo(_P, True, "Wait for so long, or ask the operator for a higher rate."),
     Reason.CHECK_FAILED: ReasonInfo(
         _P, False, "Ask the operator: a check of this call failed, so it was not sent."
     ),
