@@ -35,6 +35,7 @@ def same_callers(before: Settings, after: Settings) -> bool:
     knows any more of what is open."""
     return (
         before.auth == after.auth
+        and before.gateway.public_url == after.gateway.public_url  # what tokens are made for
         and before.people == after.people
         and {name: agent.match for name, agent in before.agents.items() if agent.match}
         == {name: agent.match for name, agent in after.agents.items() if agent.match}

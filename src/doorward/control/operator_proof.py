@@ -41,14 +41,19 @@ def prove(
         raise CallerError(Reason.CREDENTIAL_REVOKED, "this operator was removed")
     if record.expires_at is not None and record.expires_at <= now:
         raise CallerError(Reason.CREDENTIAL_EXPIRED, "this operator's time is over")
-    return _operator(record, via)
+    try:
+        role = Role(record.role)
+    except ValueError:
+        message = "this operator's role is none that this version of Doorward knows"
+        raise CallerError(Reason.CREDENTIAL_INVALID, message) from None
+    return _operator(record, role, via)
 
 
-def _operator(record: OperatorRecord, via: str) -> Operator:
+def _operator(record: OperatorRecord, role: Role, via: str) -> Operator:
     return Operator(
         record.id,
         record.name,
-        Role(record.role),
+        role,
         via,
         agents=record.agents,
         servers=record.servers,

@@ -11,7 +11,7 @@ from doorward.model.principal import Principal
 
 TEXT = """\
 version: 1
-gateway: {{listen: "127.0.0.1:0", public_url: "https://gw.example.com"}}
+gateway: {{listen: "127.0.0.1:0", public_url: "{url}"}}
 auth: {auth}
 agents:
   one: {{match: [{{issuer: "https://id.example.com", client_id: {client}}}]}}
@@ -23,7 +23,13 @@ AUTH = '{keys: true, issuers: [{issuer: "https://id.example.com"}]}'
 
 def settings(folder: Path, **said: str) -> Settings:
     path = folder / "doorward.yaml"
-    usual = {"auth": AUTH, "client": "app", "person": "anna", "rules": "false"}
+    usual = {
+        "auth": AUTH,
+        "client": "app",
+        "person": "anna",
+        "rules": "false",
+        "url": "https://gw.example.com",
+    }
     path.write_text(TEXT.format(**{**usual, **said}))
     return load(path).settings
 
@@ -52,6 +58,7 @@ def test_nobody_shows_anything(tmp_path: Path) -> None:
         ({"rules": "true"}, True),
         ({"client": "other"}, False),
         ({"person": "berta"}, False),
+        ({"url": "https://new.example.com"}, False),
         ({"auth": AUTH.replace("keys: true, ", "")}, False),
     ],
 )

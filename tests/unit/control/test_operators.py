@@ -297,6 +297,14 @@ def test_nobody_is_let_in_with_half_a_token(house: House) -> None:
         assert refused.value.reason is Reason.CREDENTIAL_INVALID
 
 
+def test_a_role_that_nobody_knows_is_no_bug_and_no_right(house: House) -> None:
+    made = house.add("anna", "viewer")
+    assert house.store.change_operator(msgspec.structs.replace(made.record, role="emperor"), b"{}")
+    with pytest.raises(CallerError, match="role is none") as refused:
+        house.proven(made)
+    assert refused.value.reason is Reason.CREDENTIAL_INVALID
+
+
 def test_what_is_public_of_an_operator(house: House) -> None:
     (record,) = house.store.operators()
     secret = {"digest", "pepper_version"}
