@@ -90,20 +90,21 @@ def listed(plane: Plane, by: Operator, call: Call) -> KeyPage:
     if query.agent is not None:
         found = [record for record in found if record.agent == query.agent]
     operators, configured, now = _operators(plane), plane.configured(), plane.clock()
+    ended = key_view.ended_peppers(plane.ring, found)
     if query.state is not None:
         found = [
             record
             for record in rested(found, plane.rest)
-            if key_view.state(record, operators, configured, now) == query.state
+            if key_view.state(record, operators, configured, now, ended) == query.state
         ]
     page, cursor = cut(found, query, lambda record: record.id)
-    shown = (key_view.effective(record, operators, configured, now) for record in page)
+    shown = (key_view.effective(record, operators, configured, now, ended) for record in page)
     return KeyPage([_row(each) for each in rested(shown, plane.rest)], cursor)
 
 
 def show(plane: Plane, by: Operator, call: Call) -> KeyRow:
     configured, now = plane.configured(), plane.clock()
-    return _row(key_view.show_key(plane.store, configured, call.path["key"], by=by, now=now))
+    return _row(key_view.show_key(plane.store, plane.ring, configured, call.path["key"], by=by, now=now))
 
 
 def change(plane: Plane, by: Operator, call: Call) -> KeyRow:
@@ -135,7 +136,8 @@ def _operators(plane: Plane) -> dict[str, OperatorRecord]:
 
 
 def _shown(plane: Plane, record: KeyRecord) -> KeyRow:
-    return _row(key_view.effective(record, _operators(plane), plane.configured(), plane.clock()))
+    ended = key_view.ended_peppers(plane.ring, [record])
+    return _row(key_view.effective(record, _operators(plane), plane.configured(), plane.clock(), ended))
 
 
 def _row(shown: key_view.Effective) -> KeyRow:

@@ -1,6 +1,6 @@
 """What a key is worth: every limit that holds for it, where each comes from, and what is left in the end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,7 @@ from doorward.identity.narrow import Narrowed, narrow
 from doorward.model.bounds import Rate
 from doorward.model.errors import CallerError
 from doorward.model.grants import AgentRules, Glob
+from doorward.ports.secrets import SecretRing, VersionEnded
 from doorward.ports.store import KeyRecord, OperatorRecord, Store
 
 KEY: Final = "key"
@@ -49,20 +50,33 @@ class Effective(msgspec.Struct, frozen=True):
     """The earlier one of the key's end and its creator's."""
 
 
-def show_key(store: Store, configured: Configured, key_id: str, *, by: Operator, now: float) -> Effective:
+def show_key(
+    store: Store, ring: SecretRing, configured: Configured, key_id: str, *, by: Operator, now: float
+) -> Effective:
     """`key_id` as for `find_key`. Raises Forbidden, Unknown, GatewayError(STORE_UNAVAILABLE)."""
     record = find_key(store, key_id, by=by)
     operators = {operator.id: operator for operator in store.operators()}
-    return effective(record, operators, configured, now)
+    return effective(record, operators, configured, now, ended_peppers(ring, [record]))
+
+
+def ended_peppers(ring: SecretRing, records: Iterable[KeyRecord]) -> frozenset[int]:
+    """Versions of the pepper that some of these were made with and that were ended. Raises
+    GatewayError(STORE_UNAVAILABLE)."""
+    made_with = {record.pepper_version for record in records}
+    return frozenset(number for number in made_with if _ended(ring, number))
 
 
 def effective(
-    record: KeyRecord, operators: Mapping[str, OperatorRecord], configured: Configured, now: float
+    record: KeyRecord,
+    operators: Mapping[str, OperatorRecord],
+    configured: Configured,
+    now: float,
+    ended: frozenset[int] = frozenset(),
 ) -> Effective:
-    """`operators`: all there ever were, by id. `now`: seconds since 1970."""
+    """`operators`: all there ever were, by id. `now`: seconds since 1970. `ended`: see `ended_peppers`."""
     agent = configured.agents.get(record.agent)
     creator = operators.get(record.creator_id or "")
-    state, cause, held = _state(record, agent, operators, now)
+    state, cause, held = _state(record, agent, operators, now, ended)
     creators = None if creator is None else creator.servers
     ends = (record.expires_at, None if creator is None else creator.expires_at)
     rates = (
@@ -81,10 +95,14 @@ def effective(
 
 
 def state(
-    record: KeyRecord, operators: Mapping[str, OperatorRecord], configured: Configured, now: float
+    record: KeyRecord,
+    operators: Mapping[str, OperatorRecord],
+    configured: Configured,
+    now: float,
+    ended: frozenset[int] = frozenset(),
 ) -> str:
     """ "live", "revoked", "expired" or "suspended"."""
-    return _state(record, configured.agents.get(record.agent), operators, now)[0]
+    return _state(record, configured.agents.get(record.agent), operators, now, ended)[0]
 
 
 def as_json(shown: Effective) -> dict[str, Any]:
@@ -108,13 +126,27 @@ def as_json(shown: Effective) -> dict[str, Any]:
     }
 
 
+def _ended(ring: SecretRing, pepper: int) -> bool:
+    try:
+        ring.version("pepper", pepper)
+    except VersionEnded:
+        return True
+    return False
+
+
 def _state(
-    record: KeyRecord, agent: AgentRules | None, operators: Mapping[str, OperatorRecord], now: float
+    record: KeyRecord,
+    agent: AgentRules | None,
+    operators: Mapping[str, OperatorRecord],
+    now: float,
+    ended: frozenset[int],
 ) -> tuple[str, str | None, Narrowed | None]:
     if record.revoked_at is not None:
         return "revoked", None, None
     if record.expires_at is not None and record.expires_at <= now:
         return "expired", None, None
+    if record.pepper_version in ended:
+        return "suspended", "the pepper of its secret was ended; keys rotate gives it another", None
     if agent is None:
         return "suspended", f"the configuration has no agent {record.agent}", None
     try:

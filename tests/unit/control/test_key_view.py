@@ -10,9 +10,11 @@ from doorward.control.errors import Forbidden, Unknown
 from doorward.control.key_view import Effective, Limit, as_json, effective, show_key, state
 from doorward.control.keys import Wanted
 from doorward.control.roles import Operator, Role
+from doorward.model.reasons import Reason
+from doorward.ports.secrets import VersionEnded
 from doorward.ports.store import KeyRecord
 from tests.contract.store import RECORD
-from tests.unit.control.key_house import ANNA, BEA, NOW, TEXT, configured, limited, made, record_of
+from tests.unit.control.key_house import ANNA, BEA, NOW, TEXT, Ring, configured, limited, made, record_of
 
 CI = replace(RECORD, agent="ci")
 
@@ -124,14 +126,14 @@ def test_it_is_shown_to_those_who_have_to_do_with_its_agent() -> None:
     store = MemoryStore()
     key = made(store, Wanted(agent="ci", rate="1/min")).record
     store.add_operator(record_of(ANNA), b"{}")
-    shown = show_key(store, configured(), key.id, by=ANNA, now=NOW)
+    shown = show_key(store, Ring(), configured(), key.id, by=ANNA, now=NOW)
     assert (shown.record, shown.state, shown.rate) == (key, "live", "1/min")
     with pytest.raises(Forbidden):
-        show_key(store, configured(), key.id, by=limited(BEA, agents=("dev-*",)), now=NOW)
+        show_key(store, Ring(), configured(), key.id, by=limited(BEA, agents=("dev-*",)), now=NOW)
     with pytest.raises(Forbidden):
-        show_key(store, configured(), key.id, by=limited(BEA, role=Role.VIEWER), now=NOW)
+        show_key(store, Ring(), configured(), key.id, by=limited(BEA, role=Role.VIEWER), now=NOW)
     with pytest.raises(Unknown):
-        show_key(store, configured(), "AAAAAAAAAAAA", by=ANNA, now=NOW)
+        show_key(store, Ring(), configured(), "AAAAAAAAAAAA", by=ANNA, now=NOW)
 
 
 def test_programs_get_all_of_it_and_no_digest() -> None:
@@ -150,3 +152,22 @@ def test_programs_get_all_of_it_and_no_digest() -> None:
     }  # fmt: skip
     assert "digest" not in said
     assert "ab" * 32 not in str(said)
+
+
+class Ended(Ring):
+    """Its pepper counts no longer."""
+
+    def version(self, purpose: str, number: int) -> bytes:
+        raise VersionEnded(Reason.STORE_UNAVAILABLE, f"{purpose} {number}")
+
+
+def test_a_key_whose_pepper_was_ended_is_suspended_until_it_is_rotated() -> None:
+    store = MemoryStore()
+    store.add_operator(record_of(ANNA), b"")
+    key = made(store, Wanted(agent="ci")).record
+    shown = show_key(store, Ended(), configured(), key.id, by=ANNA, now=NOW)
+    assert (shown.state, shown.servers) == ("suspended", ())
+    assert "keys rotate" in (shown.cause or "")
+    assert state(key, {ANNA.id: record_of(ANNA)}, configured(), NOW, frozenset({4})) == "suspended"
+    assert state(key, {ANNA.id: record_of(ANNA)}, configured(), NOW, frozenset({3})) == "live"
+    assert show_key(store, Ring(), configured(), key.id, by=ANNA, now=NOW).state == "live"
