@@ -38,13 +38,40 @@ def open_sqlite(path: Path) -> SqlStore:
         try:
             with engine.connect() as connection:
                 _migrate(connection)
-        except SQLAlchemyError:
+            place = _Place(path)
+        except (OSError, SQLAlchemyError):
             engine.dispose()
             raise
     except (OSError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         raise GatewayError(Reason.STORE_UNAVAILABLE, f"{path} cannot be opened: {cause}") from error
-    return SqlStore(engine)
+    return SqlStore(engine, check=place.check)
+
+
+class _Place:
+    """A file that was moved away, removed or replaced is still there for whoever has it open: what others
+    revoke in its successor would never be seen here, and what is changed here would be lost."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self._path = path
+        self._was = self._now()
+
+    def check(self) -> None:
+        """Raises GatewayError(STORE_UNAVAILABLE)."""
+        try:
+            same = self._now() == self._was
+        except OSError:
+            same = False
+        if not same:
+            message = (
+                f"{self._path} is not the file any more that was opened: restart once it is the right one"
+            )
+            raise GatewayError(Reason.STORE_UNAVAILABLE, message)
+
+    def _now(self) -> tuple[int, int]:
+        found = os.stat(self._path)  # noqa: PTH116 - four times a second, and a third of the price
+        return found.st_dev, found.st_ino
 
 
 def _make(path: Path) -> None:

@@ -1,6 +1,6 @@
 """The store in a relational database (port: Store). Every verb is one transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -22,9 +22,11 @@ _KEPT: Final = frozenset({"id", "created_at", "last_used_at", "revision"})
 class SqlStore:
     """Safe to use from several threads and processes. Each verb raises GatewayError(STORE_UNAVAILABLE)."""
 
-    def __init__(self, engine: Engine) -> None:
-        """`engine`: of a database that has the newest schema; `close` disposes of it."""
+    def __init__(self, engine: Engine, *, check: Callable[[], None] = lambda: None) -> None:
+        """`engine`: of a database that has the newest schema; `close` disposes of it. `check` is asked before
+        each verb and raises GatewayError(STORE_UNAVAILABLE) for a database that is not the one any more."""
         self._engine = engine
+        self._check = check
 
     def close(self) -> None:
         """Close all connections."""
@@ -137,6 +139,7 @@ class SqlStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        self._check()
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 yield connection
@@ -145,6 +148,7 @@ class SqlStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        self._check()
         try:
             with self._engine.connect() as connection:
                 yield connection

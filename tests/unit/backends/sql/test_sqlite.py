@@ -213,3 +213,21 @@ def test_a_record_that_cannot_be_read_makes_the_store_unavailable(
     assert [one.id for one in (*mended.keys, *mended.operators, *mended.blocks)] == [
         RECORD.id, OPERATOR.id, BLOCK.id,
     ]  # fmt: skip
+
+
+def test_a_database_that_was_replaced_is_not_relied_on(store: SqlStore, path: Path) -> None:
+    """Its open file would go on answering, and no revocation in the other one would ever be seen."""
+    store.add_key(RECORD, b"{}")
+    aside = path.with_name("aside")
+    path.rename(aside)
+    asked = (store.epoch, store.facts, lambda: store.add_key(key("B"), b"{}"), lambda: store.outbox(0, 1))
+    for ask in asked:
+        with pytest.raises(GatewayError, match="not the file any more") as caught:
+            ask()
+        assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    aside.rename(path)
+    assert store.facts().keys == (RECORD,)
+    open_sqlite(aside).close()
+    aside.replace(path)
+    with pytest.raises(GatewayError, match="not the file any more"):
+        store.facts()
