@@ -123,7 +123,7 @@ def test_every_leaf_of_the_tree_can_be_run() -> None:
                 yield from leaves(inner)
 
     found = list(leaves(build()))
-    assert len(found) == 41
+    assert len(found) == 47
     assert all(callable(leaf.get_default("run")) for leaf in found)
 
 
@@ -297,13 +297,16 @@ class FakeSecrets:
     def all(self) -> Sequence[Secret]:
         return self.secrets
 
+    def needed(self) -> dict[int, int]:
+        return {}
+
     def rotate_checkpoints(self) -> tuple[str, str]:
         self.rotated += 1
         return "log+1+old", "log+2+new"
 
 
 def with_secrets(monkeypatch: pytest.MonkeyPatch, fake: FakeSecrets) -> FakeSecrets:
-    monkeypatch.setattr(wiring, "open_secrets", lambda _: nullcontext(fake))
+    monkeypatch.setattr(wiring, "open_secrets", lambda *_: nullcontext(fake))
     return fake
 
 
@@ -315,14 +318,18 @@ def test_secrets_are_listed_with_their_versions(
     assert "no keys yet" in capsys.readouterr().out
     with_secrets(monkeypatch, FakeSecrets(Version(1, "2026-01-01"), Version(2, "2026-02-02")))
     assert main(["secrets", "list"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split() == ["checkpoints", "2", "2026-02-02"]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == [
+        ["checkpoints", "1", "old", "2026-01-01", "never"],
+        ["checkpoints", "2", "in", "use", "2026-02-02", "never"],
+    ]
     assert main(["secrets", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["secrets"] == [
         {
             "purpose": "checkpoints",
             "versions": [
-                {"version": 1, "created": "2026-01-01"},
-                {"version": 2, "created": "2026-02-02"},
+                {"version": 1, "created": "2026-01-01", "state": "old", "ends": None, "needed": None},
+                {"version": 2, "created": "2026-02-02", "state": "in use", "ends": None, "needed": None},
             ],
         }
     ]
@@ -332,8 +339,10 @@ def test_the_key_of_the_log_is_rotated(
     written: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = with_secrets(monkeypatch, FakeSecrets())
-    assert main(["secrets", "rotate", "pepper"]) == 2
-    assert 'unknown "pepper"' in capsys.readouterr().err
+    assert main(["secrets", "rotate", "salt"]) == 2
+    assert 'unknown "salt"' in capsys.readouterr().err
+    assert main(["secrets", "rotate", "checkpoints", "--overlap", "1h"]) == 2
+    assert "leave --overlap out" in capsys.readouterr().err
     assert fake.rotated == 0
     assert main(["secrets", "rotate", "checkpoints"]) == 0
     out = capsys.readouterr().out
