@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from doorward.cli.credential import add_key_flag, key
+from doorward.cli.credential import KEY_VARIABLE, add_key_flag, key
 from doorward.cli.exit import CommandError, Exit
 from doorward.cli.output import Output, printable
 from doorward.cli.parser import Subparsers, add_command, config_path
 from doorward.cli.trust import add_tls_flags, tls_files
+from doorward.model.reasons import Reason
 
 if TYPE_CHECKING:
     from doorward.cli.client import Answer
@@ -75,7 +76,9 @@ def _credential(args: argparse.Namespace) -> str | None:
     try:
         with Path(file).open("rb") as opened:
             found = opened.read(MOST).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise CommandError(Exit.AUTH, f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
         raise CommandError(Exit.AUTH, f"{file} cannot be read as a credential") from None
     if not found or not found.isprintable() or " " in found:
         raise CommandError(
@@ -102,6 +105,8 @@ def _fail(status: int, said: Any) -> NoReturn:
     data: dict[str, Any] = found if isinstance(found, dict) else {}
     code = Exit.AUTH if status in (400, 401, 403) else Exit.UNREACHABLE if status == 503 else Exit.UPSTREAM
     hint = printable(str(data["advice"])) if data.get("advice") else None
+    if data.get("reason") == Reason.CREDENTIAL_MISSING:
+        hint = f"put a key or an access token into {KEY_VARIABLE}, or name a file: --key-file, --token-file"
     raise CommandError(code, printable(str(error.get("message", "no"))), hint, data={"rpc": error})
 
 

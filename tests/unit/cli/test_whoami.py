@@ -150,6 +150,22 @@ def test_nobody_there_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["whoami", "--url", "http://127.0.0.1:9/mcp"]) == 4
 
 
+def test_who_presents_nothing_is_told_where_to_put_it(
+    gateway: Gateway, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.error(-31010, "a credential is needed here", 401, reason="credential_missing", advice="Send one.")
+    assert main(["whoami", "-c", config]) == 3
+    assert "put a key or an access token into DOORWARD_KEY" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_said_to_be_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "none")
+    assert main(["whoami", "--url", "https://gw.example/mcp", "--key-file", file]) == 3
+    assert capsys.readouterr().err == f"cannot read {file}: No such file or directory\n"
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"a\nb", b"\xff", b"a\x00b"])
 def test_a_file_without_a_credential(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "credential").write_bytes(content)
