@@ -438,7 +438,7 @@ class Process:
         return self._issuers.tokens(loaded)
 
     def _distrust_tokens(self) -> None:
-        self.world.directory.distrust_tokens()
+        self.standing.distrust_tokens()
 
     def _keep_issuers(self) -> None:
         if self._issuers is not None:

@@ -103,6 +103,12 @@ class Standing:
             self._endings.close_streams(lambda principal: principal.key_id is None)
         self._doubt()
 
+    def distrust_tokens(self) -> None:
+        """An issuer has withdrawn a key. Nobody remembers which one signed for whom, so all streams of signed
+        tokens end: whoever has a good one is back with the next request."""
+        self._world().directory.distrust_tokens()
+        self._endings.close_streams(lambda principal: principal.method == "jwt")
+
     def tick(self) -> None:
         """Time has passed: what has ended by itself meanwhile."""
         now, world = self._clock(), self._world()

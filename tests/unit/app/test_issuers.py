@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -16,6 +17,7 @@ from doorward.config.load import load
 from doorward.model.call import Credential, Inbound
 from doorward.ports.fetch import FetchFailed
 from tests.support.tokens import Mint
+from tests.unit.app.test_reload import Stream
 from tests.unit.identity.fetching import FakeFetch, json_of
 
 pytestmark = pytest.mark.asyncio
@@ -112,15 +114,23 @@ async def test_a_reload_changes_the_agent_and_does_not_ask_the_issuer(stage: Sta
 
 
 async def test_a_key_that_an_issuer_withdraws_ends_what_it_signed(stage: Stage) -> None:
-    await stage.open(A)
+    process = await stage.open(A)
     token = MINTS[A].token("k-ed")
     assert await stage.ping(token) != 401
+    credential = Credential(token, "192.0.2.1", local=False, proxied=False)
+    principal = await process.world.directory.ask(credential)
+    streams: list[Any] = []
+    for who in (principal, msgspec.structs.replace(principal, method="introspection")):
+        session = process.sessions.open(who, None, "2025-11-25", {}, {})
+        streams.append(Stream())
+        process.streams.open(session, who, streams[-1])
     stage.fetch.documents[f"{A}/keys"] = json_of(MINTS[A].public("k-ec"))
     assert stage.process._issuers is not None
     (keys,) = stage.process._issuers._known.values()
     await keys.refresh()
     assert await stage.ping(token) == 401
     assert await stage.ping(MINTS[A].token("k-ec")) != 401
+    assert [stream.ended for stream in streams] == [True, False]
 
 
 async def test_an_issuer_that_cannot_be_asked_makes_the_gateway_degraded(stage: Stage) -> None:
