@@ -34,8 +34,8 @@ class Issuers:
         self._made: WeakSet[Tokens] = WeakSet()
 
     def tokens(self, loaded: Loaded) -> Tokens:
-        """What knows the tokens of this configuration. It uses the keys that are here of issuers whose
-        settings did not change, so that a reload does not depend on them."""
+        """What knows the tokens of this configuration. It begins with the keys that are here, so that a
+        reload does not depend on issuers that are known already."""
         issuers = [self._keys_of(wanted) for wanted in issuers_of(loaded)]
         auth = loaded.settings.auth
         stale_after = auth.stale_after if isinstance(auth, Auth) else 0.0
@@ -78,7 +78,10 @@ class Issuers:
     def _keys_of(self, wanted: IssuerSettings) -> IssuerKeys:
         found = self._known.get(wanted)
         if found is None:
-            found = self._known[wanted] = IssuerKeys(wanted, self._fetch, self._changed)
+            found = IssuerKeys(wanted, self._fetch, self._changed)
+            for known in self._known.values():
+                found.succeed(known)
+            self._known[wanted] = found
         return found
 
 

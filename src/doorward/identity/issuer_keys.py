@@ -43,6 +43,13 @@ class IssuerKeys:
         """Why the last question brought no keys; None when it did, or when nobody has asked."""
         return self._fresh.failure
 
+    def succeed(self, before: "IssuerKeys") -> None:
+        """Begin with the keys that `before` has, if they come from the same place and are read alike: they
+        are asked for anew all the same."""
+        if self.settings.source == before.settings.source:
+            self._fresh.keys = before._fresh.keys  # noqa: SLF001 - its own kind
+            self._fresh.fetched_at = before._fresh.fetched_at  # noqa: SLF001
+
     def usable(self) -> KeySet | None:
         """The last good keys, as long as they may be used."""
         return self._fresh.usable(self._clock())

@@ -62,6 +62,11 @@ class IssuerSettings(msgspec.Struct, frozen=True):
         """The URL under which its metadata is found."""
         return self.issuer.replace(TENANT_ID, COMMON)
 
+    @property
+    def source(self) -> tuple[object, ...]:
+        """What its keys depend on."""
+        return self.issuer, self.jwks_uri, self.ca, self.algorithms
+
     def owns(self, key_issuer: str | None, issuer: str) -> bool:
         """Whether a key that names an issuer of its own may sign for this one."""
         return key_issuer is None or key_issuer in (issuer, self.issuer)

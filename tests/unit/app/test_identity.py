@@ -152,6 +152,30 @@ async def test_keys_are_fetched_in_the_background_and_outlive_a_reload(tmp_path:
 
 
 @pytest.mark.asyncio
+async def test_other_settings_of_an_issuer_begin_with_the_keys_that_are_here(tmp_path: Path) -> None:
+    """A group among people is such a setting, and nobody expects that to need the issuer."""
+    stage = Stage()
+    first = loaded(tmp_path, {"issuer": A})
+    stage.issuers.tokens(first)
+    stage.issuers.keep(first)
+    await turns()
+    stage.fetch.documents[f"{A}/keys"] = json_of({}, 500)
+    token = shown(stage.mint.token())
+    for number, changed in enumerate(({"skew": "5s"}, {"audience": ["x"]}, {}), 2):
+        again = loaded(tmp_path, {"issuer": A, **changed})
+        tokens = stage.issuers.tokens(again)
+        stage.issuers.keep(again)
+        await turns()
+        assert tokens.identify(token, None) is not None
+        assert stage.fetch.asked[f"{A}/keys"] == number
+    for elsewhere in ({"jwks_uri": f"{A}/other"}, {"algorithms": ["RS256"]}):
+        tokens = stage.issuers.tokens(loaded(tmp_path, {"issuer": A, **elsewhere}))
+        (keys,) = [one for one in stage.issuers._known.values() if one.settings.skew == 30.0][-1:]
+        assert keys.usable() is None
+    await stage.issuers.close()
+
+
+@pytest.mark.asyncio
 async def test_an_issuer_that_cannot_be_asked_is_named_with_the_reason(tmp_path: Path) -> None:
     stage = Stage()
     stage.fetch.documents[f"{B}/keys"] = json_of({}, 500)
