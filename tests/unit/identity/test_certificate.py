@@ -134,6 +134,12 @@ def test_damage_gives_an_error_or_the_names_of_what_is_there(data: st.DataObject
     assert all(name.isascii() and name.isprintable() for name in found.uris + found.dns + found.emails)
 
 
+def test_a_country_of_unusual_length_is_no_news_on_standard_error() -> None:
+    """cryptography warns of it, and warnings fail tests: its words would stand in a gateway's log."""
+    country = DAMAGED.replace(b"\x55\x04\x03", b"\x55\x04\x06")
+    assert certificate.read(country).subject == "C=bot"
+
+
 DAMAGED = AUTHORITY.issue(
     "bot", [x509.UniformResourceIdentifier("spiffe://example.org/bot"), x509.DNSName("bot.example.org")]
 ).der
