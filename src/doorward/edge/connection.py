@@ -5,6 +5,7 @@ There is no task and no timer per connection: `deadline` is swept by the server.
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import Final, cast
 
 from doorward.edge.exchange import Exchange, FieldBlocks, HeaderFields, HttpRequest
@@ -394,7 +395,8 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(limits)  # what has come is for nobody, and need not be kept as long
         self._hub.bodies.move(self.share, -self._held)
         self._held = 0
-        self._transport.write_eof()
+        with suppress(OSError):  # of a peer that has gone, which we are told next
+            self._transport.write_eof()
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()

@@ -8,6 +8,7 @@ anybody can refuse it, tells nobody why one failed, and keeps 256 KB for every c
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from doorward.edge.handshakes import TlsRefusal
@@ -196,7 +197,8 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._face.count(reason)
         self._flush()
         self._deaf = self._closing = True
-        self._raw.write_eof()
+        with suppress(OSError):  # of a peer that has gone, which we are told next
+            self._raw.write_eof()
 
     def retire(self) -> None:
         """The answer in progress is the last."""
@@ -321,7 +323,8 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._say_goodbye()
         self._deaf = True
         if not self._raw.is_closing():
-            self._raw.write_eof()
+            with suppress(OSError):  # as in `_fail`
+                self._raw.write_eof()
 
     def close(self) -> None:
         """Say close_notify, send what waits, close."""

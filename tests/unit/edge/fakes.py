@@ -1,6 +1,7 @@
 """A transport that records what is done to it, and a clock that is moved by hand."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ class FakeTransport(asyncio.Transport):
         self.stuck = 0
         """Bytes that the peer has not taken."""
         self._tls = tls
+        self.gone = False
+        """The peer has reset the connection, and nobody was told yet."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.out += bytes(data)
@@ -39,6 +42,8 @@ class FakeTransport(asyncio.Transport):
         return not self._tls
 
     def write_eof(self) -> None:
+        if self.gone:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
         self.did.append("eof")
 
     def pause_reading(self) -> None:

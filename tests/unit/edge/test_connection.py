@@ -128,6 +128,17 @@ async def test_a_refusal_is_answered_counted_and_final(reason: Refusal, raw: byt
     assert transport.did == ["eof", "abort"]
 
 
+async def test_a_refused_peer_that_has_gone_is_let_go() -> None:
+    """On some loops shutdown(2) of a connection that was reset is an error of its own."""
+    bench = Bench(echo)
+    transport = FakeTransport()
+    transport.gone = True
+    connection, _ = bench.connect(transport)
+    connection.data_received(b"NOT HTTP\r\n\r\n")
+    bench.wait(2.1)
+    assert transport.did == ["abort"]
+
+
 async def test_a_refusal_waits_for_the_answers_before_it() -> None:
     bench = Bench()
     connection, transport = bench.connect()

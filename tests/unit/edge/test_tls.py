@@ -182,6 +182,14 @@ async def test_a_refusal_lingers_with_a_goodbye_and_hears_nothing_more(tmp_path:
     assert wire.raw.did == ["eof", "close"]
 
 
+async def test_a_goodbye_to_a_peer_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    _, wire = await established(tmp_path)
+    wire.raw.gone = True
+    wire.inner.transport.write_eof()
+    wire.inner.transport.close()
+    assert wire.raw.did == ["close"]
+
+
 @pytest.mark.parametrize("keeps_open", [False, True])
 async def test_the_end_of_the_peer_reaches_the_connection_and_ends_it(
     tmp_path: Path, keeps_open: bool
