@@ -261,7 +261,8 @@ def failed(
 
 
 def _told(error: DoorwardError) -> DoorwardError:
-    """What a caller gets to know of an error about who it is: everything else is in the record."""
+    """What a caller gets to know of an error about who it is, or about our own files: the rest is in the
+    record, or where operators look."""
     if FORMS[error.reason].status == 401 and error.reason is not Reason.CREDENTIAL_MISSING:
         return CallerError(Reason.CREDENTIAL_INVALID, _TOLD[Reason.CREDENTIAL_INVALID])
     text = _TOLD.get(error.reason)
@@ -275,7 +276,10 @@ _TOLD: Final = {
     Reason.ACTOR_UNKNOWN: "somebody who acts here is not known to this gateway",
     Reason.BLOCKED: "this is blocked",
     Reason.IDENTITY_UNAVAILABLE: "it cannot be found out now who this is",
-    Reason.STORE_UNAVAILABLE: "it cannot be found out now who this is",  # its own words name files of ours
+    # The words of these three name files of ours.
+    Reason.STORE_UNAVAILABLE: "it cannot be found out now who this is",
+    Reason.AUDIT_UNAVAILABLE: "the audit log cannot be written",
+    Reason.AUDIT_DISK_LOW: "there is no room for evidence of more calls",
 }
 
 

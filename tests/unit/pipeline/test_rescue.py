@@ -219,9 +219,11 @@ def test_all_refused_credentials_are_answered_byte_for_byte_alike(reason: Reason
         Reason.BLOCKED,
         Reason.IDENTITY_UNAVAILABLE,
         Reason.STORE_UNAVAILABLE,
+        Reason.AUDIT_UNAVAILABLE,
+        Reason.AUDIT_DISK_LOW,
     ],
 )
-def test_what_stands_in_the_record_of_an_identity_is_not_told(reason: Reason) -> None:
+def test_what_only_records_and_operators_should_name_is_not_told(reason: Reason) -> None:
     error = FAMILIES[REASONS[reason].blame](reason, "issuer https://secret.example timed out", data={"x": 1})
     answer = failed(error, decision_id=None)
     assert b"secret.example" not in answer.body
