@@ -153,7 +153,7 @@ def test_people_may_what_their_groups_may(
         "desk",
         sorted(GROUPS[who]),
     )
-    assert said["bounds"]["people"] == len(GROUPS[who])
+    assert said["bounds"]["people"] == [len(GROUPS[who])]
     assert tools(http, gw, token) == seen
     answer = delete(http, gw, token)
     if seen == ALL:
@@ -170,7 +170,7 @@ def test_somebody_without_an_entry_may_nothing(
 ) -> None:
     token = issuer.of_person("mallory", gw.crm, BOTH)["access_token"]
     said = whoami(http, gw, token)
-    assert (said["human"], said["bounds"]["people"], said["servers"]) == (True, 0, [])
+    assert (said["human"], said["bounds"]["people"], said["servers"]) == (True, [0], [])
     for answer in (list_tools(http, gw.crm, token), delete(http, gw, token).json()):
         assert answer["error"]["data"]["reason"] == "path_not_found", "not even that there is such a server"
     token = issuer.of_person("mallory", f"{gw.url}/mcp", BOTH)["access_token"]

@@ -158,9 +158,9 @@ def bounded(house: House, **said: Any) -> None:
     [
         {"narrowings": (Narrowing("key", tools=("nothing_of_these",)),)},
         {"narrowings": (Narrowing("key", servers=()),)},
-        {"people": ()},
+        {"people": ((),)},
         {"agents": ("nobody",)},
-        {"people": (), "scopes": frozenset()},
+        {"people": ((),), "scopes": frozenset()},
     ],
 )
 async def test_what_a_bound_takes_away_is_unknown_at_the_aggregate(era: Any, said: dict[str, Any]) -> None:

@@ -95,9 +95,10 @@ async def place(folder: Path, *, people: list[Json] | None = None, **lab: Any) -
         more = {
             "gateway": {"public_url": PUBLIC, "allowed_origins": [ORIGIN["Origin"]]},
             "auth": {"keys": True, "issuers": [{"issuer": mint.issuer}]},
-            "people": [{"issuer": mint.issuer, "sub": "anna", "grants": grants}]
-            if people is None
-            else people,
+            "people": [
+                {"issuer": mint.issuer, **one}
+                for one in ([{"sub": "anna", "grants": grants}] if people is None else people)
+            ],
         }
         peers = {"lab": peer, "side": side}
         async with world(folder, peers, agents=agents, more=more, lab={"scopes": SCOPES, **lab}) as made:
@@ -432,6 +433,37 @@ async def test_a_human_without_an_entry_reaches_no_server(down: str, tmp_path: P
         assert (await client.ask("tools/list")).result["tools"] == []
 
 
+@pytest.mark.spec("DW-418")
+@each_client
+@pytest.mark.parametrize("human", [True, False], ids=["for a person", "for a program"])
+async def test_a_person_who_acts_is_asked_too(down: str, tmp_path: Path, human: bool) -> None:
+    """RFC 8693 section 4.1. `client_id` makes the actor match the agent, which changes nothing."""
+    every, less = (
+        {"servers": ["lab"], "tools": {"allow": ["*"], "deny": deny}} for deny in ([], ["delete_all"])
+    )
+    people = [{"sub": "anna", "grants": [every]}, {"sub": "bob", "grants": [less]}]
+    async with place(tmp_path, people=people) as here:
+        make = here.of_anna if human else here.token
+        for actor, seen in (("anna", {"echo", "delete_all"}), ("bob", {"echo"}), ("carl", None)):
+            act = {"sub": actor, "client_id": "ci", "sub_profile": "user"}
+            token = make(act=act)
+            known = (await here.seen(token)).json()
+            assert known["servers"] == ([] if seen is None else ["lab"])
+            assert known["actors"][0]["kind"] == "human"
+            if seen is None:
+                client = await here.client(token, MODERN)
+                refused = await client.ask("tools/call", {"name": "echo", "arguments": {}}, id=7)
+                assert refused.status == 404, "not even that there is such a server"
+                continue
+            client = await here.client(token, down)
+            assert {tool["name"] for tool in (await client.ask("tools/list")).result["tools"]} == seen
+            called = await client.ask("tools/call", {"name": "delete_all", "arguments": {}}, id=7)
+            if "delete_all" in seen:
+                assert called.result
+            else:
+                assert called.error == (200, -32602)
+
+
 # --- what the gateway sees ----------------------------------------------------------------------------------
 
 
@@ -446,7 +478,7 @@ async def test_whoami_says_who_stands_behind_a_call(tmp_path: Path) -> None:
         assert said["actors"][0]["subject"] == "ci"
         assert said["scopes"] == ["lab:admin", "lab:read"]
         assert said["servers"] == ["lab"]
-        assert said["bounds"]["people"] == 1
+        assert said["bounds"]["people"] == [1]
         assert token.split(".")[2] not in json.dumps(said)
         for fields, path in (({}, "/whoami"), ({"Authorization": f"Bearer {token}"}, "/whoami")):
             refused = await here.post(fields, path, "GET")

@@ -142,8 +142,7 @@ def _bounds(bounds: Any) -> Iterator[tuple[str, str]]:
         left = [f"{name} {' '.join(globs) or 'none'}" for name, globs in named]
         left += ["read only"] if one.get("read_only") else []
         yield "bound by", f"{one.get('of')}: {', '.join(left) or 'nothing'}"
-    if bounds.get("people") is not None:
-        count = bounds["people"]
+    for count in bounds.get("people") or []:
         fits = f"{count} fitting" if count else "no entry fits, so nothing may be called"
         yield "bound by", f"people: {fits}"
     for agent in bounds.get("agents") or []:

@@ -1,7 +1,7 @@
 """From what an issuer vouches for to who is asking: subject, actors, agent, and who else must allow. Pure.
 
-Authority is an intersection: the agent that presents the token, every actor that is known here, and the human
-behind them where there is one.
+Authority is an intersection: the agent that presents the token, every actor that is known here, and every
+human among them, subject or actor.
 """
 
 import re
@@ -27,6 +27,8 @@ ROLE: Final = "role:"
 """What the roles of a token begin with among its groups, so that no group can be taken for one."""
 _MOST_BOUNDS: Final = 4096
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_People = tuple[tuple[str, ...], ...]
+"""Of each human the names of the entries that fit."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class Principals:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         # Equal bounds are one object: whoever remembers what they mean remembers it once for all tokens.
-        self._bounds: dict[tuple[tuple[str, ...] | None, tuple[str, ...], frozenset[str]], Bounds] = {}
+        self._bounds: dict[tuple[_People, tuple[str, ...], frozenset[str]], Bounds] = {}
 
     def make(self, verified: Verified, method: str) -> Principal:
         """`method`: "jwt" or "introspection".
@@ -68,7 +70,6 @@ class Principals:
         agent = match.only(found, f"client {said.client!r} of {verified.issuer}")
         actors = tuple(self._actor(link, verified) for link in said.actors)
         others = sorted({actor.agent for actor in actors if actor.agent is not None} - {agent})
-        people = self._people(settings, said) if said.human else None
         return Principal(
             said.tenant,
             said.subject,
@@ -83,7 +84,7 @@ class Principals:
             strength="token" if verified.thumbprint is None else "bound token",
             acr=optional(claims.get("acr"), "acr"),
             amr=tuple(sorted(names(claims.get("amr"), "amr"))),
-            bounds=self._bounded(people, tuple(others), said.scopes),
+            bounds=self._bounded(self._people(verified, said, actors), tuple(others), said.scopes),
             token_id=optional(first(claims, settings.preset.token_id), "the token's id"),
             session_id=optional(claims.get("sid"), "sid"),
             expires_at=verified.until,
@@ -91,7 +92,7 @@ class Principals:
 
     def _actor(self, link: Link, verified: Verified) -> Actor:
         settings, client = verified.settings, link.client or link.subject
-        issuer = settings.issuer if link.issuer == verified.issuer else link.issuer
+        issuer = _configured(link.issuer, verified)
         found = match.agents(self._rules.matches, issuer, client, link.subject, link.claims)
         if len(found) > 1:
             match.only(found, f"actor {link.subject!r} of {link.issuer}")
@@ -99,19 +100,26 @@ class Principals:
         if agent is None and settings.known_actors:
             message = f"actor {link.subject!r} of {link.issuer} matches no agent"
             raise CallerError(Reason.ACTOR_UNKNOWN, message)
-        kind = ActorKind.AGENT if agent is not None else link.kind
+        # A match may be as wide as `*`: it makes an agent of nobody whom the issuer calls a person.
+        person = link.kind is ActorKind.HUMAN
+        kind = ActorKind.AGENT if agent is not None and not person else link.kind
         return Actor(link.issuer, link.subject, kind, link.client, agent)
 
-    def _people(self, settings: IssuerSettings, said: Said) -> tuple[str, ...]:
+    def _people(self, verified: Verified, said: Said, actors: tuple[Actor, ...]) -> _People:
+        """The subject's first. An actor who is the subject is one human; of all others no group is known."""
+        groups = {(verified.issuer, said.subject): said.groups} if said.human else {}
+        for actor in actors:
+            if actor.kind is ActorKind.HUMAN:
+                groups.setdefault((actor.issuer, actor.subject), frozenset())
         return tuple(
-            person.name
-            for person in self._rules.people
-            if person.fits(settings.issuer, said.subject, said.groups)
+            self._entries(_configured(issuer, verified), subject, known)
+            for (issuer, subject), known in groups.items()
         )
 
-    def _bounded(
-        self, people: tuple[str, ...] | None, agents: tuple[str, ...], granted: frozenset[str]
-    ) -> Bounds:
+    def _entries(self, issuer: str, subject: str, groups: frozenset[str]) -> tuple[str, ...]:
+        return tuple(one.name for one in self._rules.people if one.fits(issuer, subject, groups))
+
+    def _bounded(self, people: _People, agents: tuple[str, ...], granted: frozenset[str]) -> Bounds:
         key = people, agents, granted
         found = self._bounds.get(key)
         if found is None:
@@ -145,6 +153,11 @@ def interpret(claims: Mapping[str, Any], settings: IssuerSettings, issuer: str) 
         _tenant(first(claims, preset.tenant)),
         actors,
     )
+
+
+def _configured(issuer: str, verified: Verified) -> str:
+    """As the configuration calls it: the token's own issuer may be one of a template."""
+    return verified.settings.issuer if issuer == verified.issuer else issuer
 
 
 def _tenant(said: Any) -> str:

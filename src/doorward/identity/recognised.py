@@ -6,14 +6,14 @@ is taken to fit still, and the next request is judged by all of it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from doorward.identity.match import CertificateMatch, Person, TokenMatch
 from doorward.model.globs import matches
-from doorward.model.principal import Principal
+from doorward.model.principal import ActorKind, Principal
 
 _TENANT: Final = re.compile(r"\\\{[A-Za-z]+\\\}")
 
@@ -33,7 +33,7 @@ class Recognised(msgspec.Struct, frozen=True):
     certificates: tuple[CertificateMatch, ...] = ()
 
     def knows(self, principal: Principal) -> bool:
-        """Whether this caller would be let in, as the same agent and not as a human without any entry."""
+        """Whether this caller would be let in, as the same agent and with no human who lost every entry."""
         method = principal.method
         if method in ("jwt", "introspection"):
             return self._knows_token(principal)
@@ -47,8 +47,8 @@ class Recognised(msgspec.Struct, frozen=True):
         issuers = [name for name in self.issuers if _is_one_of(principal.issuer, name)]
         if not any(self._matches(principal, issuer) for issuer in issuers):
             return False
-        had = principal.bounds is not None and bool(principal.bounds.people)
-        return not had or self._has_person(principal, issuers)
+        had = principal.bounds is not None and all(principal.bounds.people)
+        return not had or self._knows_people(principal, issuers)
 
     def _matches(self, principal: Principal, issuer: str) -> bool:
         client, subject = principal.client, principal.subject
@@ -57,8 +57,20 @@ class Recognised(msgspec.Struct, frozen=True):
             for entry in self.tokens
         )
 
-    def _has_person(self, principal: Principal, issuers: Iterable[str]) -> bool:
-        subject, groups = principal.subject, principal.groups
+    def _knows_people(self, principal: Principal, issuers: Sequence[str]) -> bool:
+        """Whether every human has an entry, as identity/principals.py asks for them."""
+        me = principal.issuer, principal.subject
+        if principal.human and not self._has_entry(issuers, principal.subject, principal.groups):
+            return False
+        return all(
+            self._has_entry(
+                issuers if actor.issuer == principal.issuer else (actor.issuer,), actor.subject, frozenset()
+            )
+            for actor in principal.actors
+            if actor.kind is ActorKind.HUMAN and not (principal.human and (actor.issuer, actor.subject) == me)
+        )
+
+    def _has_entry(self, issuers: Sequence[str], subject: str, groups: frozenset[str]) -> bool:
         return any(person.fits(issuer, subject, groups) for person in self.people for issuer in issuers)
 
 

@@ -50,9 +50,9 @@ class Bounds(msgspec.Struct, frozen=True, eq=False):
     """
 
     narrowings: tuple[Narrowing, ...] = ()
-    people: tuple[str, ...] | None = None
-    """Rule sets ("@people/N") of the human behind the call, of which at least one must allow and none deny.
-    None: no human stands behind it. Empty: a human who may call nothing."""
+    people: tuple[tuple[str, ...], ...] = ()
+    """Of each human behind the call the rule sets ("@people/N"), of which at least one must allow and none
+    deny. Empty: no human stands behind it. An empty one among them: a human who may call nothing."""
     agents: tuple[str, ...] = ()
     """Further agents of a delegation chain, each of which must allow."""
     scopes: frozenset[str] | None = None

@@ -59,8 +59,8 @@ def _bounds(bounds: Bounds) -> dict[str, Any]:
             {"of": one.of, "servers": one.servers, "tools": one.tools, "read_only": one.read_only}
             for one in bounds.narrowings
         ],
-        # How many entries fit, not which: their places are for those who may see rules.
-        "people": None if bounds.people is None else len(bounds.people),
+        # Of each human how many entries fit, not which: their places are for those who may see rules.
+        "people": [len(entries) for entries in bounds.people],
         "agents": bounds.agents,
     }
 

@@ -6,6 +6,7 @@ nothing, because the caller can obtain it (DESIGN section 5).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,7 @@ MOST_FENCES: Final = 16_384
 """Of all credentials and targets together."""
 _LONG_URI: Final = 512
 _FIRM: Final = frozenset({Reason.DENIED_BY_RULE, Reason.POLICY_EVALUATION_FAILED})
-"""What no other entry of `people` outweighs: entries add up as grants do, and any deny wins."""
+"""What no other entry of the same human outweighs: entries add up as grants do, and any deny wins."""
 _Key = tuple[Bounds, str, Kind, str, OperationClass]
 
 
@@ -83,16 +84,15 @@ class Fences:
     def weigh(self, bounds: Bounds, target: Target) -> None:
         """What `judge` costs for a name that is hidden, for one that nobody lists."""
         book = self._books[target.server]
-        for agent in (*(bounds.people or ()), *bounds.agents):
+        for agent in _parties(bounds):
             book.weigh(agent, target)
 
     def _fence(self, key: _Key, bounds: Bounds, target: Target) -> Fence:
         book = self._books[target.server]
-        parties = (*(bounds.people or ()), *bounds.agents)
         fence = Fence(
             denial=next(filter(None, (outside(one, target) for one in bounds.narrowings)), None),
             others=self._others(bounds, target, None),
-            conditional=any(book.recall(agent, target).candidates for agent in parties),
+            conditional=any(book.recall(agent, target).candidates for agent in _parties(bounds)),
             lacking=self._lacking(bounds, target),
         )
         return fence if len(target.name) > _LONG_URI else self._known.put(key, fence)
@@ -102,8 +102,8 @@ class Fences:
     ) -> Allow | Deny | None:
         book = self._books[target.server]
         said: list[Allow | Deny] = []
-        if bounds.people is not None:
-            human = any_of([_named("people", book.ask(one, target, arguments)) for one in bounds.people])
+        for entries in bounds.people:
+            human = any_of([_named("people", book.ask(one, target, arguments)) for one in entries])
             said.append(human or _nobody(book, target))
         said += [_named(f"agent:{one}", book.ask(one, target, arguments)) for one in bounds.agents]
         return every(said) if said else None
@@ -180,6 +180,11 @@ def insufficient(needed: tuple[str, ...]) -> Deny:
     return Deny(
         Reason.INSUFFICIENT_SCOPE, message, visible=True, softenable=False, scopes=needed, bound="scopes"
     )
+
+
+def _parties(bounds: Bounds) -> tuple[str, ...]:
+    """The rule sets of all people and further agents."""
+    return (*chain.from_iterable(bounds.people), *bounds.agents)
 
 
 def _joined(allowed: Sequence[Allow], *, depends: bool) -> Allow:

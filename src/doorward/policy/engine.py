@@ -153,7 +153,7 @@ class Engine:
             or (
                 all(leaves_server(one, server) for one in bounds.narrowings)
                 and all(self._knows(agent, server) for agent in bounds.agents)
-                and (bounds.people is None or self._people_know(bounds.people, server))
+                and all(self._human_knows(entries, server) for entries in bounds.people)
             )
         )
 
@@ -161,8 +161,8 @@ class Engine:
         """The servers that this caller may know of, by name."""
         return sorted(server for server in self._books if self.reaches(principal, server))
 
-    def _people_know(self, people: tuple[str, ...], server: str) -> bool:
-        return self.mode(server) is Mode.AUDIT or any(self._knows(one, server) for one in people)
+    def _human_knows(self, entries: tuple[str, ...], server: str) -> bool:
+        return self.mode(server) is Mode.AUDIT or any(self._knows(one, server) for one in entries)
 
     def _knows(self, agent: str, server: str) -> bool:
         key = (agent, server)

@@ -503,7 +503,7 @@ CHAIN = (
 TOKEN = Principal(
     "default", "anna", "coder", "jwt", actors=CHAIN, client="app", issuer="https://id.example", human=True,
     groups=frozenset({"group-of-9"}), strength="bound token", acr="phr", token_id="jti-1", session_id="sid-1",
-    bounds=Bounds(people=("@people/0",), scopes=frozenset({"read"})),
+    bounds=Bounds(people=(("@people/0",),), scopes=frozenset({"read"})),
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ SAID: dict[str, Any] = {
     "agent_rates": {"ci": "100/min"},
     "servers": ["crm"],
     "bounds": {"narrowings": [{"of": "key", "servers": ["crm"], "tools": None, "read_only": True}],
-               "people": 0, "agents": ["other"]},
+               "people": [2, 0], "agents": ["other"]},
 }  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def test_the_running_gateway_is_asked_with_our_key(
         "groups      eng",
         "servers     crm",
         "bound by    key: servers crm, read only",
+        "bound by    people: 2 fitting",
         "bound by    people: no entry fits, so nothing may be called",
         "bound by    agent other",
     ]

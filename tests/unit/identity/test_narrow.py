@@ -50,7 +50,7 @@ def test_a_key_says_what_it_leaves() -> None:
     found = narrowed(key)
     assert found.bounds is not None
     assert found.bounds.narrowings == (Narrowing("key", ("git*",), ("get_*",), True),)
-    assert (found.bounds.people, found.bounds.agents, found.bounds.scopes) == (None, (), None)
+    assert (found.bounds.people, found.bounds.agents, found.bounds.scopes) == ((), (), None)
     assert (found.rate, found.networks, found.until) == (Rate(100, 60.0), None, NOW + 60)
 
 

@@ -39,7 +39,7 @@ def test_a_program_of_its_own_has_no_people_behind_it() -> None:
     assert (found.subject, found.agent, found.client, found.issuer) == ("ci", "ci", "ci", ISSUER)
     assert not found.human
     assert found.bounds is not None
-    assert (found.bounds.people, found.bounds.agents, found.bounds.scopes) == (None, (), {"a", "b"})
+    assert (found.bounds.people, found.bounds.agents, found.bounds.scopes) == ((), (), {"a", "b"})
     assert (found.token_id, found.session_id, found.acr, found.amr) == ("j", "s", "1", ("otp", "pwd"))
     assert (found.team, found.strength, found.method, found.expires_at) == (
         "platform", "token", "jwt", 99.0,
@@ -51,10 +51,62 @@ def test_people_are_those_of_the_issuer_that_fit() -> None:
     found = make({"sub": "anna", "client_id": "ci", "groups": ["eng"]})
     assert found.human
     assert found.bounds is not None
-    assert found.bounds.people == ("@people/0", "@people/1", "@people/2")
+    assert found.bounds.people == (("@people/0", "@people/1", "@people/2"),)
     other = make({"sub": "bert", "client_id": "ci"}, rules=Rules(RULES.matches, RULES.people[:2]))
     assert other.bounds is not None
-    assert other.bounds.people == ()
+    assert other.bounds.people == ((),)
+
+
+def people(said: dict[str, Any], of: IssuerSettings = GENERIC, issuer: str = ISSUER) -> Any:
+    rules = Rules(RULES.matches, (*RULES.people[:2], *RULES.people[3:], Person("@people/4", ISSUER, "bob")))
+    found = Principals(rules).make(Verified(of, issuer, said, 99.0, None), "jwt")
+    assert found.bounds is not None
+    return found.bounds.people
+
+
+BOB = {"sub": "bob", "sub_profile": "user"}
+ANNA = {"sub": "anna", "client_id": "ci"}
+
+
+def test_every_human_of_a_chain_is_asked_the_subject_first() -> None:
+    elsewhere = {"sub": "bob", "iss": "https://other.example", "sub_profile": "user"}
+    assert people(ANNA | {"act": BOB}) == (("@people/0",), ("@people/4",))
+    assert people(SAID | {"act": BOB}) == (("@people/4",),), "of a program, too"
+    assert people(SAID | {"act": {"sub": "plan", "act": BOB}}) == (("@people/4",),), "at any depth"
+    assert people(SAID | {"act": BOB | {"act": elsewhere}}) == (("@people/4",), ("@people/3",))
+    assert people(SAID | {"act": {"sub": "carl", "sub_profile": "user"}}) == ((),)
+    assert people(SAID | {"act": BOB | {"iss": "https://unknown.example"}}) == ((),)
+
+
+@pytest.mark.parametrize("profile", ["agent", "service", "user agent", "unheard"])
+def test_who_is_not_called_a_person_is_not_asked_as_one(profile: str) -> None:
+    assert people(SAID | {"act": BOB | {"sub_profile": profile}}) == ()
+
+
+def test_groups_are_those_of_the_subject_only() -> None:
+    eng = {"groups": ["eng"]}
+    assert people(ANNA | eng | {"act": BOB | eng}) == (("@people/0", "@people/1"), ("@people/4",))
+    anna = {"sub": "anna", "sub_profile": "user"}
+    assert people(ANNA | eng | {"act": anna}) == (("@people/0", "@people/1"),), "one human, once"
+    assert people(SAID | eng | {"act": {"sub": "ci", "sub_profile": "user"}}) == ((),), "no program's groups"
+
+
+def test_a_person_who_matches_an_agent_is_asked_as_both() -> None:
+    found = make(ANNA | {"act": BOB | {"client_id": "plan"}})
+    assert found.actors == (Actor(ISSUER, "bob", ActorKind.HUMAN, "plan", "planner"),)
+    assert found.bounds is not None
+    assert found.bounds.agents == ("planner",)
+    assert found.bounds.people[1] == ("@people/2",)
+
+
+def test_an_actor_of_a_template_is_of_the_tokens_own_tenant() -> None:
+    template, own = "https://id.example/{tenantid}/v2", "https://id.example/t1/v2"
+    rules = Rules((TokenMatch("ci", template, "ci"),), (Person("@people/0", template, "bob"),))
+    for act, asked in ((BOB, (("@people/0",),)), (BOB | {"iss": "https://id.example/t2/v2"}, ((),))):
+        verified = Verified(settings(template), own, SAID | {"act": act}, 9.0, None)
+        found = Principals(rules).make(verified, "jwt")
+        assert found.bounds is not None
+        assert found.bounds.people == asked
 
 
 def test_equal_bounds_are_one_object() -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from doorward.identity.match import CertificateMatch, Person, TokenMatch
 from doorward.identity.recognised import Recognised
 from doorward.model.bounds import Bounds
-from doorward.model.principal import Principal
+from doorward.model.principal import Actor, ActorKind, Principal
 
 ISSUER = "https://id.example.com"
 ENTRA = "https://login.microsoftonline.com/{tenantid}/v2.0"
@@ -29,8 +29,15 @@ ANNA = Principal(
     issuer=ISSUER,
     client="app",
     human=True,
-    bounds=Bounds(people=("@people/0",)),
+    bounds=Bounds(people=(("@people/0",),)),
 )
+ONE = Bounds(people=(("@people/0",),))
+BOTH = replace(
+    ANNA,
+    actors=(Actor(ISSUER, "anna", ActorKind.HUMAN),),
+    bounds=Bounds(people=(("@people/0",), ("@people/0",))),
+)
+ENG = replace(ANNA, subject="berta", groups=frozenset({"eng"}))
 CI = Principal("default", "ci", "ci", "introspection", issuer=ISSUER, client="ci")
 KEY = Principal("default", "build", "ci", "key", "0123456789AB")
 CERT = Principal("default", "spiffe://example/ci", "ci", "certificate", issuer="CN=ca")
@@ -44,7 +51,12 @@ CERT = Principal("default", "spiffe://example/ci", "ci", "certificate", issuer="
         KEY,
         CERT,
         replace(ANNA, subject="berta", groups=frozenset({"eng"})),
-        replace(ANNA, subject="berta", bounds=Bounds(people=())),  # had nothing, has nothing
+        replace(ANNA, subject="berta", bounds=Bounds(people=((),))),  # had nothing, has nothing
+        replace(BOTH, subject="berta", groups=frozenset({"eng"})),
+        replace(BOTH, subject="ci", human=False, bounds=ONE),
+        replace(BOTH, actors=(Actor(ISSUER, "carl", ActorKind.SERVICE),)),
+        replace(BOTH, actors=(Actor(ISSUER, "carl", ActorKind.HUMAN),), bounds=Bounds(people=(("x",), ()))),
+        replace(ENG, actors=(Actor(ISSUER, "berta", ActorKind.HUMAN),)),  # who is the subject
         replace(CERT, subject="whatever", agent="desk"),  # by its digest, which nobody knows any more
         Principal("default", "x", "desk", "jwt", issuer="https://login.microsoftonline.com/abc/v2.0"),
     ],
@@ -57,6 +69,10 @@ def test_known(principal: Principal) -> None:
     "principal",
     [
         replace(ANNA, subject="berta"),
+        replace(BOTH, subject="berta"),
+        replace(BOTH, actors=(Actor(ISSUER, "carl", ActorKind.HUMAN),)),
+        replace(BOTH, actors=(Actor("https://elsewhere.example", "anna", ActorKind.HUMAN),)),
+        replace(ENG, human=False, actors=(Actor(ISSUER, "berta", ActorKind.HUMAN),), bounds=ONE),
         replace(ANNA, issuer="https://other.example.com"),
         replace(ANNA, client=None),
         replace(CI, client="cd"),

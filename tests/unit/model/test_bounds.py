@@ -29,7 +29,7 @@ def test_a_rate_of_an_odd_window_still_says_what_it_is() -> None:
 
 
 def test_bounds_are_equal_to_themselves_only() -> None:
-    one, other = Bounds(people=()), Bounds(people=())
+    one, other = Bounds(people=((),)), Bounds(people=((),))
     assert one == one  # noqa: PLR0124 - that is the point
     assert one != other
     assert len({one, other}) == 2

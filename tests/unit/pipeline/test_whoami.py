@@ -20,7 +20,7 @@ TOKEN = Principal(
     expires_at=1_790_000_000.0,
     bounds=Bounds(
         (Narrowing("key", ("g*",), ("get_*",), read_only=True),),
-        ("@people/3", "@people/4"), ("other",), frozenset({"b", "a"}),
+        (("@people/3", "@people/4"), ()), ("other",), frozenset({"b", "a"}),
     ),
 )  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_a_token_sees_human_agent_chain_and_bounds() -> None:
     assert (said["rate"], said["strength"], said["budget_owner"]) == ("5/min", "bound token", "team:platform")
     assert said["bounds"] == {
         "narrowings": [{"of": "key", "servers": ("g*",), "tools": ("get_*",), "read_only": True}],
-        "people": 2,
+        "people": [2, 0],
         "agents": ("other",),
     }
 

@@ -135,7 +135,7 @@ def test_a_server_that_is_left_out_is_not_known() -> None:
 
 
 def test_a_human_without_an_entry_may_have_nothing_called() -> None:
-    asked, nobody = engine(ALL), bound(people=())
+    asked, nobody = engine(ALL), bound(people=((),))
     for given_arguments in (None, {}):
         denial = deny(asked.decide(nobody, aim("get"), given_arguments))
         assert (denial.reason, denial.bound, denial.visible) == (Reason.NO_GRANT, "people", False)
@@ -152,13 +152,51 @@ def test_entries_of_one_human_add_up_and_any_deny_wins() -> None:
         ],
     )
     first, second, third = (f"{PEOPLE}{n}" for n in range(3))
-    assert isinstance(asked.decide(bound(people=(first, second)), aim("get"), {}), Allow)
-    assert isinstance(asked.decide(bound(people=(first, second)), aim("delete"), {}), Allow)
+    assert isinstance(asked.decide(bound(people=((first, second),)), aim("get"), {}), Allow)
+    assert isinstance(asked.decide(bound(people=((first, second),)), aim("delete"), {}), Allow)
     for order in ((second, third), (third, second)):
-        denial = deny(asked.decide(bound(people=order), aim("delete"), {}))
+        denial = deny(asked.decide(bound(people=(order,)), aim("delete"), {}))
         assert (denial.reason, denial.bound) == (Reason.DENIED_BY_RULE, "people")
         assert "people[2]" in denial.message
         assert denial.rules
+
+
+def test_every_human_has_to_allow() -> None:
+    asked = engine(
+        ALL,
+        people=[
+            [grant(servers=["*"], tools=scope(["get", "pay"]))],
+            [grant(servers=["*"], tools=scope(["delete"]))],
+            [grant(servers=["gh"], tools=scope(["get", "delete"], deny=["pay"]))],
+        ],
+    )
+    first, second, third = (f"{PEOPLE}{n}" for n in range(3))
+    names = ("get", "delete", "pay")
+    for people, expect in (
+        (((first, second), (third,)), {"get", "delete"}),
+        (((third,), (first, second)), {"get", "delete"}),
+        (((first,), (second,)), set()),
+        (((first, second), ()), set()),
+        (((first, second), (first, second)), set(names)),
+    ):
+        who = bound(people=people)
+        for said in (None, {}):
+            assert {one for one in names if isinstance(asked.decide(who, aim(one), said), Allow)} == expect
+    denial = deny(asked.decide(bound(people=((first,), (third,))), aim("pay"), {}))
+    assert (denial.reason, denial.bound) == (Reason.DENIED_BY_RULE, "people")
+    assert asked.reaches(bound(people=((first,), (second,))), "crm")
+    assert not asked.reaches(bound(people=((first,), (third,))), "crm")
+    assert not asked.reaches(bound(people=((first,), ())), "gh")
+
+
+def test_a_condition_on_any_human_is_looked_at() -> None:
+    least, most = (
+        [grant(tools=scope(["pay"]), conditions=[when("n", how, 5)])] for how in ("at_least", "at_most")
+    )
+    asked = engine(ALL, people=[least, most])
+    both = bound(people=((f"{PEOPLE}0",), (f"{PEOPLE}1",)))
+    left = [n for n in (4, 5, 6, 5) if isinstance(asked.decide(both, aim("pay"), {"n": n}), Allow)]
+    assert left == [5, 5]
 
 
 def test_every_further_agent_has_to_allow() -> None:
@@ -176,7 +214,7 @@ def test_every_further_agent_has_to_allow() -> None:
 def test_the_rules_of_everybody_who_allowed_stand_in_the_verdict() -> None:
     person = grant(tools=scope(["get"]))
     asked = engine(ALL, people=[[person]])
-    verdict = asked.decide(bound(people=(f"{PEOPLE}0",)), aim("get"), {})
+    verdict = asked.decide(bound(people=((f"{PEOPLE}0",),)), aim("get"), {})
     assert isinstance(verdict, Allow)
     assert verdict.rules == (ALL.tools.allow[0].at, person.tools.allow[0].at)
 
@@ -185,7 +223,7 @@ def test_a_condition_on_what_a_human_may_is_shown_and_explained() -> None:
     asked = engine(
         ALL, people=[[grant(tools=scope(["pay"]), conditions=[when("n", "at_most", 5)])]], mode=Mode.ENFORCE
     )
-    anna = bound(people=(f"{PEOPLE}0",))
+    anna = bound(people=((f"{PEOPLE}0",),))
     shown = asked.decide(anna, aim("pay"), None)
     assert isinstance(shown, Allow)
     assert shown.depends
@@ -196,16 +234,16 @@ def test_a_condition_on_what_a_human_may_is_shown_and_explained() -> None:
 
 def test_what_a_human_hides_stays_hidden_where_the_agent_explains() -> None:
     asked = engine(grant(tools=scope(["pay"]), conditions=[when("n", "at_most", 5)]), people=[[]])
-    denial = deny(asked.decide(bound(people=(f"{PEOPLE}0",)), aim("pay"), {"n": 6}))
+    denial = deny(asked.decide(bound(people=((f"{PEOPLE}0",),)), aim("pay"), {"n": 6}))
     assert not denial.visible
 
 
 def test_audit_mode_softens_people_and_agents_as_it_softens_the_agent() -> None:
     asked = engine(ALL, people=[[grant(tools=scope(["get"], deny=["pay"]))]], mode=Mode.AUDIT)
     for who, name, reason in (
-        (bound(people=()), "get", Reason.NO_GRANT),
-        (bound(people=(f"{PEOPLE}0",)), "delete", Reason.NO_GRANT),
-        (bound(people=(f"{PEOPLE}0",)), "pay", Reason.DENIED_BY_RULE),
+        (bound(people=((),)), "get", Reason.NO_GRANT),
+        (bound(people=((f"{PEOPLE}0",),)), "delete", Reason.NO_GRANT),
+        (bound(people=((f"{PEOPLE}0",),)), "pay", Reason.DENIED_BY_RULE),
         (bound(agents=("gone",)), "get", Reason.NO_GRANT),
     ):
         verdict = asked.decide(who, aim(name), {})
@@ -305,6 +343,7 @@ some = settings(max_examples=80, deadline=None)
 @given(
     agent=policies,
     people=st.lists(policies, max_size=3),
+    split=st.integers(0, 3),
     other=policies,
     narrowing=st.lists(narrowings, max_size=2),
     held=st.none() | st.frozensets(words),
@@ -316,6 +355,7 @@ some = settings(max_examples=80, deadline=None)
 def test_a_bound_never_adds_access_and_lists_agree_with_calls(  # noqa: PLR0917 - a world of its own
     agent: list[Grant],
     people: list[list[Grant]],
+    split: int,
     other: list[Grant],
     narrowing: list[Narrowing],
     held: frozenset[str] | None,
@@ -329,7 +369,8 @@ def test_a_bound_never_adds_access_and_lists_agree_with_calls(  # noqa: PLR0917 
     named = tuple(f"{PEOPLE}{n}" for n in range(len(people)))
     parts: list[dict[str, Any]] = [
         {"narrowings": tuple(narrowing)},
-        {"people": named},
+        {"people": (named[:split],)},
+        {"people": (named[:split], named[split:])},
         {"agents": ("b",)},
         {"scopes": held},
     ]
@@ -355,7 +396,7 @@ def test_people_are_read_as_one_list_of_grants(
     people: list[list[Grant]], target: Target, given_arguments: dict[str, Any]
 ) -> None:
     asked = engine(ALL, people=people, offers=OFFERS)
-    who = bound(people=tuple(f"{PEOPLE}{n}" for n in range(len(people))))
+    who = bound(people=(tuple(f"{PEOPLE}{n}" for n in range(len(people))),))
     together = [one for entry in people for one in entry]
     for given_now in (None, given_arguments):
         found = isinstance(asked.decide(who, target, given_now), Allow)
@@ -374,13 +415,25 @@ def test_the_order_of_the_bounds_never_matters(
     assert found is (expected(one, target, given_arguments) and expected(other, target, given_arguments))
 
 
+@some
+@given(one=policies, other=policies, third=policies, target=targets, given_arguments=arguments)
+def test_humans_are_read_as_so_many_lists_which_all_allow(
+    one: list[Grant], other: list[Grant], third: list[Grant], target: Target, given_arguments: dict[str, Any]
+) -> None:
+    asked = engine(ALL, people=[one, other, third], offers=OFFERS)
+    first, second, last = ((f"{PEOPLE}{n}",) for n in range(3))
+    wanted = expected([*one, *other], target, given_arguments) and expected(third, target, given_arguments)
+    for people in ((first + second, last), (last, second + first)):
+        assert isinstance(asked.decide(bound(people=people), target, given_arguments), Allow) is wanted
+
+
 def test_what_was_said_of_a_call_is_not_said_of_another() -> None:
     asked = engine(
         grant(tools=scope(["pay"]), conditions=[when("n", "at_most", 5)]),
         people=[[ALL], [grant(tools=scope(["pay"]), conditions=[when("n", "at_least", 0)])]],
     )
     for names, least in ((("@people/0",), -9), (("@people/1",), 0)):
-        who = bound(people=names)
+        who = bound(people=(names,))
         for _ in range(3):
             for number in (5, 6, -1, 4, -1, 6):
                 allowed = isinstance(asked.decide(who, aim("pay"), {"n": number}), Allow)
