@@ -193,10 +193,12 @@ def test_a_condition_on_any_human_is_looked_at() -> None:
     least, most = (
         [grant(tools=scope(["pay"]), conditions=[when("n", how, 5)])] for how in ("at_least", "at_most")
     )
-    asked = engine(ALL, people=[least, most])
-    both = bound(people=((f"{PEOPLE}0",), (f"{PEOPLE}1",)))
-    left = [n for n in (4, 5, 6, 5) if isinstance(asked.decide(both, aim("pay"), {"n": n}), Allow)]
-    assert left == [5, 5]
+    asked = engine(ALL, people=[least, most, [ALL]])
+    first, second, free = ((f"{PEOPLE}{n}",) for n in range(3))
+    for people, expect in (((first, second), [5, 5]), ((free, first), [5, 6, 5]), ((first, free), [5, 6, 5])):
+        who = bound(people=people)
+        left = [n for n in (4, 5, 6, 5) if isinstance(asked.decide(who, aim("pay"), {"n": n}), Allow)]
+        assert left == expect
 
 
 def test_every_further_agent_has_to_allow() -> None:
