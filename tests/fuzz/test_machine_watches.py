@@ -16,6 +16,7 @@ from doorward.ports.watched import Wish
 from doorward.upstream import watches as module
 from doorward.upstream.live import Answer, Live
 from doorward.upstream.watches import Watches
+from doorward.upstream.wished import Wished
 from doorward.wire import jsonrpc
 from tests.fuzz.machine import Machine, bounded, finds
 from tests.unit.upstream.test_watches import LISTED, Conversation, Host
@@ -188,14 +189,14 @@ def test_news_of_another_conversation_are_found(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_subscription_that_nobody_wants_any_more_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Watches._needed
+    honest = Wished.needed
 
-    def lie(self: Watches, key: str | None) -> Iterable[Mapping[str, str]]:
+    def lie(self: Wished, key: str | None) -> Iterable[Mapping[str, str]]:
         before = self.__dict__.setdefault("before", {}).setdefault(key, {})
         for uris in honest(self, key):
             before.update(uris)
         return [before]
 
-    monkeypatch.setattr(Watches, "_needed", lie)
+    monkeypatch.setattr(Wished, "needed", lie)
     monkeypatch.setattr(WatchesMachine, "PATIENCE_S", 0.3)
     finds(WatchesMachine)
