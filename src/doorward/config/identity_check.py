@@ -22,7 +22,6 @@ def check_identity(data: dict[str, Any]) -> Iterator[Finding]:
     for name, agent in _mapping(data.get("agents")).items():
         for index, match in enumerate(_list(_mapping(agent).get("match"))):
             yield from _match(("agents", name, "match", index), _mapping(match), auth, known)
-    yield from _same_match(_mapping(data.get("agents")))
     for index, person in enumerate(_list(data.get("people"))):
         yield from _person(("people", index), _mapping(person), known)
     for name, server in _mapping(data.get("servers")).items():
@@ -99,19 +98,6 @@ def _match(path: Path, match: dict[str, Any], auth: dict[str, Any], known: list[
     if len(of_token) == 1:
         hint = 'add client_id; "*" is any client of this issuer'
         yield Finding(path, "match needs client_id, sub or claims beside issuer", hint)
-
-
-def _same_match(agents: dict[str, Any]) -> Iterator[Finding]:
-    """Whoever fits the entries of two agents is refused, so nobody could ever come in by these."""
-    before: list[tuple[str, Any]] = []
-    for name, agent in agents.items():
-        for index, match in enumerate(_list(_mapping(agent).get("match"))):
-            other = next((one for one, theirs in before if one != name and theirs == match), None)
-            if other is not None:
-                hint = "exactly one agent has to match a caller: tell them apart by client_id, sub or claims"
-                message = f"agent {other} has the same entry, so this would match two"
-                yield Finding(("agents", name, "match", index), message, hint)
-            before.append((name, match))
 
 
 def _person(path: Path, person: dict[str, Any], known: list[str]) -> Iterator[Finding]:

@@ -151,33 +151,6 @@ def test_no_issuer_stands_in_two_entries(second: dict[str, Any], fits: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("second", "fits"),
-    [
-        ({"client_id": "ci"}, False),
-        ({"client_id": "ci", "sub": "anna"}, True),
-        ({"client_id": "other"}, True),
-    ],
-)
-def test_two_agents_cannot_have_one_match(second: dict[str, Any], fits: bool) -> None:
-    """Nobody who fits it could ever come in, and the first sign of that would be a 403."""
-    issuer = "https://id.example"
-    document = {
-        "version": 1,
-        "gateway": {"public_url": "https://gw.example.com"},
-        "auth": {"issuers": [{"issuer": issuer}]},
-        "agents": {
-            "ci": {"match": [{"issuer": issuer, "client_id": "ci"}] * 2},
-            "copy": {"match": [{"issuer": issuer, **second}]},
-        },
-    }
-    if fits:
-        assert len(of(json.dumps(document)).settings.agents) == 2
-        return
-    with pytest.raises(ConfigError, match="agent ci has the same entry"):
-        of(json.dumps(document))
-
-
-@pytest.mark.parametrize(
     ("text", "path"),
     [
         ("a", ("a",)),
