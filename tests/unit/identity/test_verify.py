@@ -15,7 +15,7 @@ from tests.support.tokens import Mint, b64, published
 
 MINT = Mint("https://id.example.com", "https://gw.example.com/mcp")
 OWN = settings(MINT.issuer)
-TOKENS = {kid: MINT.token(kid) for kid in MINT.keys}
+TOKENS = {kid: MINT.token(kid, exp=int(time.time()) + 86400) for kid in MINT.keys}
 KEYS = keyset.read(json.dumps(MINT.public()).encode())
 
 
