@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from doorward.identity import keys
 from doorward.identity.directory import KeyDirectory
 from doorward.identity.proven import Proven
 from doorward.model.call import Credential
@@ -14,23 +13,8 @@ from doorward.model.certificate import ClientCertificate
 from doorward.model.errors import CallerError, DoorwardError, GatewayError
 from doorward.model.principal import Principal
 from doorward.model.reasons import Reason
-from doorward.ports.store import KeyRecord
-from tests.unit.identity.test_directory import Ring
+from tests.unit.identity.test_directory import KEY, RECORD, START, Ring
 
-KEY = keys.mint("live")
-START = 1_790_000_000.0
-RECORD = KeyRecord(
-    id=KEY.id,
-    name="alice",
-    agent="coder",
-    environment="live",
-    digest=keys.digest(b"\1" * 32, KEY.secret),
-    pepper_version=1,
-    created_at=START,
-    created_by="operator",
-    expires_at=None,
-    revoked_at=None,
-)
 ANNA = Principal("default", "anna", "coder", "jwt", issuer="https://id", token_id="t-1")
 CI = Principal("default", "CN=ci", "coder", "certificate", issuer="CN=ca")
 CERTIFICATE = ClientCertificate("ab" * 32, "CN=ci", "CN=ca", (), (), (), START + 50)

@@ -7,37 +7,21 @@ import pytest
 
 from doorward.app.admin.answers import MOST_REFUSED, Answers, Given, selects
 from doorward.config.load import parse
-from doorward.model.call import Call, Credential, Era, Inbound
+from doorward.model.call import Credential, Era, Inbound
 from doorward.model.principal import Actor, Principal
 from doorward.model.reasons import Reason
 from doorward.model.target import Definition, Kind, OperationClass, Target
 from doorward.pipeline.trail import Trail
 from doorward.ports.live import Selector
+from tests.support.calls import call_of
 
 ISSUER = "https://id.example.com"
 OTHER = "https://other.example.com"
-
-
-CALL = Call(
-    id=1,
-    method="tools/call",
-    params={},
-    meta={},
-    era=Era.MODERN,
-    version="2026-07-28",
-    endpoint=None,
-    session=None,
-    capabilities={},
-    client={},
-    log_level=None,
-    progress_token=None,
-    events=None,
-    scope=None,
-)
+CALL = call_of(era=Era.MODERN)
 
 
 def trail(principal: Principal | None = None, *, called: bool = True) -> Trail:
-    inbound = Inbound("http", None, Credential(None, "", local=True, proxied=False), {}, b"", None, 0.0)
+    inbound = Inbound("http", None, Credential(None, "", local=True, proxied=False), {}, b"", None)
     made = Trail(inbound, "call-1", 0.0)
     made.principal = principal
     made.target = Target("crm", Kind.TOOL, "find", OperationClass.READ)
